@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Clock ticks of the kernel per second; the same on every Linux that Node runs on. */
+const TICKS = 100
+
+/** CPU seconds a process has used, user and system (proc(5), `stat`). */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / TICKS
+}
+
+/** Resident memory of a process in KiB. */
+export function residentKib(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+/** Latencies of one kind, in milliseconds. */
+export class Latencies {
+  readonly #values: number[] = []
+
+  add(ms: number): void {
+    this.#values.push(ms)
+  }
+
+  /** @param fraction 0.5 is the median. NaN when there is none. */
+  at(fraction: number): number {
+    const sorted = this.#values.toSorted((a, b) => a - b)
+    return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN
+  }
+}
+
+/** Runs `work` for each index below `count`, at most `width` at a time, and gives the results in order. */
+export async function pool<T>(
+  count: number,
+  width: number,
+  work: (index: number) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = new Array(count)
+  let next = 0
+  const worker = async () => {
+    while (next < count) {
+      const index = next++
+      results[index] = await work(index)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(width, count) }, worker))
+  return results
+}
+
+/** Waits until `isTrue`, at most `ms`. */
+export async function until(isTrue: () => boolean, ms: number): Promise<boolean> {
+  const limit = performance.now() + ms
+  while (!isTrue() && performance.now() < limit) await sleep(5)
+  return isTrue()
+}

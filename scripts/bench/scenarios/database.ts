@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto'
+import { v7 as newId } from 'uuid'
+import { openDatabase } from '../../../src/db/database.ts'
+import { type Draft, sendBatch } from '../../../src/db/queries/send-batch.ts'
+import type { Effort, Report } from '../result.ts'
+import { createDatabase } from '../subjects/postgres.ts'
+
+const PAIRS = 100
+const CONTENT = 'y'.repeat(344)
+
+/** What PostgreSQL can take by itself: the statement of the send queue, full batches, without a server around it. */
+export async function measureDatabaseFloor({ seconds }: Effort, report: Report): Promise<void> {
+  const { url, drop } = await createDatabase()
+  const db = await openDatabase({ kind: 'postgres', url, poolSize: 4 })
+  const pairs = Array.from({ length: PAIRS }, () => ({
+    conversation: randomUUID(),
+    people: [randomUUID(), randomUUID()],
+  }))
+  for (const { conversation, people } of pairs) {
+    await db.rows('insert into conversations (id, private) values ($1, true)', [conversation])
+    for (const id of people) {
+      await db.rows(
+        `insert into users (id, short_id, email, username, display_name) values ($1, $2, $2, $2, 'x')`,
+        [id, id],
+      )
+      await db.rows('insert into members (conversation_id, user_id) values ($1, $2)', [conversation, id])
+    }
+  }
+  for (const batch of [1, 64]) {
+    const lanes = batch === 1 ? 4 : 2
+    const start = performance.now()
+    let stored = 0
+    await Promise.all(
+      Array.from({ length: lanes }, async (_, lane) => {
+        const own = pairs.filter((_pair, i) => i % lanes === lane)
+        while (performance.now() - start < seconds * 1000) {
+          await sendBatch(
+            db,
+            Array.from({ length: batch }, (_send, i) => draftFor(own[i % own.length])),
+          )
+          stored += batch
+        }
+      }),
+    )
+    report({
+      scenario: 'database alone',
+      size: batch === 1 ? 'one send a statement' : `${batch} sends a statement`,
+      subject: 'postgresql',
+      figures: { 'stored/s': Math.round((stored / (performance.now() - start)) * 1000) },
+    })
+  }
+  await db.close()
+  await drop()
+}
+
+function draftFor(pair: { conversation: string; people: string[] } | undefined): Draft {
+  const { conversation = '', people = [] } = pair ?? {}
+  return {
+    conversationId: conversation,
+    senderId: people[0] ?? '',
+    groupId: newId(),
+    copies: people.map((recipientId) => ({ id: newId(), recipientId, content: CONTENT })),
+  }
+}

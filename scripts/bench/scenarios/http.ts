@@ -1,0 +1,112 @@
+import postgres from 'postgres'
+import { HttpWire } from '../http-wire.ts'
+import { cpuSeconds, Latencies, pool } from '../measure.ts'
+import type { Effort, Report } from '../result.ts'
+import type { Parley } from '../subjects/parley.ts'
+
+const CONNECTIONS = 32
+const LOGINS = 200
+
+/** The latest 20 messages of a conversation, as its history grows. On PostgreSQL, where it can be grown at once. */
+export async function measureHistory(
+  subject: Parley,
+  { seconds, quick }: Effort,
+  report: Report,
+): Promise<void> {
+  const { databaseUrl } = subject
+  if (!databaseUrl) return
+  const { token } = await subject.account(0)
+  const client = await subject.connect(0)
+  for (const length of quick ? [1_000, 10_000] : [1_000, 10_000, 100_000, 1_000_000]) {
+    const talk = await subject.startTalk([client])
+    await fillHistory(databaseUrl, talk, client.userId, length)
+    const path = `/api/messages?conversation_id=${talk}`
+    const figures = await hammer(subject, { path, token, seconds })
+    report({ scenario: 'history page', size: `${length} messages`, subject: subject.name, figures })
+  }
+  client.close()
+}
+
+/** Logins, many at once, and what they do to everyone else. */
+export async function measureLogin(subject: Parley, _effort: Effort, report: Report): Promise<void> {
+  const { email, token } = await subject.account(0)
+  const body = JSON.stringify({ email, password: 'four brave otters sing' })
+  const others = new Latencies()
+  let isDone = false
+  const bystander = async () => {
+    const wire = new HttpWire(subject.http)
+    while (!isDone) {
+      const since = performance.now()
+      await wire.request('GET', '/api/sessions', { token })
+      others.add(performance.now() - since)
+    }
+    wire.close()
+  }
+  const [cpu, start] = [cpuSeconds(subject.pid), performance.now()]
+  const watching = bystander()
+  const statuses = await pool(LOGINS, LOGINS, async () => {
+    const wire = new HttpWire(subject.http)
+    const status = await wire.request('POST', '/auth/login', { body })
+    wire.close()
+    return status
+  })
+  const elapsed = (performance.now() - start) / 1000
+  isDone = true
+  await watching
+  report({
+    scenario: 'login',
+    size: `${LOGINS} at once`,
+    subject: subject.name,
+    figures: {
+      'logins/s': Math.round(LOGINS / elapsed),
+      'CPU ms': ((cpuSeconds(subject.pid) - cpu) / LOGINS) * 1000,
+      'others p50 ms': others.at(0.5),
+      'others p99 ms': others.at(0.99),
+      lost: statuses.filter((status) => status !== 200).length,
+    },
+  })
+}
+
+async function hammer(
+  subject: Parley,
+  { path, token, seconds }: { path: string; token: string; seconds: number },
+) {
+  const wires = Array.from({ length: CONNECTIONS }, () => new HttpWire(subject.http))
+  const latencies = new Latencies()
+  let [answered, failed] = [0, 0]
+  const [cpu, start] = [cpuSeconds(subject.pid), performance.now()]
+  await Promise.all(
+    wires.map(async (wire) => {
+      while (performance.now() - start < seconds * 1000) {
+        const since = performance.now()
+        if ((await wire.request('GET', path, { token })) !== 200) failed += 1
+        latencies.add(performance.now() - since)
+        answered += 1
+      }
+      wire.close()
+    }),
+  )
+  const elapsed = (performance.now() - start) / 1000
+  return {
+    'pages/s': Math.round(answered / elapsed),
+    'p50 ms': latencies.at(0.5),
+    'p99 ms': latencies.at(0.99),
+    'CPU µs': ((cpuSeconds(subject.pid) - cpu) / answered) * 1e6,
+    lost: failed,
+  }
+}
+
+async function fillHistory(databaseUrl: string, talk: string, userId: string, length: number): Promise<void> {
+  const sql = postgres(databaseUrl, { max: 1 })
+  await sql`
+    with groups as (
+      insert into message_groups (id, conversation_id, sender_id, seq)
+      select gen_random_uuid(), ${talk}::uuid, ${userId}::uuid, n from generate_series(1, ${length}::int) n
+      returning id, conversation_id, sender_id, seq
+    )
+    insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
+    select id, sender_id, gen_random_uuid(), conversation_id, seq, repeat('y', 344) from groups`
+  await sql`update conversations set last_seq = ${length} where id = ${talk}`
+  await sql`analyze messages, message_groups`
+  await sql.end()
+}

@@ -1,0 +1,181 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pool } from '../measure.ts'
+import { PhoenixWire } from '../phoenix.ts'
+import { startChild } from './child.ts'
+import { createDatabase } from './postgres.ts'
+import type { Client, Subject, SubjectKind } from './subject.ts'
+
+const PASSWORD = 'four brave otters sing'
+const JWK = {
+  kty: 'RSA',
+  alg: 'RSA-OAEP-256',
+  e: 'AQAB',
+  ext: true,
+  key_ops: ['encrypt'],
+  n: 'n'.repeat(342),
+}
+const PRIVATE_JWK = {
+  ...JWK,
+  key_ops: ['decrypt'],
+  d: 'd'.repeat(342),
+  p: 'p'.repeat(171),
+  q: 'q'.repeat(171),
+}
+
+/** Someone who has signed up. */
+export interface Account {
+  id: string
+  email: string
+  token: string
+}
+
+/** Parley on PostgreSQL (`DATABASE_URL`). */
+export const parleyOnPostgres: SubjectKind = { name: 'parley', start: () => start('parley', true) }
+
+/** Parley on the embedded database. */
+export const parleyEmbedded: SubjectKind = {
+  name: 'parley embedded',
+  start: () => start('parley embedded', false),
+}
+
+/** A running Parley: what else can be asked of it than of any subject. */
+export class Parley implements Subject {
+  readonly name: string
+  readonly pid: number
+  readonly http: string
+  readonly databaseUrl: string | undefined
+  readonly #accounts: Promise<Account>[] = []
+  readonly #stop: () => Promise<void>
+
+  constructor(
+    name: string,
+    child: { pid: number; url: string },
+    databaseUrl: string | undefined,
+    stop: () => Promise<void>,
+  ) {
+    this.name = name
+    this.pid = child.pid
+    this.http = child.url
+    this.databaseUrl = databaseUrl
+    this.#stop = stop
+  }
+
+  account(user: number): Promise<Account> {
+    this.#accounts[user] ??= this.#register(user)
+    return this.#accounts[user]
+  }
+
+  /** Signs up everybody below `count`, a few at a time: hashing passwords takes the time it takes. */
+  async prepare(count: number): Promise<void> {
+    await pool(count, 4, (user) => this.account(user))
+  }
+
+  /** Connects without joining anything. */
+  async open(user: number): Promise<PhoenixWire> {
+    const { token } = await this.account(user)
+    return PhoenixWire.open(`${this.http}/socket/websocket?vsn=2.0.0&token=${token}`)
+  }
+
+  async connect(user: number): Promise<ParleyClient> {
+    const account = await this.account(user)
+    const wire = await this.open(user)
+    await wire.join(`user:${account.id}`, { token: account.token })
+    return new ParleyClient(account, wire)
+  }
+
+  async startTalk(clients: Client[]): Promise<string> {
+    const [creator] = clients as ParleyClient[]
+    if (!creator) throw new Error('A talk needs someone to start it.')
+    const id = await creator.startGroup(clients.map(({ userId }) => userId))
+    await pool(clients.length, 8, (i) => (clients[i] as ParleyClient).join(id))
+    return id
+  }
+
+  async request(method: string, path: string, { token, body }: { token?: string; body?: object } = {}) {
+    const response = await fetch(this.http + path, {
+      method,
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+    return response.status === 204 ? undefined : response.json()
+  }
+
+  stop(): Promise<void> {
+    return this.#stop()
+  }
+
+  async #register(user: number): Promise<Account> {
+    const email = `bench${user}@example.com`
+    const reply = await this.request('POST', '/auth/register', { body: { email, password: PASSWORD } })
+    const { user: made, auth_token } = reply as { user: { id: string }; auth_token: string }
+    return { id: made.id, email, token: auth_token }
+  }
+}
+
+class ParleyClient implements Client {
+  readonly userId: string
+  readonly #token: string
+  readonly #wire: PhoenixWire
+
+  constructor({ id, token }: Account, wire: PhoenixWire) {
+    this.userId = id
+    this.#token = token
+    this.#wire = wire
+  }
+
+  onEvent(listener: (frame: Buffer) => void): void {
+    this.#wire.onEvent = listener
+  }
+
+  send(talk: string, recipients: string[], content: string): Promise<unknown> {
+    const encrypted_messages = Object.fromEntries(recipients.map((id) => [id, content]))
+    return this.#wire.push(`conversation:${talk}`, 'send_message', { token: this.#token, encrypted_messages })
+  }
+
+  signal(talk: string): Promise<unknown> {
+    return this.#wire.push(`conversation:${talk}`, 'start_typing', { token: this.#token })
+  }
+
+  async startGroup(userIds: string[]): Promise<string> {
+    const token = this.#token
+    await this.#wire.join('system:general', { token, hidden: true })
+    const keys = { public_key: JWK, private_key: PRIVATE_JWK }
+    const id = await this.#wire.push('system:general', 'start_group_conversation', {
+      token,
+      user_ids: userIds,
+      ...keys,
+    })
+    await this.#wire.push('system:general', 'phx_leave', {})
+    return id as string
+  }
+
+  join(talk: string): Promise<unknown> {
+    return this.#wire.join(`conversation:${talk}`, { token: this.#token })
+  }
+
+  close(): void {
+    this.#wire.wire.destroy()
+  }
+}
+
+async function start(name: string, onPostgres: boolean): Promise<Parley> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-bench-'))
+  const database = onPostgres ? await createDatabase() : undefined
+  const child = await startChild(['--enable-source-maps', 'dist/main.js'], {
+    DATA_DIR: dataDir,
+    DATABASE_URL: database?.url ?? '',
+    RATE_LIMITS: 'off',
+    LOG_LEVEL: 'error',
+  })
+  return new Parley(name, child, database?.url, async () => {
+    await child.stop()
+    await database?.drop()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import postgres from 'postgres'
+import { Server } from 'socket.io'
+
+/*
+ * The same chat as people would write it with Socket.IO 4: a room per user and per conversation, and for each message one
+ * transaction that checks the members and stores a copy for each, before it is emitted and acknowledged.
+ */
+interface Message {
+  conversation: string
+  contents: Record<string, string>
+}
+
+const sql = postgres(process.env.DATABASE_URL ?? '', { max: 10, onnotice: () => {} })
+await sql`create table members (conversation uuid, member text, primary key (conversation, member))`
+await sql`create table sent (id uuid primary key, conversation uuid not null, sender text not null, inserted_at timestamptz default now())`
+await sql`create table copies (sent uuid not null references sent, recipient text not null, content text not null, primary key (sent, recipient))`
+
+const server = createServer((_request, response) => void response.end('{}'))
+const io = new Server(server, { transports: ['websocket'], perMessageDeflate: false })
+
+io.on('connection', (socket) => {
+  const { user } = socket.handshake.auth as { user: string }
+  socket.join(`user:${user}`)
+
+  socket.on('start', async (members: string[], acknowledge) => {
+    const conversation = randomUUID()
+    await sql`insert into members ${sql(members.map((member) => ({ conversation, member })))}`
+    acknowledge(conversation)
+  })
+
+  socket.on('join', (conversation: string, acknowledge) => {
+    socket.join(`conversation:${conversation}`)
+    acknowledge('ok')
+  })
+
+  socket.on('send', async ({ conversation, contents }: Message, acknowledge) => {
+    const id = randomUUID()
+    const stored = await sql.begin(async (tx) => {
+      const members = await tx`select member from members where conversation = ${conversation}`
+      const isExact =
+        members.length === Object.keys(contents).length && members.every(({ member }) => member in contents)
+      if (!isExact) return false
+      await tx`insert into sent (id, conversation, sender) values (${id}, ${conversation}, ${user})`
+      const copies = Object.entries(contents).map(([recipient, content]) => ({
+        sent: id,
+        recipient,
+        content,
+      }))
+      await tx`insert into copies ${tx(copies)}`
+      return true
+    })
+    if (!stored) return acknowledge('refused')
+    for (const [recipient, content] of Object.entries(contents)) {
+      io.to(`user:${recipient}`).emit('new_message', { conversation, message: { id, sender: user, content } })
+    }
+    acknowledge('ok')
+  })
+
+  socket.on('signal', (conversation: string, acknowledge) => {
+    io.to(`conversation:${conversation}`).emit('start_typing', { user })
+    acknowledge('ok')
+  })
+})
+server.listen(Number(process.env.PORT), '127.0.0.1')

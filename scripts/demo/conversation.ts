@@ -1,0 +1,141 @@
+import type { webcrypto } from 'node:crypto'
+import { encryptFor, KeyPair } from './keyring.ts'
+import type { Person } from './person.ts'
+
+type JsonWebKey = webcrypto.JsonWebKey
+
+/** One recipient's copy of a message, as it comes from the server. */
+export interface Message {
+  id: string
+  sender: string
+  content: string
+  message_group: string
+}
+
+/** What one message becomes: a text for each member, by user id, that only they can read. */
+export type Copies = Record<string, string>
+
+/** How messages come: new or edited. */
+export type MessageEventName = 'new_message' | 'edit_message'
+
+/** What such an event carries. */
+export interface MessageEvent {
+  conversation_id: string
+  message: Message
+}
+
+interface JoinReply {
+  users: { id: string }[]
+  public_keys: Record<string, JsonWebKey>
+  private_key: JsonWebKey | null
+}
+
+interface Page {
+  items: Message[]
+  page_token: string | null
+}
+
+/** A conversation as one of its members sees it: with their own key pair, and everybody's public keys. */
+export class Conversation {
+  readonly id: string
+  readonly member: Person
+  readonly #keys: KeyPair
+  readonly #memberIds: string[]
+  readonly #publicKeys: Record<string, JsonWebKey>
+
+  private constructor(member: Person, id: string, keys: KeyPair, reply: JoinReply) {
+    this.member = member
+    this.id = id
+    this.#keys = keys
+    this.#memberIds = reply.users.map((user) => user.id)
+    this.#publicKeys = { ...reply.public_keys, [member.id]: keys.publicKey }
+  }
+
+  /** Starts a conversation; the creator's keys go with the request. */
+  static async start(creator: Person, event: string, payload: object): Promise<Conversation> {
+    const { publicKey, privateKey } = await (await KeyPair.generate()).stored(creator.passphrase)
+    const keys = { public_key: publicKey, private_key: privateKey }
+    const id = await creator.push<string>('system:general', event, { ...payload, ...keys })
+    return Conversation.open(creator, id)
+  }
+
+  /** Joins; a member who has no keys yet makes them, one who has recovers them from what the server keeps. */
+  static async open(member: Person, id: string): Promise<Conversation> {
+    const topic = `conversation:${id}`
+    const reply = await member.join<JoinReply>(topic)
+    const publicKey = reply.public_keys[member.id]
+    if (publicKey && reply.private_key) {
+      const keys = await KeyPair.restore({ publicKey, privateKey: reply.private_key }, member.passphrase)
+      return new Conversation(member, id, keys, reply)
+    }
+    const keys = await KeyPair.generate()
+    const stored = await keys.stored(member.passphrase)
+    await member.push(topic, 'set_encryption_keys', {
+      public_key: stored.publicKey,
+      private_key: stored.privateKey,
+    })
+    return new Conversation(member, id, keys, reply)
+  }
+
+  /** Waits until every member has published a key: before that nothing can be written to all of them. */
+  async everyoneHasKeys(): Promise<void> {
+    while (this.#memberIds.some((id) => !this.#publicKeys[id])) {
+      const { user_id, public_key } = await this.event<{ user_id: string; public_key: JsonWebKey }>(
+        'set_encryption_keys',
+      )
+      this.#publicKeys[user_id] = public_key
+    }
+  }
+
+  /** Sends one copy per member, each encrypted for its reader. @returns the copies, by user id. */
+  async write(text: string): Promise<Copies> {
+    const copies = await this.#encrypt(text)
+    await this.push('send_message', { encrypted_messages: copies })
+    return copies
+  }
+
+  async edit({ message_group }: Message, text: string): Promise<Copies> {
+    const copies = await this.#encrypt(text)
+    await this.push('edit_message', { message_group_id: message_group, encrypted_messages: copies })
+    return copies
+  }
+
+  /** The member's own copy of the next message of this kind; messages come on the topic of the person. */
+  async nextMessage(event: MessageEventName): Promise<Message> {
+    const topic = `user:${this.member.id}`
+    const isMine = ({ conversation_id }: MessageEvent) => conversation_id === this.id
+    return (await this.member.inbox.take(topic, event, isMine)).message
+  }
+
+  read({ content }: Message): Promise<string> {
+    return this.#keys.decrypt(content)
+  }
+
+  push(event: string, payload?: object): Promise<unknown> {
+    return this.member.push(`conversation:${this.id}`, event, payload)
+  }
+
+  /** The next event of this name on the conversation's own topic. */
+  event<T>(name: string, where?: (payload: T) => boolean): Promise<T> {
+    return this.member.inbox.take(`conversation:${this.id}`, name, where)
+  }
+
+  /** The whole history over HTTP, page by page, newest first. */
+  async history(pageSize: number): Promise<Message[]> {
+    const items: Message[] = []
+    const query = new URLSearchParams({ conversation_id: this.id, page_size: String(pageSize) })
+    for (let token: string | null = ''; token !== null; ) {
+      if (token) query.set('page_token', token)
+      const body: Page & { messages?: Page } = await this.member.get(`/api/messages?${query}`)
+      const page = body.messages ?? body
+      items.push(...page.items)
+      token = page.page_token || null
+    }
+    return items
+  }
+
+  async #encrypt(text: string): Promise<Copies> {
+    const copies = this.#memberIds.map(async (id) => [id, await encryptFor(this.#publicKeys[id]!, text)])
+    return Object.fromEntries(await Promise.all(copies))
+  }
+}

@@ -1,0 +1,143 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { type Channel, type Push, Socket } from 'phoenix'
+import { Inbox } from './inbox.ts'
+import { Passphrase } from './keyring.ts'
+import type { Wire } from './wire.ts'
+
+/** Where people meet, and who listens. */
+export interface World {
+  url: string
+  wire: Wire
+}
+
+interface Login {
+  email: string
+  password: string
+}
+
+interface SignedIn {
+  user: { id: string }
+  auth_token: string
+  refresh_token: string
+}
+
+/** Someone with an account, one session and one connection. */
+export class Person {
+  readonly name: string
+  readonly id: string
+  readonly login: Login
+  readonly passphrase: Passphrase
+  readonly inbox: Inbox
+  /** Resolves with the code when the server closes the connection. */
+  readonly closed: Promise<number>
+  readonly #world: World
+  readonly #socket: Socket
+  readonly #refreshToken: string
+  readonly #token: string
+  readonly #channels = new Map<string, Channel>()
+
+  private constructor(world: World, who: Pick<Person, 'name' | 'login' | 'passphrase'>, signedIn: SignedIn) {
+    this.name = who.name
+    this.login = who.login
+    this.passphrase = who.passphrase
+    this.id = signedIn.user.id
+    this.inbox = new Inbox(who.name)
+    this.#world = world
+    this.#token = signedIn.auth_token
+    this.#refreshToken = signedIn.refresh_token
+    this.#socket = new Socket(`${world.url.replace(/^http/, 'ws')}/socket`, {
+      transport: world.wire.transport(),
+      authToken: this.#token,
+    })
+    this.closed = new Promise((resolve) => {
+      this.#socket.onClose(({ code }) => {
+        this.#socket.disconnect()
+        resolve(code)
+      })
+    })
+  }
+
+  /** Makes an account. `secrets` gets what the server must never learn: the passphrase. */
+  static async register(world: World, name: string, secrets: Set<string>): Promise<Person> {
+    const login = {
+      email: `${name.toLowerCase()}.${randomBytes(4).toString('hex')}@example.com`,
+      password: randomBytes(18).toString('base64url'),
+    }
+    const secret = randomUUID()
+    secrets.add(secret)
+    const signedIn = await request<SignedIn>(world, 'POST', '/auth/register', {
+      body: { ...login, display_name: `${name} of the demo` },
+    })
+    return new Person(world, { name, login, passphrase: new Passphrase(secret) }, signedIn)
+  }
+
+  /** The same person on another device, who brings nothing but their password and their passphrase. */
+  static async signIn(world: World, { name, login, passphrase }: Person): Promise<Person> {
+    const signedIn = await request<SignedIn>(world, 'POST', '/auth/login', { body: login })
+    return new Person(world, { name, login, passphrase }, signedIn)
+  }
+
+  connect(): void {
+    this.#socket.connect()
+  }
+
+  /** Joins a topic and returns the reply; its events go to the inbox from now on. */
+  join<T>(topic: string, params: object = {}): Promise<T> {
+    const channel = this.#socket.channel(topic, { token: this.#token, ...params })
+    channel.onMessage = (event, payload) => {
+      if (!/^(phx_|chan_reply_)/.test(event)) this.inbox.deliver({ topic, event, payload })
+      return payload
+    }
+    this.#channels.set(topic, channel)
+    return this.#settle(channel.join(), `join ${topic}`)
+  }
+
+  push<T>(topic: string, event: string, payload: object = {}): Promise<T> {
+    const channel = this.#channels.get(topic)
+    if (!channel) throw new Error(`${this.name} has not joined ${topic}`)
+    return this.#settle(channel.push(event, { token: this.#token, ...payload }), `${event} on ${topic}`)
+  }
+
+  get<T>(path: string): Promise<T> {
+    return request(this.#world, 'GET', path, { token: this.#token })
+  }
+
+  /** Ends the session; the server then closes the connection. */
+  async signOut(): Promise<void> {
+    await request(this.#world, 'POST', '/api/signout', { body: { token: this.#refreshToken } })
+  }
+
+  disconnect(): void {
+    this.#socket.disconnect()
+  }
+
+  #settle<T>(push: Push, what: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fail = (why: unknown) =>
+        reject(new Error(`${this.name} could not ${what}: ${JSON.stringify(why)}`))
+      push
+        .receive('ok', resolve)
+        .receive('error', fail)
+        .receive('timeout', () => fail('no answer'))
+    })
+  }
+}
+
+async function request<T>(
+  { url, wire }: World,
+  method: string,
+  path: string,
+  { body, token }: { body?: object; token?: string },
+): Promise<T> {
+  const sent = body && JSON.stringify(body)
+  const headers = {
+    ...(sent && { 'content-type': 'application/json' }),
+    ...(token && { authorization: `Bearer ${token}` }),
+  }
+  const response = await fetch(`${url}${path}`, { method, headers, ...(sent && { body: sent }) })
+  const received = await response.text()
+  wire.record(sent ?? '')
+  wire.record(received)
+  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status} ${received}`)
+  return (received && JSON.parse(received)) as T
+}

@@ -1,0 +1,13 @@
+/* Brings the database of this environment up to date without starting a server. */
+import { readConfig } from '../src/config.ts'
+import { openDatabase } from '../src/db/database.ts'
+
+try {
+  const { database } = readConfig()
+  const db = await openDatabase(database)
+  await db.close()
+  console.log(`The ${database.kind === 'postgres' ? 'PostgreSQL' : 'embedded'} database is up to date.`)
+} catch (error) {
+  console.error((error as Error).message)
+  process.exitCode = 1
+}

@@ -1,0 +1,21 @@
+/** Time as the server sees it: injected, so that tests move it instead of waiting. Milliseconds throughout. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number
+  /** Runs `work` every `ms` until the returned function is called. Does not keep the process alive. */
+  every(ms: number, work: () => void): () => void
+  /** Runs `work` once after `ms` unless the returned function is called first. Does not keep the process alive. */
+  after(ms: number, work: () => void): () => void
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  every(ms, work) {
+    const timer = setInterval(work, ms).unref()
+    return () => clearInterval(timer)
+  },
+  after(ms, work) {
+    const timer = setTimeout(work, ms).unref()
+    return () => clearTimeout(timer)
+  },
+}

@@ -1,0 +1,13 @@
+/** An array of UUIDs as PostgreSQL writes it: the drivers would quote and escape every item, which UUIDs do not need. */
+export function uuidArray(ids: Iterable<string>): string {
+  return `{${[...ids].join(',')}}`
+}
+
+/** An array of texts as PostgreSQL writes it. */
+export function textArray(texts: readonly string[]): string {
+  return `{${texts.map(quoted).join(',')}}`
+}
+
+function quoted(text: string): string {
+  return text.includes('"') || text.includes('\\') ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
+}

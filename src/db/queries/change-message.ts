@@ -1,0 +1,148 @@
+import type { Database } from '../database.ts'
+import { textArray, uuidArray } from './array-literal.ts'
+import type { Copy } from './send-batch.ts'
+
+/** Who wants to change which message. */
+export interface MessageRef {
+  conversationId: string
+  userId: string
+  groupId: string
+}
+
+/** Why a message was not changed. `stale`: the conversation changed while the statement waited for it; try again. */
+export type ChangeRefusal =
+  | 'stale'
+  | 'no_conversation'
+  | 'no_message'
+  | 'not_sender'
+  | 'not_enough_recipients'
+  | 'too_many_recipients'
+
+/** A message after an edit. Times are milliseconds since the epoch. */
+export interface Edited {
+  verdict: 'ok'
+  /** The place of the edit, and that of the sending. */
+  editSeq: number
+  seq: number
+  insertedAt: number
+  updatedAt: number
+  /** The ids of the copies as they are stored, by recipient: one who had a copy keeps its id. */
+  copyIds: Map<string, string>
+}
+
+/** Replaces all copies of a message, in one statement: who left since has none any more, who joined has one now. */
+export async function editMessage(
+  db: Database,
+  { conversationId, userId, groupId }: MessageRef,
+  copies: readonly Copy[],
+): Promise<Edited | { verdict: ChangeRefusal }> {
+  const [row] = await db.rows<(Omit<Edited, 'copyIds'> & { copyIds: string }) | { verdict: ChangeRefusal }>(
+    EDIT,
+    [
+      conversationId,
+      userId,
+      groupId,
+      uuidArray(copies.map((copy) => copy.id)),
+      uuidArray(copies.map((copy) => copy.recipientId)),
+      textArray(copies.map((copy) => copy.content)),
+    ],
+  )
+  if (row?.verdict !== 'ok') return row ?? { verdict: 'no_conversation' }
+  return { ...row, copyIds: new Map(Object.entries(JSON.parse(row.copyIds))) }
+}
+
+/** A deleted message: the place of the deletion. */
+export interface Deleted {
+  verdict: 'ok'
+  seq: number
+}
+
+/** Deletes the copies of a message and leaves a marker of it, in one statement. */
+export async function deleteMessage(
+  db: Database,
+  { conversationId, userId, groupId }: MessageRef,
+): Promise<Deleted | { verdict: ChangeRefusal }> {
+  const params = [conversationId, userId, groupId]
+  const [row] = await db.rows<Deleted | { verdict: ChangeRefusal }>(DELETE, params)
+  return row ?? { verdict: 'no_conversation' }
+}
+
+/** The place of the deletion of one's own message; undefined while it is not deleted. */
+export async function findDeletion(
+  db: Database,
+  { conversationId, userId, groupId }: MessageRef,
+): Promise<number | undefined> {
+  const [row] = await db.rows<{ seq: number }>(
+    `select deleted_seq::float8 as seq from message_groups
+    where conversation_id = $1 and sender_id = $2 and id = $3 and deleted_seq is not null`,
+    [conversationId, userId, groupId],
+  )
+  return row?.seq
+}
+
+/**
+ * As in sending, only `locked` is read when the conversation's turn has come, and all else when the statement began:
+ * unless nothing happened in between, it cannot be judged.
+ */
+const JUDGED = `
+locked as materialized (
+  select last_seq, members_version from conversations where id = $1::uuid for update
+), seen as materialized (
+  select last_seq, members_version from conversations where id = $1::uuid
+), message as materialized (
+  select * from message_groups where id = $3::uuid and conversation_id = $1::uuid and deleted_seq is null
+), roster as materialized (
+  select user_id from members where conversation_id = $1::uuid
+)`
+
+const REFUSALS = `
+when locked.last_seq <> seen.last_seq or locked.members_version <> seen.members_version then 'stale'
+when not exists (select from roster where user_id = $2::uuid) then 'no_conversation'
+when not exists (select from message) then 'no_message'
+when not exists (select from message where sender_id = $2::uuid) then 'not_sender'`
+
+const TAKEN = `
+taken as (
+  update conversations set last_seq = last_seq + 1
+  where id = $1::uuid and exists (select from judged where verdict = 'ok')
+  returning last_seq
+)`
+
+const EDIT = `
+with ${JUDGED}, copies as materialized (
+  select * from unnest($4::uuid[], $5::uuid[], $6::text[]) as t (id, recipient_id, content)
+), judged as materialized (
+  select case ${REFUSALS}
+    when exists (select from roster where user_id not in (select recipient_id from copies))
+      then 'not_enough_recipients'
+    when exists (select from copies where recipient_id not in (select user_id from roster))
+      then 'too_many_recipients'
+    else 'ok' end as verdict
+  from locked, seen
+), ${TAKEN}, marked as (
+  update message_groups g set edited_seq = taken.last_seq from taken where g.id = $3::uuid
+  returning g.seq, g.inserted_at
+), dropped as (
+  delete from messages using taken
+  where group_id = $3::uuid and recipient_id not in (select recipient_id from copies)
+), stored as (
+  insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
+  select $3::uuid, recipient_id, id, $1::uuid, marked.seq, content from copies, marked
+  on conflict (group_id, recipient_id) do update set content = excluded.content, updated_at = excluded.updated_at
+  returning recipient_id, id
+)
+select judged.verdict, taken.last_seq::float8 as "editSeq", marked.seq::float8 as seq,
+  (extract(epoch from marked.inserted_at) * 1000)::float8 as "insertedAt",
+  (extract(epoch from now()::timestamptz(3)) * 1000)::float8 as "updatedAt",
+  (select json_object_agg(recipient_id, id) from stored)::text as "copyIds"
+from judged left join taken on true left join marked on true`
+
+const DELETE = `
+with ${JUDGED}, judged as materialized (
+  select case ${REFUSALS} else 'ok' end as verdict from locked, seen
+), ${TAKEN}, marked as (
+  update message_groups g set deleted_seq = taken.last_seq from taken where g.id = $3::uuid
+), dropped as (
+  delete from messages using taken where group_id = $3::uuid
+)
+select judged.verdict, taken.last_seq::float8 as seq from judged left join taken on true`

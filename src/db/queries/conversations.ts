@@ -1,0 +1,121 @@
+import { and, count, desc, eq, inArray, sql } from 'drizzle-orm'
+import type { Orm } from '../database.ts'
+import { conversations, members, privatePairs, users } from '../schema.ts'
+
+/** A conversation as its members see it. */
+export interface Conversation {
+  id: string
+  private: boolean
+  alias: string | null
+  insertedAt: Date
+  updatedAt: Date
+}
+
+const conversationColumns = {
+  id: conversations.id,
+  private: conversations.private,
+  alias: conversations.alias,
+  insertedAt: conversations.insertedAt,
+  updatedAt: conversations.updatedAt,
+}
+
+export async function insertConversation(
+  tx: Orm,
+  values: { id: string; private: boolean; alias?: string | null },
+): Promise<Conversation> {
+  const [row] = await tx.insert(conversations).values(values).returning(conversationColumns)
+  return row as Conversation
+}
+
+/** Locks the conversation until the transaction ends: what the next statements read of it stays true. */
+export async function lockConversation(
+  tx: Orm,
+  id: string,
+): Promise<(Conversation & { lastSeq: number }) | undefined> {
+  const [row] = await tx
+    .select({ ...conversationColumns, lastSeq: conversations.lastSeq })
+    .from(conversations)
+    .where(eq(conversations.id, id))
+    .for('update')
+  return row
+}
+
+export async function updateConversation(
+  tx: Orm,
+  id: string,
+  { alias, membersChanged = false }: { alias?: string | null | undefined; membersChanged?: boolean },
+): Promise<Conversation> {
+  const [row] = await tx
+    .update(conversations)
+    .set({
+      ...(alias !== undefined && { alias }),
+      ...(membersChanged && { membersVersion: sql`${conversations.membersVersion} + 1` }),
+      updatedAt: sql`now()`,
+    })
+    .where(eq(conversations.id, id))
+    .returning(conversationColumns)
+  return row as Conversation
+}
+
+/** Takes the next place in the order of a conversation that the transaction has locked. */
+export async function takeSeq(tx: Orm, id: string, { membersChanged = false } = {}): Promise<number> {
+  const [row] = await tx
+    .update(conversations)
+    .set({
+      lastSeq: sql`${conversations.lastSeq} + 1`,
+      ...(membersChanged && { membersVersion: sql`${conversations.membersVersion} + 1` }),
+    })
+    .where(eq(conversations.id, id))
+    .returning({ seq: conversations.lastSeq })
+  return (row as { seq: number }).seq
+}
+
+/** Deletes the conversation with everything in it. */
+export async function deleteConversation(tx: Orm, id: string): Promise<void> {
+  await tx.delete(conversations).where(eq(conversations.id, id))
+}
+
+/** How many of these users exist. */
+export async function countUsers(db: Orm, ids: string[]): Promise<number> {
+  const [row] = await db.select({ found: count() }).from(users).where(inArray(users.id, ids))
+  return row?.found ?? 0
+}
+
+/** Makes this the private conversation of two users; false when they have one already. */
+export async function insertPrivatePair(
+  tx: Orm,
+  conversationId: string,
+  pair: [string, string],
+): Promise<boolean> {
+  const rows = await tx
+    .insert(privatePairs)
+    .values({ ...ordered(pair), conversationId })
+    .onConflictDoNothing({ target: [privatePairs.lowUserId, privatePairs.highUserId] })
+    .returning({ conversationId: privatePairs.conversationId })
+  return rows.length > 0
+}
+
+export async function findPrivatePair(db: Orm, pair: [string, string]): Promise<string | null> {
+  const { lowUserId, highUserId } = ordered(pair)
+  const [row] = await db
+    .select({ conversationId: privatePairs.conversationId })
+    .from(privatePairs)
+    .where(and(eq(privatePairs.lowUserId, lowUserId), eq(privatePairs.highUserId, highUserId)))
+  return row?.conversationId ?? null
+}
+
+/** The order of lower-case text is the order of UUIDs in the database. */
+function ordered(pair: [string, string]): { lowUserId: string; highUserId: string } {
+  const [lowUserId, highUserId] = pair[0] < pair[1] ? pair : [pair[1], pair[0]]
+  return { lowUserId, highUserId }
+}
+
+/** The conversations of a user, newest first. */
+export function conversationsOf(db: Orm, userId: string): Promise<Conversation[]> {
+  return db
+    .select(conversationColumns)
+    .from(conversations)
+    .innerJoin(members, eq(members.conversationId, conversations.id))
+    .where(eq(members.userId, userId))
+    .orderBy(desc(conversations.insertedAt), desc(conversations.id))
+}

@@ -1,0 +1,91 @@
+import { and, eq, inArray, ne } from 'drizzle-orm'
+import type { Database, Orm } from '../database.ts'
+import { members, users } from '../schema.ts'
+import type { UserSummary } from './users.ts'
+
+/** A member with their public key, and with the private key if they are the one who reads; keys are null until set. */
+export interface RosterRow extends UserSummary {
+  private: boolean
+  alias: string | null
+  /** Times are milliseconds since the epoch; the first two are those of the conversation. */
+  insertedAt: number
+  updatedAt: number
+  lastRead: number | null
+  vaultKey: string | null
+  publicKey: Uint8Array | null
+  privateKey: Uint8Array | null
+}
+
+/** The conversation with all its members, a row for each; nothing for a reader who is not one of them. */
+export function rosterOf(db: Database, conversationId: string, readerId: string): Promise<RosterRow[]> {
+  return db.rows(ROSTER, [conversationId, readerId])
+}
+
+/** Adds those who are not members yet, and returns how many these were. */
+export async function insertMembers(tx: Orm, conversationId: string, userIds: string[]): Promise<number> {
+  const rows = await tx
+    .insert(members)
+    .values(userIds.map((userId) => ({ conversationId, userId })))
+    .onConflictDoNothing()
+    .returning({ userId: members.userId })
+  return rows.length
+}
+
+export async function deleteMember(tx: Orm, conversationId: string, userId: string): Promise<void> {
+  await tx.delete(members).where(and(eq(members.conversationId, conversationId), eq(members.userId, userId)))
+}
+
+export async function memberIdsOf(db: Orm, conversationId: string): Promise<string[]> {
+  const rows = await db
+    .select({ userId: members.userId })
+    .from(members)
+    .where(eq(members.conversationId, conversationId))
+    .orderBy(members.userId)
+  return rows.map(({ userId }) => userId)
+}
+
+export async function isMember(db: Database, conversationId: string, userId: string): Promise<boolean> {
+  const statement = 'select 1 as yes from members where conversation_id = $1 and user_id = $2'
+  return (await db.rows(statement, [conversationId, userId])).length > 0
+}
+
+/** Records that a member has read all there is; false for somebody who is no member. */
+export async function markMemberRead(db: Database, conversationId: string, userId: string): Promise<boolean> {
+  const rows = await db.rows(
+    `update members m set last_read = greatest(m.last_read, now()), read_seq = greatest(m.read_seq, c.last_seq)
+    from conversations c
+    where c.id = $1 and m.conversation_id = $1 and m.user_id = $2
+    returning 1 as done`,
+    [conversationId, userId],
+  )
+  return rows.length > 0
+}
+
+/** Everyone who shares a conversation with a user. */
+export function companionsOf(db: Orm, userId: string): Promise<UserSummary[]> {
+  const own = db.select({ id: members.conversationId }).from(members).where(eq(members.userId, userId))
+  const companions = db
+    .select({ id: members.userId })
+    .from(members)
+    .where(inArray(members.conversationId, own))
+  return db
+    .select({ id: users.id, email: users.email, displayName: users.displayName })
+    .from(users)
+    .where(and(inArray(users.id, companions), ne(users.id, userId)))
+    .orderBy(users.id)
+}
+
+const ROSTER = `
+select c.private, c.alias,
+  (extract(epoch from c.inserted_at) * 1000)::float8 as "insertedAt",
+  (extract(epoch from c.updated_at) * 1000)::float8 as "updatedAt",
+  u.id, u.email, u.display_name as "displayName",
+  (extract(epoch from m.last_read) * 1000)::float8 as "lastRead",
+  k.vault_key as "vaultKey", k.public_key as "publicKey",
+  case when m.user_id = $2 then k.private_key end as "privateKey"
+from conversations c
+join members m on m.conversation_id = c.id
+join users u on u.id = m.user_id
+left join encryption_keys k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+where c.id = $1 and exists (select from members where conversation_id = $1 and user_id = $2)
+order by u.id`

@@ -1,0 +1,109 @@
+import { and, desc, eq, lt, type SQL } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
+import type { Orm } from '../database.ts'
+import { media, roomMessages, users } from '../schema.ts'
+
+export type MediaFormat = 'image' | 'audio' | 'video'
+
+/** A message of a room, with what is shown of its sender, of its media, and of the message it answers. */
+export interface RoomMessage {
+  id: string
+  roomId: string
+  /** The place of the message in the room. */
+  seq: number
+  /** Null for media. */
+  text: string | null
+  media: RoomMedia | null
+  sender: { shortId: string; username: string }
+  /** Null when it answers none. */
+  previous: { id: string; text: string | null; format: MediaFormat | null; username: string } | null
+  insertedAt: Date
+}
+
+/** An image, a sound or a film that was sent to a room. */
+export interface RoomMedia {
+  id: string
+  format: MediaFormat
+  contentType: string
+  /** Bytes. */
+  size: number
+}
+
+/** A message to be stored. */
+export interface NewRoomMessage {
+  id: string
+  roomId: string
+  senderId: string
+  seq: number
+  textContent: string | null
+  mediaId: string | null
+  previousMessageId: string | null
+  insertedAt: Date
+}
+
+export async function insertRoomMessage(tx: Orm, message: NewRoomMessage): Promise<void> {
+  await tx.insert(roomMessages).values(message)
+}
+
+/** Whether the message is in this room. */
+export async function isInRoom(db: Orm, roomId: string, messageId: string): Promise<boolean> {
+  const isIt = and(eq(roomMessages.id, messageId), eq(roomMessages.roomId, roomId))
+  return (await db.select({ id: roomMessages.id }).from(roomMessages).where(isIt)).length > 0
+}
+
+export async function findRoomMessage(db: Orm, id: string): Promise<RoomMessage | undefined> {
+  const [row] = await selectMessages(db, eq(roomMessages.id, id))
+  return row && withPrevious(row)
+}
+
+/** The messages of a room before a place in it, newest first. */
+export async function listRoomMessages(
+  db: Orm,
+  { roomId, before, limit }: { roomId: string; before: number; limit: number },
+): Promise<RoomMessage[]> {
+  const isEarlier = and(eq(roomMessages.roomId, roomId), lt(roomMessages.seq, before))
+  const rows = await selectMessages(db, isEarlier).orderBy(desc(roomMessages.seq)).limit(limit)
+  return rows.map(withPrevious)
+}
+
+const previous = alias(roomMessages, 'previous')
+const previousMedia = alias(media, 'previous_media')
+const previousSender = alias(users, 'previous_sender')
+
+function selectMessages(db: Orm, condition: SQL | undefined) {
+  return db
+    .select({
+      id: roomMessages.id,
+      roomId: roomMessages.roomId,
+      seq: roomMessages.seq,
+      text: roomMessages.textContent,
+      media: { id: media.id, format: media.format, contentType: media.contentType, size: media.size },
+      sender: { shortId: users.shortId, username: users.username },
+      previousId: previous.id,
+      previousText: previous.textContent,
+      previousFormat: previousMedia.format,
+      previousUsername: previousSender.username,
+      insertedAt: roomMessages.insertedAt,
+    })
+    .from(roomMessages)
+    .innerJoin(users, eq(users.id, roomMessages.senderId))
+    .leftJoin(media, eq(media.id, roomMessages.mediaId))
+    .leftJoin(previous, eq(previous.id, roomMessages.previousMessageId))
+    .leftJoin(previousMedia, eq(previousMedia.id, previous.mediaId))
+    .leftJoin(previousSender, eq(previousSender.id, previous.senderId))
+    .where(condition)
+    .$dynamic()
+}
+
+type Row = Awaited<ReturnType<typeof selectMessages>>[number]
+
+function withPrevious({ previousId, previousText, previousFormat, previousUsername, ...message }: Row) {
+  const previous = previousId !== null &&
+    previousUsername !== null && {
+      id: previousId,
+      text: previousText,
+      format: previousFormat,
+      username: previousUsername,
+    }
+  return { ...message, previous: previous || null }
+}

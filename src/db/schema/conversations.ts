@@ -1,0 +1,131 @@
+import { sql } from 'drizzle-orm'
+import { boolean, check, index, integer, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
+import { users } from './accounts.ts'
+import { bytea, insertedAt, seq, time, updatedAt } from './columns.ts'
+
+export const conversations = pgTable(
+  'conversations',
+  {
+    id: uuid('id').primaryKey(),
+    private: boolean('private').notNull(),
+    alias: text('alias'),
+    /** The seq of the conversation's latest change: sends, edits, deletes and leaves count up from 1 without a gap. */
+    lastSeq: seq('last_seq').notNull().default(0),
+    /** Changes with the member list, so that a send can tell whether the list it read is still true. */
+    membersVersion: integer('members_version').notNull().default(0),
+    insertedAt: insertedAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    check('conversations_private_has_no_alias', sql`not (${t.private} and ${t.alias} is not null)`),
+    check('conversations_alias_length', sql`char_length(${t.alias}) between 1 and 100`),
+  ],
+)
+
+export const members = pgTable(
+  'members',
+  {
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    lastRead: time('last_read'),
+    /** The seq up to which the member has read. */
+    readSeq: seq('read_seq').notNull().default(0),
+    insertedAt: insertedAt(),
+  },
+  (t) => [primaryKey({ columns: [t.conversationId, t.userId] }), index('members_user').on(t.userId)],
+)
+
+/** Makes a private conversation between two people exist once. */
+export const privatePairs = pgTable(
+  'private_pairs',
+  {
+    lowUserId: uuid('low_user_id')
+      .notNull()
+      .references(() => users.id),
+    highUserId: uuid('high_user_id')
+      .notNull()
+      .references(() => users.id),
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .unique()
+      .references(() => conversations.id, { onDelete: 'cascade' }),
+  },
+  (t) => [
+    primaryKey({ columns: [t.lowUserId, t.highUserId] }),
+    check('private_pairs_ordered', sql`${t.lowUserId} < ${t.highUserId}`),
+  ],
+)
+
+/** A member's key pair for one conversation, sealed under the vault key whose fingerprint is `vaultKey`. */
+export const encryptionKeys = pgTable(
+  'encryption_keys',
+  {
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    vaultKey: text('vault_key').notNull(),
+    publicKey: bytea('public_key').notNull(),
+    privateKey: bytea('private_key').notNull(),
+    insertedAt: insertedAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.conversationId, t.userId] }),
+    index('encryption_keys_vault_key').on(t.vaultKey),
+  ],
+)
+
+/** The fingerprint of every vault key that sealed something, with a known text to try a key on. */
+export const vaultKeys = pgTable('vault_keys', {
+  fingerprint: text('fingerprint').primaryKey(),
+  check: bytea('check').notNull(),
+  insertedAt: insertedAt(),
+})
+
+/** One sent message, whoever it was encrypted for. A deleted one stays as a marker without copies. */
+export const messageGroups = pgTable(
+  'message_groups',
+  {
+    id: uuid('id').primaryKey(),
+    conversationId: uuid('conversation_id')
+      .notNull()
+      .references(() => conversations.id, { onDelete: 'cascade' }),
+    senderId: uuid('sender_id')
+      .notNull()
+      .references(() => users.id),
+    seq: seq('seq').notNull(),
+    editedSeq: seq('edited_seq'),
+    deletedSeq: seq('deleted_seq'),
+    insertedAt: insertedAt(),
+  },
+  (t) => [
+    unique('message_groups_seq').on(t.conversationId, t.seq),
+    check('message_groups_order', sql`${t.editedSeq} > ${t.seq} and ${t.deletedSeq} > ${t.seq}`),
+  ],
+)
+
+/** One recipient's encrypted copy of a message. */
+export const messages = pgTable(
+  'messages',
+  {
+    groupId: uuid('group_id')
+      .notNull()
+      .references(() => messageGroups.id, { onDelete: 'cascade' }),
+    recipientId: uuid('recipient_id').notNull(),
+    id: uuid('id').notNull(),
+    conversationId: uuid('conversation_id').notNull(),
+    seq: seq('seq').notNull(),
+    content: text('content').notNull(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.groupId, t.recipientId] }),
+    unique('messages_history').on(t.conversationId, t.recipientId, t.seq),
+  ],
+)

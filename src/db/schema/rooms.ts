@@ -1,0 +1,89 @@
+import { sql } from 'drizzle-orm'
+import {
+  type AnyPgColumn,
+  bigint,
+  check,
+  index,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import { users } from './accounts.ts'
+import { insertedAt, seq } from './columns.ts'
+
+export const rooms = pgTable('rooms', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull().unique('rooms_name_unique'),
+  creatorId: uuid('creator_id')
+    .notNull()
+    .references(() => users.id),
+  /** The seq of the room's latest message. */
+  lastSeq: seq('last_seq').notNull().default(0),
+  insertedAt: insertedAt(),
+})
+
+export const roomMembers = pgTable(
+  'room_members',
+  {
+    roomId: text('room_id')
+      .notNull()
+      .references(() => rooms.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    insertedAt: insertedAt(),
+  },
+  (t) => [primaryKey({ columns: [t.roomId, t.userId] }), index('room_members_user').on(t.userId)],
+)
+
+/** An image, a sound or a film in the media store; `format` is what the bytes are, not what was claimed. */
+export const media = pgTable(
+  'media',
+  {
+    id: text('id').primaryKey(),
+    roomId: text('room_id')
+      .notNull()
+      .references(() => rooms.id, { onDelete: 'cascade' }),
+    ownerId: uuid('owner_id')
+      .notNull()
+      .references(() => users.id),
+    format: text('format', { enum: ['image', 'audio', 'video'] }).notNull(),
+    contentType: text('content_type').notNull(),
+    /** Bytes. */
+    size: bigint('size', { mode: 'number' }).notNull(),
+    insertedAt: insertedAt(),
+  },
+  (t) => [
+    index('media_owner').on(t.ownerId, t.insertedAt),
+    check('media_format', sql`${t.format} in ('image', 'audio', 'video')`),
+  ],
+)
+
+export const roomMessages = pgTable(
+  'room_messages',
+  {
+    id: text('id').primaryKey(),
+    roomId: text('room_id')
+      .notNull()
+      .references(() => rooms.id, { onDelete: 'cascade' }),
+    senderId: uuid('sender_id')
+      .notNull()
+      .references(() => users.id),
+    /** The place of the message in the room: counts up from 1 without a gap. */
+    seq: seq('seq').notNull(),
+    textContent: text('text_content'),
+    mediaId: text('media_id')
+      .unique()
+      .references(() => media.id),
+    /** The message this one answers. */
+    previousMessageId: text('previous_message_id').references((): AnyPgColumn => roomMessages.id),
+    insertedAt: insertedAt(),
+  },
+  (t) => [
+    unique('room_messages_seq').on(t.roomId, t.seq),
+    index('room_messages_previous').on(t.previousMessageId),
+    check('room_messages_content', sql`(${t.textContent} is null) <> (${t.mediaId} is null)`),
+  ],
+)

@@ -1,0 +1,152 @@
+import { NIL, v7 as uuidv7 } from 'uuid'
+import type { Database } from '../db/database.ts'
+import {
+  type ChangeRefusal,
+  deleteMessage,
+  editMessage,
+  findDeletion,
+  type MessageRef,
+} from '../db/queries/change-message.ts'
+import { type Message, readHistory } from '../db/queries/messages.ts'
+import type { Copy } from '../db/queries/send-batch.ts'
+import { AppError } from '../errors.ts'
+import type { EventBus } from './events.ts'
+import { readConversationId } from './membership.ts'
+import type { Page, PageTokens } from './pagination.ts'
+import { busy } from './persist.ts'
+import type { SendQueue } from './send-queue.ts'
+import { readUuid } from './uuid.ts'
+
+export type { Message } from '../db/queries/messages.ts'
+export { readRecipients } from './recipients.ts'
+
+const PAGE_SIZE = 20
+
+/** How often a conversation may change under an edit before its author is told to come back. */
+const MOST_TRIES = 100
+
+/** The encrypted contents of a message, by recipient: what `readRecipients` returns. */
+export type Contents = ReadonlyMap<string, string>
+
+/** What a member asks of a conversation's past. */
+export interface HistoryRequest {
+  conversationId: string
+  pageToken?: string | undefined
+  pageSize?: number | undefined
+}
+
+interface MessageTools {
+  db: Database
+  queue: SendQueue
+  events: EventBus
+  pageTokens: PageTokens
+}
+
+/** Messages: sent, changed and read. Each change has its place in the conversation's order, and an event that tells it. */
+export class Messages {
+  readonly #db: Database
+  readonly #queue: SendQueue
+  readonly #events: EventBus
+  readonly #pageTokens: PageTokens
+
+  constructor({ db, queue, events, pageTokens }: MessageTools) {
+    this.#db = db
+    this.#queue = queue
+    this.#events = events
+    this.#pageTokens = pageTokens
+  }
+
+  /**
+   * Sends a message to exactly the members. Resolves after its event was emitted, as do `edit` and `delete`.
+   * @throws AppError `no_conversation`, `not_enough_recipients`, `too_many_recipients` or `busy`.
+   */
+  async send(conversationId: string, senderId: string, contents: Contents): Promise<void> {
+    const id = readConversationId(conversationId)
+    await this.#queue.send({ conversationId: id, senderId, groupId: uuidv7(), copies: copiesOf(contents) })
+  }
+
+  /**
+   * Replaces the content of a message. Who joined since it was sent gets a copy in the original's place.
+   * @throws AppError `no_conversation`, `no_message`, `not_sender`, `not_enough_recipients`, `too_many_recipients` or
+   * `busy`.
+   */
+  async edit(
+    conversationId: string,
+    userId: string,
+    { groupId, copies: contents }: { groupId: string; copies: Contents },
+  ): Promise<void> {
+    const message = readMessageRef(conversationId, userId, groupId)
+    const drafts = copiesOf(contents)
+    await this.#queue.change({
+      conversationId: message.conversationId,
+      work: () => accepted(() => editMessage(this.#db, message, drafts)),
+      announce: ({ verdict: _, copyIds, ...places }) => {
+        const copies = drafts.map((copy) => ({ ...copy, id: copyIds.get(copy.recipientId) ?? copy.id }))
+        const { userId: senderId, ...ids } = message
+        this.#events.emit('message_edited', { ...ids, senderId, ...places, copies })
+      },
+    })
+  }
+
+  /** Takes a message back, for everyone. @throws AppError `no_conversation`, `no_message`, `not_sender` or `busy`. */
+  async delete(conversationId: string, userId: string, groupId: string): Promise<void> {
+    const message = readMessageRef(conversationId, userId, groupId)
+    await this.#queue.change({
+      conversationId: message.conversationId,
+      work: async (unsure) => {
+        // The try whose answer was lost may have done it, and nobody was told yet.
+        const done = unsure && (await findDeletion(this.#db, message))
+        return done || (await accepted(() => deleteMessage(this.#db, message))).seq
+      },
+      announce: (seq) => {
+        const { conversationId, groupId } = message
+        this.#events.emit('message_deleted', { conversationId, groupId, seq })
+      },
+    })
+  }
+
+  /**
+   * A page of the messages a member was sent, newest first.
+   * @throws AppError `no_conversation`, `invalid_page_token`
+   */
+  async history(
+    userId: string,
+    { conversationId, pageToken, pageSize = PAGE_SIZE }: HistoryRequest,
+  ): Promise<Page<Message>> {
+    const id = readConversationId(conversationId)
+    const scope = ['messages', userId, id]
+    const before = pageToken ? Number(this.#pageTokens.open(scope, pageToken)) : Number.MAX_SAFE_INTEGER
+    const found = await readHistory(this.#db, { conversationId: id, userId, before, limit: pageSize + 1 })
+    if (!found) throw new AppError('no_conversation')
+    const items = found.slice(0, pageSize)
+    const last = found.length > pageSize ? items.at(-1) : undefined
+    return { items, pageToken: last ? this.#pageTokens.seal(scope, String(last.seq)) : null }
+  }
+
+  /** The first page, for a member who enters the conversation. @throws AppError `no_conversation` */
+  latest(userId: string, conversationId: string): Promise<Page<Message>> {
+    return this.history(userId, { conversationId })
+  }
+}
+
+function copiesOf(contents: Contents): Copy[] {
+  const copies: Copy[] = []
+  for (const [recipientId, content] of contents) copies.push({ id: uuidv7(), recipientId, content })
+  return copies
+}
+
+function readMessageRef(conversationId: string, userId: string, groupId: string): MessageRef {
+  return { conversationId: readConversationId(conversationId), userId, groupId: readUuid(groupId) ?? NIL }
+}
+
+/** Tries a change until it is judged by what is true. @throws AppError for why it is refused. */
+async function accepted<T extends { verdict: 'ok' }>(
+  change: () => Promise<T | { verdict: ChangeRefusal }>,
+): Promise<T> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const outcome = await change()
+    if (outcome.verdict === 'ok') return outcome as T
+    if (outcome.verdict !== 'stale') throw new AppError(outcome.verdict)
+  }
+  throw busy()
+}

@@ -1,0 +1,61 @@
+import { type Content, type Html, html } from './html.ts'
+
+/** A text field of a form. */
+export interface Field {
+  /** Its name in the body that is sent, and in the errors that come back. */
+  name: string
+  label: string
+  hint?: Content
+  type?: 'text' | 'email'
+  autocomplete?: string
+  inputmode?: 'numeric'
+  maxlength?: number
+  optional?: boolean
+  /** Whether it is for a code, to be read character by character. */
+  isCode?: boolean
+}
+
+/** A form that the script of its page sends; where no script runs, the browser does. */
+export interface Form {
+  /** Found by the script. */
+  id: string
+  action: string
+  fields: Field[]
+  button: string
+}
+
+/** A form with a place for what is wrong with it as a whole, and with each field. */
+export function form({ id, action, fields, button }: Form): Html {
+  return html`<form id="${id}" method="post" action="${action}">
+<p class="alert" role="alert" hidden></p>
+${fields.map(field)}
+<button class="primary" type="submit">${button}</button>
+</form>`
+}
+
+/** Where you are in a row of steps. @param current counts from 1; one more than there are when all is done. */
+export function steps(names: readonly string[], current: number): Html {
+  const items = names.map((name, index) => {
+    const step = index + 1
+    if (step === current) return html`<li aria-current="step">${name}</li>`
+    return html`<li class="${step < current && 'done'}">${name}</li>`
+  })
+  return html`<ol class="steps" aria-label="Steps">${items}</ol>`
+}
+
+function field(one: Field): Html {
+  const { name, label, hint, type = 'text', autocomplete, inputmode, maxlength, optional, isCode } = one
+  const described = [hint && `${name}-hint`, `${name}-problem`].filter(Boolean).join(' ')
+  return html`<div class="field">
+<label for="${name}">${label}</label>
+<input id="${name}" name="${name}" type="${type}" aria-describedby="${described}"${[
+    autocomplete && html` autocomplete="${autocomplete}"`,
+    inputmode && html` inputmode="${inputmode}"`,
+    maxlength && html` maxlength="${maxlength}"`,
+    isCode && html` class="code" autocapitalize="none" spellcheck="false"`,
+    !optional && html` required`,
+  ]}>
+${hint && html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<p class="problem" id="${name}-problem" hidden></p>
+</div>`
+}

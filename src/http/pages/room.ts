@@ -1,0 +1,108 @@
+import type { RoomMessage } from '../../domain/rooms.ts'
+import { type Html, html } from './html.ts'
+import { icon } from './icons.ts'
+import type { Page } from './layout.ts'
+import { type MessageOptions, messageItem, messageTemplate } from './room-message.ts'
+
+/** What the page of a room shows. */
+export interface RoomPageOptions extends MessageOptions {
+  room: { id: string; name: string }
+  /** Newest first, as they are listed. */
+  messages: RoomMessage[]
+  /** Where the messages before these are, or null when there are none. */
+  previousMessages: string | null
+  /** Whether these are the newest: only then can the page go on with what comes. */
+  isNewest: boolean
+  /**
+   * Whether the browser itself is signed in. A page that was asked for with an access token cannot connect: it has neither the
+   * token nor a cookie.
+   */
+  hasCookie: boolean
+  /** Bytes of one image, sound or film. */
+  maxMediaBytes: number
+}
+
+/** A room, for a member: its latest messages, and where they go on. */
+export function roomPage(options: RoomPageOptions): Page {
+  const { room, messages, isNewest, hasCookie } = options
+  return {
+    title: room.name,
+    shape: 'window',
+    styles: ['room.css'],
+    script: 'room.js',
+    header: header(room),
+    main: html`<div class="log" id="log" role="log" aria-label="Messages" tabindex="0" data-reader="${options.username}">
+${earlier(options)}
+<div class="empty"><b>No messages yet</b><span>Say hello, or send a picture.</span></div>
+<ol class="messages" id="messages">
+${messages.toReversed().map((message) => messageItem(message, options))}
+</ol>
+</div>
+<div class="foot" id="foot">
+<button class="newest" type="button" id="newest" hidden>New messages below</button>
+<p class="typing" id="typing" role="status"></p>
+<p class="alert" id="trouble" role="alert" hidden></p>
+${isNewest ? (hasCookie ? composer(options) : SIGNED_IN_ELSEWHERE) : latest(room)}
+</div>
+<p class="unseen" id="told" role="status"></p>
+${messageTemplate()}
+${recorder()}`,
+  }
+}
+
+const SIGNED_IN_ELSEWHERE = html`<p class="note">This page was opened with an access token, so it only shows messages.
+<a href="/whisper">Sign in</a> to take part.</p>`
+
+function header({ id, name }: RoomPageOptions['room']): Html {
+  return html`<a class="button iconic" href="/whisper" aria-label="All rooms" title="All rooms">${icon('back')}</a>
+<div class="room">
+<h1>${name}</h1>
+<p class="presence" id="presence" role="status">Not connected</p>
+</div>
+<a class="button" href="/whisper/rooms/${id}/people" aria-label="People">${icon('people')} <span>People</span></a>`
+}
+
+/** A link that leads to a page with them; the script brings them to this one. */
+function earlier({ previousMessages }: RoomPageOptions): Html {
+  return html`<p class="earlier"><a class="button" id="earlier" href="${previousMessages ?? ''}"${
+    previousMessages === null && html` hidden`
+  }>Earlier messages</a></p>`
+}
+
+function latest({ id }: RoomPageOptions['room']): Html {
+  return html`<p class="note">These are earlier messages. <a href="/api/v1/chat/home/${id}/">Go to the latest</a></p>`
+}
+
+function composer({ room, username, maxMediaBytes }: RoomPageOptions): Html {
+  return html`<ul class="uploads" id="uploads" aria-label="Files on their way"></ul>
+<form class="composer" id="composer" data-room="${room.id}" data-username="${username}" data-max-bytes="${maxMediaBytes}">
+<div class="answering" id="answering" hidden><p></p>
+<button class="iconic" type="button" aria-label="Do not reply" title="Do not reply">${icon('close')}</button></div>
+<label class="unseen" for="text">Message</label>
+<textarea id="text" rows="1" placeholder="Message" autocomplete="off" enterkeyhint="send"></textarea>
+<div class="tools">
+<input class="unseen" type="file" id="file" accept="image/*,audio/*,video/*" multiple tabindex="-1" aria-label="Files">
+<button class="iconic" type="button" id="attach" aria-label="Send files" title="Send files">${icon('attach')}</button>
+<button class="iconic" type="button" id="record-audio" aria-label="Record sound" title="Record sound">${icon('audio')}</button>
+<button class="iconic" type="button" id="record-video" aria-label="Record a film" title="Record a film">${icon('video')}</button>
+<button class="primary iconic send" type="submit" aria-label="Send" title="Send">${icon('send')}</button>
+</div>
+</form>`
+}
+
+function recorder(): Html {
+  return html`<dialog id="recorder" aria-labelledby="recorder-title">
+<form class="recorder" method="dialog">
+<h2 id="recorder-title"></h2>
+<p class="alert" role="alert" hidden></p>
+<video id="recorder-video" muted playsinline hidden aria-label="Your film"></video>
+<audio id="recorder-audio" controls hidden aria-label="Your recording"></audio>
+<p class="timer" role="timer" id="recorder-time">0:00</p>
+<p class="row">
+<button class="primary" type="button" id="recorder-stop">Stop</button>
+<button class="primary" type="submit" value="send" id="recorder-send" hidden>Send</button>
+<button type="submit" value="discard">Discard</button>
+</p>
+</form>
+</dialog>`
+}

@@ -1,0 +1,239 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { databaseTrouble } from '../domain/database-trouble.ts'
+import type { Visitor } from '../domain/room-life.ts'
+import { AppError } from '../errors.ts'
+import type { Connection, Endpoint } from '../realtime/endpoint.ts'
+import { encodeFrame } from '../realtime/frames.ts'
+import type { BroadcastEncoder, Subscriber } from '../realtime/pubsub.ts'
+import { CloseCode, type Identity } from '../realtime/socket.ts'
+import type { Outlet } from '../realtime/writer.ts'
+import { onlineView, roomErrorView, roomTopic } from '../views/rooms.ts'
+import { describeFailure, type RoomServices, runBinaryFrame, runTextFrame } from './room-commands.ts'
+import type { LongFrame, RoomIntake } from './room-intake.ts'
+
+/** What the connections to rooms share. */
+export interface RoomConnectionOptions {
+  endpoint: Endpoint
+  services: RoomServices
+  intake: RoomIntake
+  /** Bytes of one text frame. */
+  maxTextBytes: number
+}
+
+interface Frame {
+  data: Buffer
+  isBinary: boolean
+}
+
+/** Plain JSON: the event is a field of its payload. */
+const plain: BroadcastEncoder = { encodeBroadcast: ({ payload }) => JSON.stringify(payload) }
+
+/** Bytes of a frame that need no place in the intake. */
+const SHORT = 262_144
+/** Frames that may wait for their turn before no more are read. */
+const MOST_WAITING = 64
+
+/**
+ * One connection to one room. It listens from the moment it is made, so that whoever is put out while they connect is put
+ * out; `open` gives it its socket.
+ */
+export class RoomConnection implements Connection, Outlet, LongFrame {
+  readonly identity: Identity
+  corked = false
+  readonly #options: RoomConnectionOptions
+  readonly #topic: string
+  readonly #seat: Subscriber
+  #visitor: Visitor | undefined
+  #ws: WebSocket | undefined
+  #stream: Duplex | undefined
+  #lastHeardAt: number
+  #phase: 'coming' | 'open' | 'quiet' | 'closed' = 'coming'
+  readonly #waiting: Frame[] = []
+  #busy = false
+  /** Bytes of the frame that is coming in. */
+  #incoming = 0
+  #place: 'none' | 'wanted' | 'taken' = 'none'
+
+  constructor(options: RoomConnectionOptions, identity: Identity, roomId: string) {
+    this.identity = identity
+    this.#options = options
+    this.#topic = roomTopic(roomId)
+    this.#lastHeardAt = options.endpoint.clock.now()
+    this.#seat = {
+      userId: identity.userId,
+      deliver: (broadcast) => this.#write(broadcast.frame(plain)),
+      close: () => this.close(CloseCode.policyViolation, 'removed from the room'),
+    }
+    options.endpoint.remember(this)
+    options.endpoint.pubsub.subscribe(this.#topic, this.#seat)
+  }
+
+  get userId(): string {
+    return this.identity.userId
+  }
+
+  get stream(): Duplex {
+    return this.#stream as Duplex
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed'
+  }
+
+  /** Whether it has its socket. */
+  get isOpen(): boolean {
+    return this.#ws !== undefined
+  }
+
+  /** A client whose frames must wait has done its part. */
+  get heardAt(): number {
+    return this.#isHeldBack || !this.isIdle ? this.#options.endpoint.clock.now() : this.#lastHeardAt
+  }
+
+  get isIdle(): boolean {
+    return !this.#busy && this.#waiting.length === 0
+  }
+
+  /** The connection stands: its user is in the room. */
+  open(ws: WebSocket, stream: Duplex, visitor: Visitor): void {
+    this.#ws = ws
+    this.#stream = stream
+    this.#visitor = visitor
+    this.#phase = 'open'
+    this.#listen(ws, stream)
+    const { roomLife } = this.#options.services
+    if (!roomLife.enter(visitor)) this.#tell(onlineView(roomLife.count(visitor.roomId)))
+  }
+
+  quiet(): void {
+    if (this.#phase === 'open') this.#phase = 'quiet'
+  }
+
+  close(code: number, reason: string): void {
+    this.end()
+    this.#ws?.close(code, reason)
+  }
+
+  terminate(): void {
+    this.end()
+    this.#ws?.terminate()
+  }
+
+  admit(): void {
+    this.#place = 'taken'
+    this.#holdBackOrNot()
+  }
+
+  expire(): void {
+    this.close(CloseCode.policyViolation, 'too slow')
+  }
+
+  /** The connection is gone, or never came to stand. */
+  end(): void {
+    if (this.isClosed) return
+    this.#phase = 'closed'
+    const { endpoint, intake, services } = this.#options
+    endpoint.forget(this)
+    endpoint.pubsub.unsubscribe(this.#topic, this.#seat)
+    intake.leave(this)
+    this.#place = 'none'
+    this.#waiting.length = 0
+    if (this.#visitor) services.roomLife.leave(this.#visitor)
+  }
+
+  #listen(ws: WebSocket, stream: Duplex): void {
+    // Before `ws` takes the bytes: those that make a frame whole have been counted when it comes.
+    stream.prependListener('data', (chunk: Buffer) => {
+      this.#hear()
+      this.#count(chunk.length)
+    })
+    ws.on('message', (data: Buffer, isBinary) => this.#receive({ data, isBinary }))
+    ws.on('close', () => this.end())
+    // Whatever the connection failed with, `ws` closes it with the code that says so.
+    ws.on('error', () => {})
+  }
+
+  #count(bytes: number): void {
+    this.#incoming += bytes
+    if (this.#incoming <= SHORT || this.#place !== 'none') return
+    // Nobody wants it any more: it stays with its sender until the connection is given up.
+    if (this.isClosed) return this.#ws?.pause()
+    this.#place = this.#options.intake.enter(this) ? 'taken' : 'wanted'
+    this.#holdBackOrNot()
+  }
+
+  #receive(frame: Frame): void {
+    this.#incoming = 0
+    if (this.#phase !== 'open') return
+    const limited = this.#options.endpoint.limit(this.userId, 'message')
+    if (limited) return this.#tell(roomErrorView(describeFailure(new AppError('rate_limited'))))
+    this.#waiting.push(frame)
+    this.#holdBackOrNot()
+    if (!this.#busy) void this.#work()
+  }
+
+  /** Frames take effect one after the other, in their order. */
+  async #work(): Promise<void> {
+    this.#busy = true
+    for (let frame = this.#waiting.shift(); frame; frame = this.#waiting.shift()) {
+      await this.#run(frame)
+      this.#holdBackOrNot()
+    }
+    this.#busy = false
+    this.#givePlaceBack()
+    this.#holdBackOrNot()
+  }
+
+  async #run({ data, isBinary }: Frame): Promise<void> {
+    const { services, maxTextBytes } = this.#options
+    const visitor = this.#visitor as Visitor
+    try {
+      if (isBinary) await runBinaryFrame(services, visitor, data)
+      else if (data.length > maxTextBytes) throw new AppError('payload_too_large')
+      else await runTextFrame(services, visitor, data.toString())
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    const failure = error instanceof AppError ? error : databaseTrouble(error)
+    if (!failure) this.#options.endpoint.logCrash(error, this.#topic, 'frame')
+    this.#tell(roomErrorView(failure ? describeFailure(failure) : 'Something went wrong.'))
+  }
+
+  /** A frame that takes a place is the last one read until it is done with. */
+  get #isHeldBack(): boolean {
+    const isLong = this.#place === 'taken' && !this.isIdle
+    return this.#place === 'wanted' || isLong || this.#waiting.length >= MOST_WAITING
+  }
+
+  #holdBackOrNot(): void {
+    if (this.#isHeldBack) return this.#ws?.pause()
+    if (!this.#ws?.isPaused) return
+    // It could not be heard until now.
+    this.#hear()
+    this.#ws.resume()
+  }
+
+  #hear(): void {
+    this.#lastHeardAt = this.#options.endpoint.clock.now()
+  }
+
+  #givePlaceBack(): void {
+    const isComing = this.#incoming > SHORT
+    if (this.#place !== 'taken' || isComing) return
+    this.#place = 'none'
+    this.#options.intake.leave(this)
+  }
+
+  #tell(event: object): void {
+    this.#write(encodeFrame(JSON.stringify(event)))
+  }
+
+  #write(frame: Buffer): void {
+    const ws = this.#ws
+    if (ws && !this.isClosed && ws.readyState === ws.OPEN) this.#options.endpoint.writer.write(this, frame)
+  }
+}

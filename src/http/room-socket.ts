@@ -1,0 +1,126 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { WebSocketServer } from 'ws'
+import { MAX_METADATA_BYTES } from '../domain/room-frames.ts'
+import type { Visitor } from '../domain/room-life.ts'
+import { AppError } from '../errors.ts'
+import { isAllowedOrigin } from '../realtime/transport.ts'
+import type { WhisperOptions } from './options.ts'
+import type { Caller } from './plugins/authenticate.ts'
+import { callerFrom, hasBearer, isSameOrigin } from './plugins/session.ts'
+import { RoomConnection, type RoomConnectionOptions } from './room-connection.ts'
+import { RoomIntake } from './room-intake.ts'
+
+/** The subprotocol that says the next one is an access token: browsers can set no header. */
+const PROTOCOL = 'bearer'
+
+/** Bytes of long frames that may be in memory at once, unless a single one is longer. */
+const MAX_IN_FLIGHT_BYTES = 134_217_728
+
+/** How often clients are asked whether they are still there: whoever only listens says nothing by themself. */
+const PING_MS = 25_000
+
+/**
+ * `/ws/chat/<room_id>/`: one room over a WebSocket of its own, in plain JSON and binary frames. Who may not enter is
+ * refused with 403 before the upgrade.
+ */
+export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, options) => {
+  const { clock, config, endpoint, sessions, rooms } = options
+  const { maxMediaBytes, maxFrameBytes } = config.limits
+  const maxPayload = maxMediaBytes + MAX_METADATA_BYTES
+  const places = Math.max(1, Math.floor(MAX_IN_FLIGHT_BYTES / maxPayload))
+  const shared: RoomConnectionOptions = {
+    endpoint,
+    services: options,
+    intake: new RoomIntake(places, clock),
+    maxTextBytes: maxFrameBytes,
+  }
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload,
+    handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+  })
+
+  const stopPinging = clock.every(PING_MS, () => {
+    for (const ws of server.clients) ws.ping()
+  })
+  app.addHook('onClose', async () => stopPinging())
+
+  // Upgrades come through the router like all requests, which does not bring what was already read after their head.
+  const heads = new WeakMap<IncomingMessage, Buffer>()
+  app.server.prependListener('upgrade', (request, _socket, head) => heads.set(request, head))
+
+  app.get(
+    '/ws/chat/:room_id',
+    { schema: { hide: true, params: Type.Object({ room_id: Type.String() }) } },
+    async (request, reply) => {
+      if (endpoint.isDraining) throw new AppError('busy')
+      const identity = await identify(request)
+      const connection = new RoomConnection(shared, identity, request.params.room_id)
+      try {
+        const { username } = await refusing(rooms.requireMember(request.params.room_id, identity.userId))
+        // Put out, signed out or sent elsewhere while that was asked.
+        if (connection.isClosed) throw new AppError(endpoint.isDraining ? 'busy' : 'forbidden')
+        upgrade(request, reply, connection, {
+          roomId: request.params.room_id,
+          userId: identity.userId,
+          username,
+        })
+      } catch (error) {
+        connection.end()
+        throw error
+      }
+    },
+  )
+
+  /** @throws AppError `forbidden` */
+  async function identify(request: FastifyRequest): Promise<Caller> {
+    if (!isAllowedOrigin(request, config.allowedOrigins)) throw new AppError('forbidden')
+    if (hasBearer(request)) return refusing(callerFrom(request))
+    const token = offeredToken(request)
+    if (token !== undefined) return refusing(verify(token))
+    // A page of any site can connect, and the browser would send the cookie along.
+    if (!isSameOrigin(request)) throw new AppError('forbidden')
+    return refusing(callerFrom(request))
+  }
+
+  async function verify(token: string): Promise<Caller> {
+    return sessions.verify(token)
+  }
+
+  function upgrade(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    connection: RoomConnection,
+    visitor: Visitor,
+  ): void {
+    const head = heads.get(request.raw)
+    if (!head) throw new AppError('not_found')
+    const { socket } = request.raw
+    reply.hijack()
+    // From here on the connection is no longer one of HTTP.
+    reply.raw.detachSocket(socket)
+    server.handleUpgrade(request.raw, socket, head, (ws) => connection.open(ws, socket, visitor))
+    if (!connection.isOpen) connection.end()
+  }
+}
+
+/** The token of a browser: what it offers after the subprotocol `bearer`. */
+function offeredToken({ headers }: FastifyRequest): string | undefined {
+  const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
+  const index = offered.indexOf(PROTOCOL)
+  return index < 0 ? undefined : offered[index + 1]
+}
+
+/** Tells every rule that is broken in the same way. @throws AppError `forbidden`, or what is no fault of the client. */
+async function refusing<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof AppError && error.status < 500) throw new AppError('forbidden', { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { assetUrl } from '../pages/assets.ts'
+import { DOCUMENTATION_POLICY } from '../plugins/docs.ts'
+
+const PREFIX = '/api/schema'
+const SCRIPT = `${PREFIX}/redoc/redoc.js`
+
+/** Redoc searches in a thread that it writes itself. */
+const REDOC_POLICY = Object.entries({ ...DOCUMENTATION_POLICY, 'worker-src': 'blob:' })
+  .map(([directive, sources]) => `${directive} ${sources}`)
+  .join('; ')
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Parley</title>
+<style>body { margin: 0 }</style>
+<link rel="icon" type="image/svg+xml" href="${assetUrl('icon.svg')}">
+</head>
+<body>
+<redoc spec-url="${PREFIX}/"></redoc>
+<script src="${SCRIPT}"></script>
+</body>
+</html>
+`
+
+/** The description of the API where Whisper's clients look for it: as a document, and as pages by Swagger UI and Redoc. */
+export const schemaRoutes: FastifyPluginAsync = async (app) => {
+  const schema = { hide: true }
+  let redoc: string | undefined
+
+  app.get<{ Querystring: { format?: string } }>(PREFIX, { schema }, async (request, reply) => {
+    reply.header('vary', 'accept')
+    if (!wantsYaml(request)) return app.swagger()
+    reply.type('application/yaml; charset=utf-8')
+    return app.swagger({ yaml: true })
+  })
+
+  app.get(`${PREFIX}/redoc`, { schema }, async (_request, reply) => {
+    reply.type('text/html; charset=utf-8').header('content-security-policy', REDOC_POLICY)
+    return PAGE
+  })
+
+  app.get(SCRIPT, { schema }, async (_request, reply) => {
+    redoc ??= readRedoc()
+    reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=86400')
+    return redoc
+  })
+
+  await app.register(swaggerUi, {
+    routePrefix: `${PREFIX}/swagger-ui`,
+    staticCSP: DOCUMENTATION_POLICY,
+    theme: { title: 'Parley' },
+  })
+}
+
+function wantsYaml({ headers, query }: FastifyRequest<{ Querystring: { format?: string } }>): boolean {
+  return query.format === 'yaml' || (query.format === undefined && /\byaml\b/.test(headers.accept ?? ''))
+}
+
+/** Redoc as it is published, but for a picture that it would fetch from its makers. */
+function readRedoc(): string {
+  const file = createRequire(import.meta.url).resolve('redoc/bundles/redoc.standalone.js')
+  return readFileSync(file, 'utf8').replace('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')
+}

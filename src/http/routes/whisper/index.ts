@@ -1,0 +1,26 @@
+import formBody from '@fastify/formbody'
+import type { FastifyPluginAsync } from 'fastify'
+import type { WhisperOptions } from '../../options.ts'
+import { useWhisperSession } from '../../plugins/session.ts'
+import { roomSocket } from '../../room-socket.ts'
+import { whisperAccountRoutes } from './accounts.ts'
+import { mediaRoutes } from './media.ts'
+import { pageRoutes } from './pages.ts'
+import { roomHomeRoutes } from './room-home.ts'
+import { roomRoutes } from './rooms.ts'
+import { socialRoutes } from './social.ts'
+import { totpRoutes } from './totp.ts'
+
+/** Whisper: its accounts, rooms and pages. All of them know the cookie, and take forms as well as JSON. */
+export const whisperRoutes: FastifyPluginAsync<WhisperOptions> = async (app, options) => {
+  await useWhisperSession(app, options)
+  await app.register(formBody)
+  await app.register(whisperAccountRoutes, options)
+  await app.register(totpRoutes, options)
+  await app.register(socialRoutes, options)
+  await app.register(roomRoutes, options)
+  await app.register(roomHomeRoutes, options)
+  await app.register(mediaRoutes, options)
+  await app.register(roomSocket, options)
+  await app.register(pageRoutes, options)
+}

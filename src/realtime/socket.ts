@@ -1,0 +1,168 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { type ClientMessage, MalformedFrame, type Push, type Reply } from '../protocol/messages.ts'
+import type { Serializer } from '../protocol/serializer.ts'
+import { Channel } from './channel.ts'
+import type { Connection, Endpoint } from './endpoint.ts'
+import { encodeFrame } from './frames.ts'
+import type { Outlet } from './writer.ts'
+
+/** Who a connection belongs to: a user, signed in by one session. */
+export interface Identity {
+  readonly userId: string
+  readonly sessionId: string
+}
+
+/** Close codes of RFC 6455, section 7.4.1, and its registry. */
+export const CloseCode = {
+  goingAway: 1001,
+  unsupportedData: 1003,
+  policyViolation: 1008,
+  serviceRestart: 1012,
+} as const
+
+const OPEN = 1
+
+/** One connection: takes its frames apart, and brings each message to its channel. */
+export class Socket implements Connection, Outlet {
+  readonly endpoint: Endpoint
+  readonly identity: Identity
+  readonly serializer: Serializer
+  readonly stream: Duplex
+  corked = false
+  /** When the client was last heard, in milliseconds of the endpoint's clock. */
+  heardAt: number
+  readonly #ws: WebSocket
+  readonly #channels = new Map<string, Channel>()
+  /** Takes no more frames: what is under way is still answered. */
+  #quiet = false
+  #closed = false
+
+  constructor(
+    endpoint: Endpoint,
+    connection: { ws: WebSocket; stream: Duplex },
+    serializer: Serializer,
+    identity: Identity,
+  ) {
+    this.endpoint = endpoint
+    this.identity = identity
+    this.serializer = serializer
+    this.stream = connection.stream
+    this.#ws = connection.ws
+    this.heardAt = endpoint.clock.now()
+  }
+
+  /** Takes one frame off the wire. One that is not of the protocol closes the connection (1003). */
+  receiveFrame(data: Buffer, isBinary: boolean): void {
+    if (this.#closed || this.#quiet) return
+    this.heardAt = this.endpoint.clock.now()
+    let message: ClientMessage
+    try {
+      message = this.serializer.decode(isBinary ? data : data.toString())
+    } catch (error) {
+      if (!(error instanceof MalformedFrame)) throw error
+      return this.close(CloseCode.unsupportedData, 'malformed frame')
+    }
+    if (message.topic === 'phoenix' && message.event === 'heartbeat') {
+      return this.reply({ joinRef: null, ref: message.ref, topic: 'phoenix', status: 'ok', response: {} })
+    }
+    const limited = this.endpoint.limit(this.identity.userId, message.event)
+    if (limited) return this.#answer(message, 'error', limited)
+    this.receive(message)
+  }
+
+  /** Brings a message to the channel of its topic; without one, it can only join. */
+  receive(message: ClientMessage): void {
+    const channel = this.#channels.get(message.topic)
+    if (channel) channel.receive(message)
+    else if (message.event === 'phx_join') void this.#join(message)
+    else if (message.event === 'phx_leave') this.#answer(message, 'ok', {})
+    else this.#answer(message, 'error', UNMATCHED_TOPIC)
+  }
+
+  /** A client joins a topic again: the old channel makes way, and is told closed after the new one is answered. */
+  async rejoin(old: Channel, message: ClientMessage): Promise<void> {
+    old.abandon()
+    await this.#join(message)
+    this.push({ joinRef: old.joinRef, ref: old.joinRef, topic: old.topic, event: 'phx_close', payload: {} })
+  }
+
+  reply(reply: Reply): void {
+    if (!this.#closed) this.write(encodeFrame(this.serializer.encodeReply(reply)))
+  }
+
+  push(push: Push): void {
+    if (!this.#closed) this.write(encodeFrame(this.serializer.encodePush(push)))
+  }
+
+  /** Writes a whole WebSocket frame. */
+  write(frame: Buffer): void {
+    if (!this.#closed && this.#ws.readyState === OPEN) this.endpoint.writer.write(this, frame)
+  }
+
+  /** Takes no more frames, so that the connection comes to rest. */
+  quiet(): void {
+    this.#quiet = true
+  }
+
+  /** Whether everything the client asked for is answered. */
+  get isIdle(): boolean {
+    for (const channel of this.#channels.values()) if (!channel.isIdle) return false
+    return true
+  }
+
+  /** Says goodbye with a close code; what arrives from now on is ignored. */
+  close(code: number, reason: string): void {
+    if (this.#closed) return
+    this.#end()
+    this.#ws.close(code, reason)
+  }
+
+  terminate(): void {
+    this.#end()
+    this.#ws.terminate()
+  }
+
+  /** The connection is gone. */
+  disconnected(): void {
+    this.#end()
+  }
+
+  /** Takes a channel that has ended out of the topics of this socket. */
+  forget(channel: Channel): void {
+    if (this.#channels.get(channel.topic) === channel) this.#channels.delete(channel.topic)
+  }
+
+  #join(message: ClientMessage): Promise<void> | undefined {
+    const { topic, joinRef } = message
+    const found = this.endpoint.findChannel(topic)
+    if (!found) {
+      this.#answer(message, 'error', UNMATCHED_TOPIC)
+      return this.#answerClosed(message)
+    }
+    if (this.#channels.size >= this.endpoint.maxChannels) {
+      this.#answer(message, 'error', { reason: 'too many channels joined' })
+      return undefined
+    }
+    const channel = new Channel(this, found.definition, topic, joinRef)
+    this.#channels.set(topic, channel)
+    return channel.join(message, found.subtopic)
+  }
+
+  #answer({ joinRef, ref, topic }: ClientMessage, status: 'ok' | 'error', response: unknown): void {
+    this.reply({ joinRef, ref, topic, status, response })
+  }
+
+  #answerClosed({ joinRef, topic }: ClientMessage): undefined {
+    this.push({ joinRef, ref: joinRef, topic, event: 'phx_close', payload: {} })
+  }
+
+  #end(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.endpoint.forget(this)
+    for (const channel of [...this.#channels.values()]) channel.abandon()
+  }
+}
+
+const UNMATCHED_TOPIC = { reason: 'unmatched topic' }

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { startSite } from '../support/site.ts'
+import { openBrowser, picture } from './browser.ts'
+
+it.each(['/docs/', '/api/schema/swagger-ui/', '/api/schema/redoc/'])(
+  '%s describes the API without a complaint, or a word to anybody else',
+  async (path) => {
+    const site = await startSite()
+    const page = await openBrowser(site)
+    const origins = new Set<string>()
+    page.on('request', (request) =>
+      origins.add(new URL(request.url()).protocol + new URL(request.url()).host),
+    )
+    await page.goto(path)
+    await page.getByText('All rooms, newest first').filter({ visible: true }).first().waitFor()
+    await picture(page, path.replaceAll('/', '-'))
+    const strangers = [...origins].filter((origin) => !/^(data|blob):|localhost/.test(origin))
+    expect(strangers).toEqual([])
+  },
+)

@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest'
+import { avif, gif, jpeg, mp3, mp4, ogg, png, voice, wav, webm, webp } from '../support/media.ts'
+import { startSite } from '../support/site.ts'
+import { annInRoom, upload } from '../support/uploads.ts'
+import { openBrowser } from './browser.ts'
+
+/** Resolves to the width of an image, or to the seconds of a sound or film that was played to its end. */
+const SHOWN = `({ tag, url }) => new Promise((resolve, reject) => {
+  const element = document.createElement(tag)
+  element.onerror = () => reject(new Error('This ' + tag + ' cannot be shown.'))
+  element.onload = () => resolve(element.naturalWidth)
+  element.onended = () => resolve(Math.round(element.duration))
+  element.muted = true
+  element.src = url
+  document.body.append(element)
+  element.play?.()
+})`
+
+/** Resolves to where a film is after it was told to go near its end. */
+const SOUGHT = `(url) => new Promise((resolve, reject) => {
+  const film = document.createElement('video')
+  film.onerror = () => reject(new Error('This film cannot be shown.'))
+  film.onloadedmetadata = () => { film.currentTime = 3590 }
+  film.onseeked = () => resolve(Math.round(film.currentTime))
+  film.preload = 'metadata'
+  film.src = url
+  document.body.append(film)
+})`
+
+it.each([
+  ['PNG', png(), 'img', 16],
+  ['JPEG', jpeg(), 'img', 1],
+  ['GIF', gif(), 'img', 1],
+  ['WebP', webp(), 'img', 1],
+  ['AVIF', avif(), 'img', 2],
+  ['WAV', wav(), 'audio', 1],
+  ['MP3', mp3(), 'audio', 1],
+  ['Ogg', ogg(2), 'audio', 2],
+  ['WebM without pictures', voice(2), 'audio', 2],
+  ['WebM', webm(2), 'video', 2],
+  ['MP4', mp4(2), 'video', 2],
+])('a browser shows %s from its link, on a page of any site', async (_type, bytes, tag, expected) => {
+  const site = await startSite()
+  const { target } = await annInRoom(site)
+  const format = tag === 'img' ? 'image' : tag
+  const { body } = await upload(site, target, ['media_format', format], ['file', bytes])
+  const page = await openBrowser(site)
+  const shown = await page.evaluate(`(${SHOWN})(${JSON.stringify({ tag, url: body[`${format}_content`] })})`)
+  expect(shown).toBe(expected)
+})
+
+it('a browser goes to the end of a film without loading all of it', async () => {
+  const site = await startSite()
+  const { target } = await annInRoom(site)
+  const film = mp4(3600, { padding: 15_000_000 })
+  const { body } = await upload(site, target, ['file', film])
+  const sent: number[] = []
+  const page = await openBrowser(site)
+  page.on('response', (response) => void sent.push(response.status()))
+  expect(await page.evaluate(`(${SOUGHT})(${JSON.stringify(body.video_content)})`)).toBe(3590)
+  expect(new Set(sent)).toEqual(new Set([206]))
+  expect(sent.length).toBeGreaterThan(1)
+})

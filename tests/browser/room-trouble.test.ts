@@ -1,0 +1,138 @@
+import { Buffer } from 'node:buffer'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { CuttingProxy } from '../support/cutting-proxy.ts'
+import { png } from '../support/media.ts'
+import { startSite } from '../support/site.ts'
+import { expectAccessible, openBrowser, picture } from './browser.ts'
+import { arrive, makeRoom } from './people.ts'
+import { attach, message, say, shows, writing } from './writing.ts'
+
+describe('a connection that is lost', () => {
+  it('comes back by itself, with what was said meanwhile, and nothing twice', async () => {
+    const site = await startSite()
+    const line = await CuttingProxy.start(site.url)
+    onTestFinished(() => line.close())
+    const port = line.port
+    const ann = await arrive(site, 'Ann')
+    const bob = await arrive(site, 'Bob', { baseURL: `http://localhost:${port}` })
+    const path = await makeRoom('Garden club', [ann, bob])
+    await ann.page.goto(path)
+    await bob.page.goto(path)
+    await shows(bob.page, '2 here now')
+    await say(ann.page, 'Before.')
+    await message(bob.page, 'Before.').waitFor()
+
+    await line.close()
+    await shows(bob.page, 'Reconnecting…')
+    await say(bob.page, 'Do you hear me?')
+    await bob.page.getByText('Not sent: there is no connection.').waitFor()
+    await picture(bob.page, 'reconnecting')
+    await expectAccessible(bob.page)
+    for (let count = 1; count <= 12; count++) await say(ann.page, `Meanwhile ${count}.`)
+    await message(ann.page, 'Meanwhile 12.').waitFor()
+
+    await line.listen(port)
+    await message(bob.page, 'Meanwhile 12.').waitFor()
+    await bob.page.getByRole('button', { name: 'Send again' }).click()
+    await message(ann.page, 'Do you hear me?').waitFor()
+    await bob.page.locator('.pending').waitFor({ state: 'detached' })
+    const heard = await bob.page.locator('.message .text').allTextContents()
+    expect(heard).toEqual(await ann.page.locator('.message .text').allTextContents())
+  })
+})
+
+describe('who may not go on', () => {
+  it('is told so when they are put out', async () => {
+    const site = await startSite()
+    const ann = await arrive(site, 'Ann')
+    const bob = await arrive(site, 'Bob')
+    const path = await makeRoom('Garden club', [ann, bob])
+    await ann.page.goto(path)
+    await bob.page.goto(path)
+    await shows(bob.page, '2 here now')
+
+    const people = await ann.page.context().newPage()
+    await people.goto(path)
+    await people.getByRole('link', { name: 'People' }).click()
+    await people.getByRole('button', { name: 'Remove Bob' }).click()
+    await people.getByRole('button', { name: 'Remove Bob' }).waitFor({ state: 'detached' })
+    await shows(ann.page, 'Bob was removed from the chat.')
+    await bob.page.getByText('You are no longer a member of this room.').waitFor()
+    await picture(bob.page, 'put-out')
+    await expectAccessible(bob.page)
+    expect(await writing(bob.page).isVisible()).toBe(false)
+
+    await people.getByLabel('A part of their name').fill('bOB@')
+    await people.keyboard.press('Enter')
+    await people.getByRole('button', { name: 'Add Bob' }).click()
+    await people.getByRole('button', { name: 'Remove Bob' }).waitFor()
+    await picture(people, 'people')
+    await expectAccessible(people)
+    await shows(ann.page, 'Bob was added to the chat.')
+    await picture(ann.page, 'notifications')
+    await bob.page.reload()
+    await shows(bob.page, '2 here now')
+  })
+
+  it('is led to sign in, and back, when their session ends', async () => {
+    const site = await startSite()
+    const ann = await arrive(site, 'Ann')
+    const path = await makeRoom('Garden club', [ann])
+    await ann.page.goto(path)
+    await shows(ann.page, '1 here now')
+    await ann.ask('POST', '/whisper/sign-out')
+    await ann.page.getByRole('link', { name: 'Sign in again' }).click()
+    await ann.page.getByLabel('Email address').fill('ann@example.com')
+    await ann.page.keyboard.press('Enter')
+    await ann.page.getByLabel('Code', { exact: true }).fill(ann.app.nextCode())
+    await ann.page.keyboard.press('Enter')
+    await shows(ann.page, '1 here now')
+    expect(new URL(ann.page.url()).pathname).toBe(path)
+  })
+
+  it('only reads on a page that was asked for with a token', async () => {
+    const site = await startSite()
+    const ann = await arrive(site, 'Ann')
+    const path = await makeRoom('Garden club', [ann])
+    await ann.page.goto(path)
+    await say(ann.page, 'Hello?')
+    await message(ann.page, 'Hello?').waitFor()
+    const { access } = await (await ann.ask('POST', '/api/v1/user/refresh/')).json()
+    const page = await openBrowser(site)
+    await page.setExtraHTTPHeaders({ authorization: `Bearer ${access}` })
+    await page.goto(path)
+    await message(page, 'Hello?').waitFor()
+    await page.getByText('This page was opened with an access token').waitFor()
+    await picture(page, 'with-a-token')
+    await expectAccessible(page)
+    expect(await writing(page).count()).toBe(0)
+  })
+})
+
+describe('what is refused', () => {
+  it('is told with its reason, and the rest goes on', async () => {
+    const site = await startSite({ MAX_MEDIA_BYTES: '100000' })
+    const ann = await arrive(site, 'Ann')
+    await ann.page.goto(await makeRoom('<i>Tricky</i> & co.', [ann]))
+    expect(await ann.page.getByRole('heading', { level: 1 }).textContent()).toBe('<i>Tricky</i> & co.')
+    await shows(ann.page, '1 here now')
+    await shows(ann.page, 'No messages yet')
+    await picture(ann.page, 'empty-room')
+
+    await attach(ann.page, { name: 'page.png', mimeType: 'image/png', buffer: Buffer.from('<html>') })
+    await ann.page.getByText('page.png: it is not an image').waitFor()
+    await picture(ann.page, 'refused')
+    await expectAccessible(ann.page)
+    await attach(ann.page, { name: 'big.png', mimeType: 'image/png', buffer: Buffer.alloc(100_001) })
+    await ann.page.getByText('big.png is too large').waitFor()
+    await attach(ann.page, { name: 'small.png', mimeType: 'image/png', buffer: png() })
+    await ann.page.getByRole('img', { name: 'Image from Ann' }).waitFor()
+    expect(await ann.page.getByRole('alert').filter({ visible: true }).count()).toBe(0)
+
+    await say(ann.page, 'x'.repeat(70_000))
+    await ann.page.locator('.failed').getByText('message must have at most').waitFor()
+    await ann.page.getByRole('button', { name: 'Discard' }).click()
+    await say(ann.page, 'Short.')
+    await message(ann.page, 'Short.').waitFor()
+  })
+})

@@ -1,0 +1,152 @@
+import type { Locator, Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { png, wav } from '../support/media.ts'
+import { startSite } from '../support/site.ts'
+import { expectAccessible, picture } from './browser.ts'
+import { arrive, makeRoom } from './people.ts'
+import { attach, message, say, shows, writing } from './writing.ts'
+
+const PHONE = { viewport: { width: 360, height: 500 }, hasTouch: true, isMobile: true }
+
+/** Ann, and Bob at his phone in the dark, in a room of theirs. */
+async function twoInARoom() {
+  const site = await startSite()
+  const ann = await arrive(site, 'Ann')
+  const bob = await arrive(site, 'Bob', { ...PHONE, colorScheme: 'dark' })
+  const path = await makeRoom('Garden club', [ann, bob])
+  const [annPage, bobPage] = [ann.page, bob.page]
+  await annPage.goto(path)
+  await bobPage.goto(path)
+  await shows(annPage, '2 here now')
+  await shows(bobPage, '2 here now')
+  return { site, ann, bob, annPage, bobPage, path }
+}
+
+describe('two people in a room', () => {
+  it('see what the other writes, and answer it', async () => {
+    const { annPage, bobPage } = await twoInARoom()
+    await say(annPage, 'Hello, Bob!\nSee https://example.com/roses.')
+    const hello = message(bobPage, 'Hello, Bob!')
+    await hello.waitFor()
+    expect(await hello.getByRole('link').getAttribute('href')).toBe('https://example.com/roses')
+    expect(await hello.locator('.byline').textContent()).toMatch(/^Ann \d+:\d\d/)
+
+    await hello.getByRole('button', { name: 'Reply to Ann' }).tap()
+    await bobPage.getByText('Replying to Ann: Hello, Bob!').waitFor()
+    await say(bobPage, 'Lovely <b>roses</b>')
+    const answer = message(annPage, 'Lovely <b>roses</b>')
+    await answer.waitFor()
+    expect(await answer.getByRole('blockquote').textContent()).toMatch(/^Ann Hello, Bob!/)
+    expect(await bobPage.getByText('Replying to').isVisible()).toBe(false)
+    expect(await annPage.locator('.pending').count()).toBe(0)
+
+    await answer.getByRole('blockquote').getByRole('link').click()
+    await annPage.locator('.found', { hasText: 'Hello, Bob!' }).waitFor()
+  })
+
+  it('see who types, and who is there', async () => {
+    const { annPage, bobPage } = await twoInARoom()
+    // Nobody stops typing because time goes by.
+    for (const page of [annPage, bobPage]) {
+      await page.clock.install()
+      await page.clock.pauseAt('2030-01-01')
+    }
+    const typing = bobPage.getByText('Ann is typing…')
+    await writing(annPage).pressSequentially('Hm')
+    await typing.waitFor()
+    await writing(annPage).fill('')
+    await typing.waitFor({ state: 'hidden' })
+    await writing(annPage).pressSequentially('So')
+    await typing.waitFor()
+    await writing(annPage).press('Enter')
+    await message(bobPage, 'So').waitFor()
+    await typing.waitFor({ state: 'hidden' })
+
+    await bobPage.goto('/whisper')
+    await shows(annPage, '1 here now')
+  })
+
+  it('send each other images, sounds and films, as answers too', async () => {
+    const { annPage, bobPage } = await twoInARoom()
+    await attach(annPage, {
+      name: 'roses.png',
+      mimeType: 'image/png',
+      buffer: png({ width: 320, height: 200 }),
+    })
+    const image = bobPage.getByRole('img', { name: 'Image from Ann' })
+    await image.waitFor()
+    await loaded(image, 'naturalWidth')
+
+    await bobPage.getByRole('button', { name: 'Reply to Ann' }).tap()
+    await attach(bobPage, { name: 'song.wav', mimeType: 'audio/wav', buffer: wav() })
+    const sound = annPage.getByLabel('Sound from Bob')
+    await sound.waitFor()
+    await loaded(sound, 'duration')
+    expect(await annPage.getByRole('blockquote').textContent()).toMatch(/^Ann Image/)
+
+    await record(annPage, 'Record sound')
+    await loaded(bobPage.getByLabel('Sound from Ann'), 'readyState')
+    await record(annPage, 'Record a film')
+    await loaded(bobPage.getByLabel('Film from Ann'), 'videoWidth')
+    await say(annPage, 'Did you see that?')
+    await message(bobPage, 'Did you see that?').waitFor()
+    await picture(annPage, 'room-media')
+    await picture(bobPage, 'room-media-phone-dark')
+    await expectAccessible(annPage)
+    await expectAccessible(bobPage)
+  })
+
+  it('find it all when they come back, and what was long ago', async () => {
+    const { annPage, bobPage, path } = await twoInARoom()
+    for (let count = 1; count <= 23; count++) await say(annPage, `Message ${count}.`)
+    await message(bobPage, 'Message 23.').waitFor()
+    await bobPage.goto(path)
+    expect(await bobPage.locator('.message').count()).toBe(10)
+    await eventually(async () => expect(await isInSight(message(bobPage, 'Message 23.'))).toBe(true))
+    const earlier = bobPage.getByRole('link', { name: 'Earlier messages' })
+    await earlier.tap()
+    await message(bobPage, 'Message 4.').waitFor()
+    await earlier.tap()
+    await message(bobPage, 'Message 1.').waitFor()
+    await earlier.waitFor({ state: 'hidden' })
+    const texts = await bobPage.locator('.message .text').allTextContents()
+    expect(texts).toEqual(Array.from({ length: 23 }, (_, index) => `Message ${index + 1}.`))
+
+    await say(annPage, 'Still there?')
+    await bobPage.getByRole('button', { name: 'New messages below' }).tap()
+    await eventually(async () => expect(await isInSight(message(bobPage, 'Still there?'))).toBe(true))
+  })
+})
+
+/** Records what the pretended camera and microphone give, looks at it, and sends it. */
+async function record(page: Page, what: string): Promise<void> {
+  await page.getByRole('button', { name: what }).click()
+  const dialog = page.getByRole('dialog', { name: what })
+  await dialog.getByText('0:01').waitFor()
+  if (what === 'Record a film') await picture(page, 'recording')
+  await dialog.getByRole('button', { name: 'Stop' }).click()
+  await dialog.getByRole('button', { name: 'Send' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+}
+
+/** Waits until an element has loaded enough to have a size, or a length. */
+async function loaded(
+  element: Locator,
+  property: 'naturalWidth' | 'duration' | 'videoWidth' | 'readyState',
+): Promise<void> {
+  await element.scrollIntoViewIfNeeded()
+  await eventually(async () => {
+    const value = await element.evaluate(
+      (node, name) => (node as unknown as Record<string, number>)[name],
+      property,
+    )
+    expect(value).toBeGreaterThan(0)
+  })
+}
+
+async function isInSight(element: Locator): Promise<boolean> {
+  const box = await element.boundingBox()
+  const height = element.page().viewportSize()?.height ?? 0
+  return box !== null && box.y >= 0 && box.y + box.height <= height
+}

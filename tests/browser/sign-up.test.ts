@@ -1,0 +1,133 @@
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { startSite } from '../support/site.ts'
+import { Authenticator, scan } from './authenticator.ts'
+import { expectAccessible, openBrowser, picture } from './browser.ts'
+import { linkInLetter } from './letters.ts'
+
+const ANN = 'ann@example.com'
+
+describe('a newcomer with nothing but a keyboard', () => {
+  it('gets from the first page to their rooms, and in again', async () => {
+    const site = await startSite()
+    const page = await openBrowser(site)
+    const check = async (name: string) => {
+      await picture(page, name)
+      await expectAccessible(page)
+    }
+
+    await page.goto('/whisper')
+    await check('1-home')
+    await press(page, 'Create an account')
+    await check('2-sign-up')
+    await page.getByLabel('Email address').fill(ANN)
+    await page.getByLabel('Name').fill('Ann')
+    await page.keyboard.press('Enter')
+
+    await heading(page, 'Look in your mail')
+    expect(await page.getByText(`a letter is on its way`).textContent()).toContain(ANN)
+    await check('3-mail')
+    await page.goto(await linkInLetter(site, ANN))
+    await check('4-letter')
+    await press(page, 'This is my address')
+
+    await heading(page, 'Set up your authenticator')
+    await check('5-two-factor')
+    await press(page, 'I have one: show the QR code')
+    const image = page.getByAltText('QR code with the key of your account')
+    await page.getByRole('heading', { name: 'Scan this with the app' }).waitFor()
+    await check('6-qr')
+    const app = new Authenticator(await scan(image), site.clock)
+    expect(app.issuer).toBe('Parley')
+    await page.getByText('No camera at hand?').click()
+    await check('6-qr-by-hand')
+    expect((await page.locator('#key').textContent())?.replaceAll(' ', '')).toBe(app.secret)
+    await page.getByLabel('Code', { exact: true }).fill(app.code())
+    await page.keyboard.press('Enter')
+
+    await page.getByRole('heading', { name: 'Your recovery codes' }).waitFor()
+    await check('7-recovery-codes')
+    const codes = await page
+      .getByRole('list', { name: 'Recovery codes' })
+      .getByRole('listitem')
+      .allTextContents()
+    expect(codes).toHaveLength(10)
+    expect(await downloadedText(page)).toContain(codes.join('\n'))
+    await press(page, 'I have kept them: sign in')
+
+    await heading(page, 'Your code')
+    await check('8-code')
+    await page.getByLabel('Code', { exact: true }).fill(app.nextCode())
+    await page.keyboard.press('Enter')
+    await heading(page, 'Your rooms')
+    await check('9-rooms')
+
+    await signOut(page)
+    await signIn(page, ANN)
+    await page.getByLabel('Code', { exact: true }).fill(app.nextCode())
+    await page.keyboard.press('Enter')
+    await heading(page, 'Your rooms')
+
+    await signOut(page)
+    await signIn(page, ANN)
+    await press(page, 'Use a recovery code')
+    await page.getByLabel('Code', { exact: true }).fill(codes[3]!)
+    await page.keyboard.press('Enter')
+    await heading(page, 'Your rooms')
+  })
+})
+
+describe('what is wrong', () => {
+  it('is told next to the field it is about, which then has the cursor', async () => {
+    const page = await openBrowser(await startSite())
+    await page.goto('/whisper/sign-up')
+    const email = page.getByLabel('Email address')
+
+    await press(page, 'Create account')
+    expect(await problemOf(page, 'email')).toBe('Email address is missing.')
+    expect(await email.getAttribute('aria-invalid')).toBe('true')
+    await email.fill('ann@example')
+    await page.getByLabel('Name').fill('a')
+    await page.keyboard.press('Enter')
+    expect(await problemOf(page, 'username')).toBe('Name must have 3 to 120 characters.')
+    await picture(page, 'problem-field')
+    await expectAccessible(page)
+  })
+})
+
+/** Goes to a link or button by the keyboard, and presses it. */
+async function press(page: Page, name: string): Promise<void> {
+  const control = page.getByRole('link', { name }).or(page.getByRole('button', { name }))
+  await control.focus()
+  await page.keyboard.press('Enter')
+}
+
+async function heading(page: Page, name: string): Promise<void> {
+  await page.getByRole('heading', { name, level: 1 }).waitFor()
+}
+
+async function signIn(page: Page, email: string): Promise<void> {
+  await page.getByLabel('Email address').fill(email)
+  await page.keyboard.press('Enter')
+  await heading(page, 'Your code')
+}
+
+async function signOut(page: Page): Promise<void> {
+  await press(page, 'Sign out')
+  await heading(page, 'Sign in')
+}
+
+/** What a field is described by as wrong. */
+async function problemOf(page: Page, name: string): Promise<string | null> {
+  const problem = page.locator(`#${name}-problem`)
+  await problem.waitFor()
+  expect(await page.locator(':focus').getAttribute('name')).toBe(name)
+  return problem.textContent()
+}
+
+async function downloadedText(page: Page): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), press(page, 'Download')])
+  const chunks: Buffer[] = []
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import type { Letter, Mailer } from '../../src/domain/mail.ts'
+import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
+import { ResendMailer } from '../../src/infra/resend-mailer.ts'
+import { SmtpMailer } from '../../src/infra/smtp-mailer.ts'
+import { ManualClock } from '../support/clock.ts'
+import { openResendDouble } from '../support/resend-double.ts'
+import { openSmtpServer } from '../support/smtp-server.ts'
+
+type Received = Pick<Letter, 'to' | 'subject' | 'text' | 'html'>
+
+/** A mailer, and the far end that gets its letters. */
+interface Post {
+  mailer: Mailer
+  received(): readonly Received[]
+  /** Makes the far end refuse from here on; absent where nothing can fail. */
+  refuse?(): void
+}
+
+const FROM = 'Parley <parley@chat.example>'
+
+const posts: Record<string, () => Promise<Post>> = {
+  async DevMailbox() {
+    const mailbox = new DevMailbox(new ManualClock())
+    return { mailer: mailbox, received: () => mailbox.letters.toReversed() }
+  },
+  async SmtpMailer() {
+    const server = await openSmtpServer()
+    return { ...server, mailer: new SmtpMailer({ url: server.url, from: FROM }) }
+  },
+  async ResendMailer() {
+    const server = await openResendDouble()
+    return { ...server, mailer: new ResendMailer({ apiKey: 're_test', from: FROM, baseUrl: server.url }) }
+  },
+}
+
+const LINK = `https://chat.example/password_reset?token=${'aB3-_'.repeat(9)}`
+
+function letter(changes: Partial<Letter> = {}): Letter {
+  return {
+    id: '01890a5d-ac96-774b-bcce-b302099a8057',
+    to: 'ann@example.com',
+    subject: 'Reset your password',
+    text: `Choose a new password:\n${LINK}\n`,
+    html: `<p><a href="${LINK}">Choose a new password</a></p>`,
+    ...changes,
+  }
+}
+
+describe.each(Object.entries(posts))('%s', (_name, open) => {
+  it('delivers a letter, its link whole in text and HTML', async () => {
+    const { mailer, received } = await open()
+    await mailer.send(letter())
+    const [got] = received()
+    expect(got).toMatchObject({ to: 'ann@example.com', subject: 'Reset your password' })
+    expect(got!.text).toContain(`Choose a new password:\n${LINK}`)
+    expect(got!.html).toContain(`<a href="${LINK}">`)
+  })
+
+  it('delivers letters in the order they are sent, one after another', async () => {
+    const { mailer, received } = await open()
+    for (const to of ['ann@example.com', 'ben@example.com', 'cleo@example.com'])
+      await mailer.send(letter({ to }))
+    expect(received().map(({ to }) => to)).toEqual(['ann@example.com', 'ben@example.com', 'cleo@example.com'])
+  })
+
+  it('resolves only when the letter is taken over', async () => {
+    const { mailer, received } = await open()
+    await Promise.all([mailer.send(letter()), mailer.send(letter()), mailer.send(letter())])
+    expect(received().length).toBe(3)
+  })
+})
+
+// Nothing can go wrong in memory.
+const { DevMailbox: _memory, ...remotePosts } = posts
+
+describe.each(Object.entries(remotePosts))('%s', (_name, open) => {
+  it('throws, with a code that names nobody, when the letter is refused', async () => {
+    const { mailer, received, refuse } = await open()
+    refuse!()
+    const code = await mailer.send(letter()).catch((error) => error.code)
+    expect(code).toMatch(/^\w+$/)
+    expect(received()).toEqual([])
+  })
+})

@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import postgres from 'postgres'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openDatabase } from '../../src/db/database.ts'
+import { migrateEmbedded, migratePostgres } from '../../src/db/migrate.ts'
+import { createTestDatabase, openTestDatabase } from '../support/database.ts'
+
+const FUTURE = Date.UTC(2100, 0)
+
+describe('migrating', () => {
+  it('twice does nothing the second time', async () => {
+    const db = await openDatabase({ kind: 'embedded', dir: 'memory://' })
+    onTestFinished(() => db.close())
+    await migrateEmbedded(db.orm)
+    expect(await db.rows('select 1 from users', [])).toEqual([])
+  })
+
+  it('says that a migration was passed over, where drizzle says nothing', async () => {
+    const db = await openDatabase({ kind: 'embedded', dir: 'memory://' })
+    onTestFinished(() => db.close())
+    await db.rows('update drizzle.__drizzle_migrations set hash = $1, created_at = $2', ['another', FUTURE])
+    await expect(migrateEmbedded(db.orm)).rejects.toThrow(/were not applied/)
+  })
+
+  it('refuses a database that a newer version has migrated', async () => {
+    const db = await openDatabase({ kind: 'embedded', dir: 'memory://' })
+    onTestFinished(() => db.close())
+    await db.rows('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
+      'newer',
+      FUTURE,
+    ])
+    await expect(migrateEmbedded(db.orm)).rejects.toThrow(/newer version/)
+  })
+})
+
+describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
+  it('four processes that migrate at once all succeed, and each migration is applied once', async () => {
+    const { url, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
+    onTestFinished(drop)
+    const run = promisify(execFile)
+    const env = { PATH: process.env.PATH, DATABASE_URL: url }
+    await Promise.all(
+      Array.from({ length: 4 }, () =>
+        run(process.execPath, ['--import', 'tsx', 'scripts/migrate.ts'], { env }),
+      ),
+    )
+    const sql = postgres(url, { max: 1 })
+    const applied = await sql`select hash from drizzle.__drizzle_migrations`
+    await sql.end()
+    expect(new Set(applied.map(({ hash }) => hash)).size).toBe(applied.length)
+    await migratePostgres(url)
+  })
+})
+
+describe('what the tables make impossible', () => {
+  const [ann, bob] = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b']
+  const [first, second] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002']
+
+  async function twoPeopleTalking() {
+    const db = await openTestDatabase()
+    onTestFinished(() => db.close())
+    for (const [id, name] of [
+      [ann, 'ann'],
+      [bob, 'bob'],
+    ]) {
+      const values = [id, name, `${name}@example.com`]
+      await db.rows(
+        'insert into users (id, short_id, email, username, display_name) values ($1, $2, $3, $2, $3)',
+        values as string[],
+      )
+    }
+    for (const id of [first, second])
+      await db.rows('insert into conversations (id, private) values ($1, true)', [id])
+    return db
+  }
+
+  it.each([
+    [
+      'an alias on a private conversation',
+      `insert into conversations (id, private, alias) values (gen_random_uuid(), true, 'x')`,
+    ],
+    [
+      'an empty alias',
+      `insert into conversations (id, private, alias) values (gen_random_uuid(), false, '')`,
+    ],
+    [
+      'two private conversations of the same two people',
+      `insert into private_pairs values ('${ann}', '${bob}', '${first}'), ('${ann}', '${bob}', '${second}')`,
+    ],
+    [
+      'a private pair the other way around',
+      `insert into private_pairs values ('${bob}', '${ann}', '${first}')`,
+    ],
+    [
+      'two key pairs of one member',
+      `insert into encryption_keys (conversation_id, user_id, vault_key, public_key, private_key)
+       select '${first}', '${ann}', 'key', '', '' from generate_series(1, 2)`,
+    ],
+    [
+      'a member who does not exist',
+      `insert into members (conversation_id, user_id) values ('${first}', gen_random_uuid())`,
+    ],
+    [
+      'two messages in one place of the order',
+      `insert into message_groups (id, conversation_id, sender_id, seq)
+       select gen_random_uuid(), '${first}', '${ann}', 1 from generate_series(1, 2)`,
+    ],
+    [
+      'an edit before its message',
+      `insert into message_groups (id, conversation_id, sender_id, seq, edited_seq)
+       values (gen_random_uuid(), '${first}', '${ann}', 5, 4)`,
+    ],
+    [
+      'one address in two spellings',
+      `insert into users (id, short_id, email, username, display_name)
+       values (gen_random_uuid(), 'x', 'ANN@example.com', 'xyz', 'x')`,
+    ],
+    ['an unknown theme', `insert into profiles (user_id, theme) values ('${ann}', 'pink')`],
+    ['a magnification out of range', `insert into profiles (user_id, magnification) values ('${ann}', 1.5)`],
+  ])('%s', async (_name, statement) => {
+    const db = await twoPeopleTalking()
+    await expect(db.rows(statement, [])).rejects.toThrow(/constraint/)
+  })
+})

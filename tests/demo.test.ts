@@ -1,0 +1,60 @@
+import { pino } from 'pino'
+import { expect, it, onTestFinished } from 'vitest'
+import { Story } from '../scripts/demo/story.ts'
+import { Wire } from '../scripts/demo/wire.ts'
+import { buildApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import type { Database } from '../src/db/database.ts'
+import { openTestDatabase } from './support/database.ts'
+
+const environment = {
+  SECRET_KEY_BASE: 'a secret key base for tests only, long enough',
+  VAULT_KEY: 'a vault key for tests only and long enough',
+  PORT: '0',
+  LOG_LEVEL: 'silent',
+}
+
+it.each(['documented', 'legacy'])(
+  'tells its story, and leaves no word of it in the database (%s)',
+  async (CONTRACT) => {
+    const database = await openTestDatabase()
+    const config = readConfig({ ...environment, CONTRACT })
+    const app = await buildApp(config, { database, logger: pino({ level: 'silent' }) })
+    onTestFinished(() => app.close())
+
+    const lines: string[] = []
+    const world = { url: await app.listen(), wire: new Wire() }
+    const { words, secrets } = await new Story(world, (line) => lines.push(line)).tell()
+
+    expect(words).toContain('umbrella')
+    expect(lines.join('\n')).toContain('The lighthouse opens on Saturday')
+    expect(await rowsWith(database, ['Weekend'])).not.toEqual([])
+    expect(await rowsWith(database, [...words, ...secrets])).toEqual([])
+  },
+)
+
+it('notices a word that was sent in clear', async () => {
+  const wire = new Wire()
+  wire.record('["1","2","conversation:1","send_message",{"encrypted_messages":{"1":"an umbrella"}}]')
+  expect(wire.leaked(['lighthouse', 'umbrella'])).toEqual(['umbrella'])
+})
+
+/** Every row of every table, whatever its columns, that has one of these texts: as it is, or as bytes. */
+async function rowsWith(db: Database, texts: string[]): Promise<string[]> {
+  const found: string[] = []
+  for (const { name } of await tables(db)) {
+    const rows = await db.rows<{ row: string }>(`select t::text as row from ${name} t`, [])
+    // A bytea column appears in hexadecimal.
+    const patterns = texts.flatMap((text) => [text, Buffer.from(text).toString('hex')])
+    found.push(...rows.map(({ row }) => row).filter((row) => patterns.some((text) => row.includes(text))))
+  }
+  return found
+}
+
+function tables(db: Database): Promise<{ name: string }[]> {
+  return db.rows(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname not in ('pg_catalog', 'information_schema')`,
+    [],
+  )
+}

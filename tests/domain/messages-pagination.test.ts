@@ -1,0 +1,115 @@
+import { v7 as newId } from 'uuid'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import {
+  addPeople,
+  type Chat,
+  contentsFor,
+  openChat,
+  ruleBroken,
+  startGroup,
+} from '../support/chat-services.ts'
+import { openTestDatabase, truncateAll } from '../support/database.ts'
+
+let db: Database
+let chat: Chat
+let ann: string
+let bob: string
+let cid: string
+/** A group of Ann and Bob. */
+let group: string
+
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+beforeEach(async () => {
+  await truncateAll(db)
+  chat = await openChat(db)
+  ;[ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
+  group = await startGroup(chat, [ann, bob])
+})
+
+/** Sends `message 1` and so on. */
+async function sendMany(count: number) {
+  const texts = Array.from({ length: count }, (_, n) => `message ${n + 1}`)
+  await Promise.all(texts.map((text) => chat.messages.send(group, ann, contentsFor([ann, bob], text))))
+}
+
+async function page(request: { pageSize?: number; pageToken?: string | null }, userId = bob) {
+  const { items, pageToken } = await chat.messages.history(userId, {
+    conversationId: group,
+    pageSize: request.pageSize,
+    pageToken: request.pageToken ?? undefined,
+  })
+  return { seqs: items.map((message) => message.seq), pageToken }
+}
+
+describe('the history of a conversation', () => {
+  it('comes in pages of 20, newest first, until the end', async () => {
+    await sendMany(45)
+    const first = await page({})
+    const second = await page({ pageToken: first.pageToken })
+    const third = await page({ pageToken: second.pageToken })
+    expect([...first.seqs, ...second.seqs, ...third.seqs]).toEqual(
+      Array.from({ length: 45 }, (_, n) => 45 - n),
+    )
+    expect([first, second, third].map(({ seqs }) => seqs.length)).toEqual([20, 20, 5])
+    expect(third.pageToken).toBeNull()
+  })
+
+  it('comes in pages of the size that is asked for, the last of which may be full', async () => {
+    await sendMany(6)
+    const first = await page({ pageSize: 3 })
+    const second = await page({ pageSize: 3, pageToken: first.pageToken })
+    expect([first.seqs, second]).toEqual([[6, 5, 4], { seqs: [3, 2, 1], pageToken: null }])
+    expect((await page({ pageSize: 1 })).seqs).toEqual([6])
+    expect(await page({ pageSize: 6 })).toMatchObject({ pageToken: null })
+  })
+
+  it('does not shift when messages arrive or go between two pages', async () => {
+    await sendMany(4)
+    const first = await page({ pageSize: 2 })
+    const [newest] = (await chat.messages.latest(ann, group)).items
+    await chat.messages.delete(group, ann, newest?.groupId ?? '')
+    await sendMany(3)
+    expect((await page({ pageSize: 2, pageToken: first.pageToken })).seqs).toEqual([2, 1])
+  })
+
+  it('is empty for a member without messages', async () => {
+    expect(await page({})).toEqual({ seqs: [], pageToken: null })
+    await sendMany(1)
+    await chat.conversations.addMembers(group, ann, { newMembers: [cid] })
+    expect(await page({}, cid)).toEqual({ seqs: [], pageToken: null })
+  })
+
+  it('is for members only', async () => {
+    const ask = (userId: string, conversationId: string) =>
+      ruleBroken(chat.messages.history(userId, { conversationId }))
+    await sendMany(1)
+    expect(await ask(cid, group)).toBe('no_conversation')
+    expect(await ask(ann, newId())).toBe('no_conversation')
+    expect(await ask(ann, 'undefined')).toBe('no_conversation')
+    expect(await ruleBroken(chat.messages.latest(cid, group))).toBe('no_conversation')
+    await chat.conversations.leave(group, bob)
+    expect(await ask(bob, group)).toBe('no_conversation')
+    expect(await ask(ann, group.toUpperCase())).toBe('kept')
+  })
+
+  it('refuses a page token that was changed, or made for another user or conversation', async () => {
+    await sendMany(3)
+    const { pageToken } = await page({ pageSize: 1 })
+    const other = await startGroup(chat, [ann, bob])
+    const ask = (userId: string, conversationId: string, token: string) =>
+      ruleBroken(chat.messages.history(userId, { conversationId, pageToken: token }))
+    const token = pageToken ?? ''
+    expect(await ask(bob, group, token)).toBe('kept')
+    expect(await ask(bob, group.toUpperCase(), token)).toBe('kept')
+    expect(await ask(ann, group, token)).toBe('invalid_page_token')
+    expect(await ask(bob, other, token)).toBe('invalid_page_token')
+    const altered = (token.startsWith('A') ? 'B' : 'A') + token.slice(1)
+    for (const changed of [`${token}A`, token.slice(1), altered, 'x', '\0', '1']) {
+      expect(await ask(bob, group, changed), changed).toBe('invalid_page_token')
+    }
+  })
+})

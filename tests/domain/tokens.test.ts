@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { updateUser } from '../../src/db/queries/users.ts'
+import { OneTimeTokens, type TokenContext } from '../../src/domain/tokens.ts'
+import { addUser } from '../support/account-services.ts'
+import { ManualClock } from '../support/clock.ts'
+import { openTestDatabase, truncateAll } from '../support/database.ts'
+
+const DAY = 24 * 60 * 60 * 1000
+const EMAIL = 'ann@example.com'
+
+let db: Database
+let clock: ManualClock
+let tokens: OneTimeTokens
+let ann: { id: string; email: string }
+
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+beforeEach(async () => {
+  await truncateAll(db)
+  clock = new ManualClock()
+  tokens = new OneTimeTokens(clock)
+  ann = { id: await addUser(db, EMAIL), email: EMAIL }
+})
+
+function use(context: TokenContext, token: string) {
+  return db.transaction((tx) => tokens.use(tx, context, token))
+}
+
+const invalid = expect.objectContaining({ code: 'invalid_token' })
+
+describe('a one-time token', () => {
+  it('is 32 bytes, of which only the SHA-256 is stored', async () => {
+    const token = await tokens.issue(db.orm, 'password_reset', ann)
+    expect(token).toMatch(/^[\w-]{43}$/)
+    const rows = await db.rows<{ hash: string }>(`select encode(hash, 'hex') as hash from tokens`, [])
+    expect(rows).toEqual([{ hash: createHash('sha256').update(token).digest('hex') }])
+  })
+
+  it('names its owner until it is used, once', async () => {
+    const token = await tokens.issue(db.orm, 'password_reset', ann)
+    expect(await tokens.owner(db.orm, 'password_reset', token)).toMatchObject(ann)
+    expect(await tokens.owner(db.orm, 'password_reset', token)).toMatchObject(ann)
+    expect(await use('password_reset', token)).toMatchObject(ann)
+    await expect(use('password_reset', token)).rejects.toEqual(invalid)
+    await expect(tokens.owner(db.orm, 'password_reset', token)).rejects.toEqual(invalid)
+  })
+
+  it.each<[TokenContext, number]>([
+    ['email_confirmation', 7],
+    ['password_reset', 1],
+    ['email_change', 7],
+  ])('for %s is good for %i days', async (context, days) => {
+    const token = await tokens.issue(db.orm, context, ann)
+    clock.advance(days * DAY - 1)
+    expect(await tokens.owner(db.orm, context, token)).toMatchObject(ann)
+    clock.advance(1)
+    await expect(use(context, token)).rejects.toEqual(invalid)
+  })
+
+  it('is good for nothing else', async () => {
+    const token = await tokens.issue(db.orm, 'email_confirmation', ann)
+    await expect(use('password_reset', token)).rejects.toEqual(invalid)
+    expect(await use('email_confirmation', token)).toMatchObject(ann)
+  })
+
+  it('takes the user’s others of its context with it, and leaves the rest', async () => {
+    const first = await tokens.issue(db.orm, 'password_reset', ann)
+    const second = await tokens.issue(db.orm, 'password_reset', ann)
+    const other = await tokens.issue(db.orm, 'email_change', ann)
+    const ben = { id: await addUser(db, 'ben@example.com'), email: 'ben@example.com' }
+    const bens = await tokens.issue(db.orm, 'password_reset', ben)
+    await use('password_reset', second)
+    await expect(use('password_reset', first)).rejects.toEqual(invalid)
+    expect(await use('email_change', other)).toMatchObject(ann)
+    expect(await use('password_reset', bens)).toMatchObject(ben)
+  })
+
+  it('is void once the address it was sent to is no longer the user’s', async () => {
+    const token = await tokens.issue(db.orm, 'password_reset', ann)
+    await updateUser(db.orm, ann.id, { email: 'ann@elsewhere.example' }, new Date())
+    await expect(tokens.owner(db.orm, 'password_reset', token)).rejects.toEqual(invalid)
+    await expect(use('password_reset', token)).rejects.toEqual(invalid)
+    await updateUser(db.orm, ann.id, { email: 'Ann@Example.com' }, new Date())
+    expect(await use('password_reset', token)).toMatchObject({ id: ann.id })
+  })
+
+  it('used many times at once, it or its like, is used once', async () => {
+    const issued = [
+      await tokens.issue(db.orm, 'password_reset', ann),
+      await tokens.issue(db.orm, 'password_reset', ann),
+    ]
+    const uses = Array.from({ length: 10 }, (_, i) => use('password_reset', issued[i % 2]!))
+    const results = await Promise.allSettled(uses)
+    expect(results.filter(({ status }) => status === 'fulfilled').length).toBe(1)
+    const failures = results.filter((result) => result.status === 'rejected')
+    expect(failures.map(({ reason }) => reason.code)).toEqual(Array(9).fill('invalid_token'))
+  })
+
+  it('that was rolled back is not used', async () => {
+    const token = await tokens.issue(db.orm, 'password_reset', ann)
+    const failing = db.transaction(async (tx) => {
+      await tokens.use(tx, 'password_reset', token)
+      throw new Error('changed my mind')
+    })
+    await expect(failing).rejects.toThrow('changed my mind')
+    expect(await use('password_reset', token)).toMatchObject(ann)
+  })
+
+  it.each(['', '\0', '\ud800', 'x'.repeat(1_000_000)])('that is unknown is refused (%#)', async (token) => {
+    await expect(use('password_reset', token)).rejects.toEqual(invalid)
+  })
+})

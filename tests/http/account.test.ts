@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { PASSWORD, startApi } from '../support/api.ts'
+import { openTestDatabase } from '../support/database.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+const NEW_PASSWORD = 'a wholly different sentence'
+
+describe('an access token', () => {
+  it.each(['Bearer', 'bearer', 'BEARER'])('is taken with the scheme written %s', async (scheme) => {
+    const api = await startApi(db)
+    const { auth_token } = await api.register('ann')
+    const headers = { authorization: `${scheme} ${auth_token}` }
+    expect((await api.send('GET /api/users', { headers })).statusCode).toBe(200)
+  })
+
+  it('is good for 30 minutes', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    api.clock.advance(30 * 60_000 - 1)
+    expect((await api.send('GET /api/users', { token })).statusCode).toBe(200)
+    api.clock.advance(1)
+    const response = await api.send('GET /api/users', { token })
+    expect(response.statusCode).toBe(401)
+    expect(response.json()).toEqual({
+      error: { code: 'token_expired', message: 'Authentication token is expired.' },
+    })
+  })
+})
+
+describe('POST /api/signout_all', () => {
+  it('ends every session', async () => {
+    const api = await startApi(db)
+    const here = await api.register('ann')
+    const there = (await api.login('ann')).json()
+    expect((await api.send('POST /api/signout_all', { token: here.auth_token })).statusCode).toBe(204)
+    for (const { auth_token, refresh_token } of [here, there]) {
+      expect((await api.send('GET /api/users', { token: auth_token })).statusCode).toBe(401)
+      expect((await api.send('POST /auth/refresh', { body: { token: refresh_token } })).statusCode).toBe(400)
+    }
+  })
+})
+
+describe('POST /api/token/email_confirm', () => {
+  it('sends a letter whose token confirms the address', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    const first = await api.tokenOfLetter('ann@example.com')
+    expect((await api.send('POST /api/token/email_confirm', { token })).statusCode).toBe(204)
+    const second = await api.tokenOfLetter('ann@example.com')
+    expect(second).not.toBe(first)
+    expect((await api.send('POST /auth/confirm', { body: { token: second } })).statusCode).toBe(204)
+  })
+})
+
+describe('changing the email address', () => {
+  it('needs the token of a letter, and ends every session', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    expect((await api.send('POST /api/token/email_change', { token })).statusCode).toBe(204)
+    const body = {
+      token: await api.tokenOfLetter('ann@example.com'),
+      email: 'anna@example.com',
+      password: PASSWORD,
+    }
+    expect((await api.send('PATCH /api/email', { token, body })).statusCode).toBe(204)
+    expect((await api.send('GET /api/users', { token })).statusCode).toBe(401)
+    expect((await api.login('ann')).statusCode).toBe(401)
+    expect((await api.login('anna')).json().user).toMatchObject({
+      email: 'anna@example.com',
+      confirmed_at: null,
+    })
+    const recipients = (await api.letters()).map(({ to }) => to)
+    expect(recipients.slice(0, 2).sort()).toEqual(['ann@example.com', 'anna@example.com'])
+  })
+
+  it.each([
+    [422, 'current_password', { password: 'wrong horse battery staple' }],
+    [422, 'email', { email: 'bob@example.com' }],
+    [422, 'email', { email: 'no address' }],
+    [422, 'email', { email: null }],
+    [400, undefined, { token: 'x' }],
+  ])('answers %i for the field %s', async (status, field, change) => {
+    const api = await startApi(db)
+    await api.register('bob')
+    const { auth_token: token } = await api.register('ann')
+    await api.send('POST /api/token/email_change', { token })
+    const letter = await api.tokenOfLetter('ann@example.com')
+    const body = { token: letter, email: 'anna@example.com', password: PASSWORD, ...change }
+    const response = await api.send('PATCH /api/email', { token, body })
+    expect(response.statusCode).toBe(status)
+    expect(Object.keys(response.json().errors ?? {})).toEqual(field ? [field] : [])
+  })
+
+  it("refuses another user's token", async () => {
+    const api = await startApi(db)
+    const ann = await api.register('ann')
+    const bob = await api.register('bob')
+    await api.send('POST /api/token/email_change', { token: bob.auth_token })
+    const body = {
+      token: await api.tokenOfLetter('bob@example.com'),
+      email: 'anna@example.com',
+      password: PASSWORD,
+    }
+    expect((await api.send('PATCH /api/email', { token: ann.auth_token, body })).statusCode).toBe(400)
+  })
+})
+
+describe('PATCH /api/password', () => {
+  it('changes it, and ends every session', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    const body = {
+      password: PASSWORD,
+      new_password: NEW_PASSWORD,
+      new_password_confirmation: NEW_PASSWORD,
+    }
+    expect((await api.send('PATCH /api/password', { token, body })).statusCode).toBe(204)
+    expect((await api.send('GET /api/users', { token })).statusCode).toBe(401)
+    expect((await api.login('ann')).statusCode).toBe(401)
+    expect((await api.login('ann', NEW_PASSWORD)).statusCode).toBe(200)
+  })
+
+  it.each([
+    ['current_password', { password: 'wrong horse battery staple' }],
+    ['password', { password: undefined }],
+    ['new_password', { new_password: 'short', new_password_confirmation: 'short' }],
+    ['new_password_confirmation', { new_password_confirmation: 'else' }],
+  ])('names the field %s', async (field, change) => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    const body = {
+      password: PASSWORD,
+      new_password: NEW_PASSWORD,
+      new_password_confirmation: NEW_PASSWORD,
+      ...change,
+    }
+    const response = await api.send('PATCH /api/password', { token, body })
+    expect(response.statusCode).toBe(422)
+    expect(Object.keys(response.json().errors)).toEqual([field])
+  })
+})
+
+describe.each(['documented', 'legacy'] as const)('the profile (%s)', (contract) => {
+  it('is changed where something is sent, and answered whole', async () => {
+    const api = await startApi(db, { contract })
+    const { auth_token: token } = await api.register('ann')
+    const first = await api.send('PATCH /api/profile', { token, body: { theme: 'auto', magnification: 0.7 } })
+    expect(first.statusCode).toBe(200)
+    expect(first.json()).toEqual({ hidden: false, theme: 'auto', magnification: 0.7, recents: [] })
+    const second = await api.send('PATCH /api/profile', { token, body: { hidden: true, recents: ['/a'] } })
+    expect(second.json()).toEqual({ hidden: true, theme: 'auto', magnification: 0.7, recents: ['/a'] })
+    expect((await api.send('PATCH /api/profile', { token })).json()).toEqual(second.json())
+    expect((await api.login('ann')).json().user).toMatchObject(second.json())
+  })
+
+  it('has recents of their own', async () => {
+    const api = await startApi(db, { contract })
+    const { auth_token: token } = await api.register('ann')
+    const response = await api.send('POST /api/recents', { token, body: { recents: ['/a', '/b'] } })
+    expect(response.statusCode).toBe(200)
+    expect(response.json()).toEqual({ hidden: false, theme: 'day', magnification: 1, recents: ['/a', '/b'] })
+  })
+})
+
+describe('PATCH /api/profile', () => {
+  it.each([0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4])('takes a magnification of %d', async (magnification) => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    const response = await api.send('PATCH /api/profile', { token, body: { magnification } })
+    expect(response.json()).toHaveProperty('magnification', magnification)
+  })
+
+  it.each([
+    ['hidden', { hidden: 'true' }],
+    ['hidden', { hidden: null }],
+    ['theme', { theme: 'dusk' }],
+    ['theme', { theme: 1 }],
+    ['magnification', { magnification: 0.6 }],
+    ['magnification', { magnification: 1.5 }],
+    ['magnification', { magnification: 0.75 }],
+    ['magnification', { magnification: '1' }],
+    ['recents', { recents: 'x' }],
+    ['recents', { recents: [1] }],
+    ['recents', { recents: ['a\0b'] }],
+    ['recents', { recents: Array(101).fill('x') }],
+    ['recents', { recents: ['x'.repeat(2049)] }],
+  ])('names the field %s of %o', async (field, body) => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    const response = await api.send('PATCH /api/profile', { token, body })
+    expect(response.statusCode).toBe(422)
+    expect(Object.keys(response.json().errors)).toEqual([field])
+  })
+
+  it('looks at no item of recents that are too many', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    const response = await api.send('PATCH /api/profile', {
+      token,
+      body: { recents: Array(500_000).fill(1) },
+    })
+    expect(response.json().errors).toEqual({ recents: ['must have at most 100 items'] })
+  })
+})

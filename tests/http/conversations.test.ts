@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { type SignedIn, startApi, type TestApi } from '../support/api.ts'
+import { openTestDatabase } from '../support/database.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+interface MessagesPage {
+  items: { content: string; seq: number }[]
+  page_token: string | null
+}
+
+describe('GET /api/conversations/private/:user_id', () => {
+  it('names the conversation with the user, to both', async () => {
+    const { api, ann, bob, id } = await talking()
+    for (const [caller, other] of [
+      [ann, bob],
+      [bob, ann],
+    ] as const) {
+      const line = `GET /api/conversations/private/${other.user.id}`
+      const response = await api.send(line, { token: caller.auth_token })
+      expect(response.statusCode).toBe(200)
+      expect(response.json()).toEqual({ conversation_id: id })
+    }
+  })
+
+  it.each([
+    'undefined',
+    'null',
+    '01890000-0000-7000-8000-000000000000',
+    'urn:uuid:01890000-0000-7000-8000-000000000000',
+    'x'.repeat(5_000),
+    '%00',
+    '%20',
+  ])('says that there is none with %s', async (id) => {
+    const { api, ann } = await talking()
+    const response = await api.send(`GET /api/conversations/private/${id}`, { token: ann.auth_token })
+    expect(response.statusCode).toBe(200)
+    expect(response.json()).toEqual({ conversation_id: null })
+  })
+
+  it('says that there is none with oneself, or with someone never talked to', async () => {
+    const { api, ann } = await talking()
+    const cid = await api.register('cid')
+    for (const { user } of [ann, cid]) {
+      const response = await api.send(`GET /api/conversations/private/${user.id}`, { token: ann.auth_token })
+      expect(response.json()).toEqual({ conversation_id: null })
+    }
+  })
+})
+
+describe('GET /api/messages', () => {
+  it('gives the own copy of every message, newest first (documented)', async () => {
+    const { api, ann, bob, id } = await talking()
+    const response = await api.send(`GET /api/messages?conversation_id=${id}`, { token: bob.auth_token })
+    expect(response.statusCode).toBe(200)
+    const { items, page_token } = response.json()
+    expect(page_token).toBeNull()
+    expect(items.map(({ content }: { content: string }) => content)).toEqual([
+      '3 for bob',
+      '2 for bob',
+      '1 for bob',
+    ])
+    expect(items[0]).toEqual({
+      id: expect.any(String),
+      sender: ann.user.id,
+      content: '3 for bob',
+      inserted_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      updated_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      message_group: expect.any(String),
+      seq: 3,
+    })
+  })
+
+  it('gives them under a name, in the times of the first server (legacy)', async () => {
+    const { api, bob, id } = await talking({ contract: 'legacy' })
+    const line = `GET /api/messages?conversation_id=${id}`
+    const { messages, ...rest } = (await api.send(line, { token: bob.auth_token })).json()
+    expect(rest).toEqual({})
+    expect(messages.page_token).toBe('')
+    expect(messages.items[0].inserted_at).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}000Z$/)
+  })
+
+  it('gives pages of the size that is asked for', async () => {
+    const { api, ann, id } = await talking()
+    const line = `GET /api/messages?conversation_id=${id}&page_size=2`
+    const first = (await api.send(line, { token: ann.auth_token })).json<MessagesPage>()
+    expect(first.items.map(({ seq }) => seq)).toEqual([3, 2])
+    const next = await api.send(`${line}&page_token=${first.page_token}`, { token: ann.auth_token })
+    expect(next.json<MessagesPage>().items.map(({ seq }) => seq)).toEqual([1])
+    expect(next.json()).toHaveProperty('page_token', null)
+  })
+
+  it('refuses whoever is not a member, and conversations that are not there', async () => {
+    const { api, id } = await talking()
+    const { auth_token: token } = await api.register('eve')
+    for (const conversation of [id, '01890000-0000-7000-8000-000000000000']) {
+      const response = await api.send(`GET /api/messages?conversation_id=${conversation}`, { token })
+      expect(response.statusCode).toBe(403)
+      expect(response.json()).toHaveProperty('error.code', 'no_conversation')
+    }
+  })
+
+  it.each(['', '?conversation_id=', '?conversation_id=x', '?conversation_id=undefined'])(
+    'needs the id of a conversation: %s',
+    async (query) => {
+      const { api, ann } = await talking()
+      const response = await api.send(`GET /api/messages${query}`, { token: ann.auth_token })
+      expect(response.statusCode).toBe(422)
+      expect(Object.keys(response.json().errors)).toEqual(['conversation_id'])
+    },
+  )
+
+  it.each(['0', '101', 'x'])('refuses a page size of %s', async (size) => {
+    const { api, ann, id } = await talking()
+    const line = `GET /api/messages?conversation_id=${id}&page_size=${size}`
+    expect((await api.send(line, { token: ann.auth_token })).statusCode).toBe(422)
+  })
+
+  it('refuses a page token that is changed, or of another user', async () => {
+    const { api, ann, bob, id } = await talking()
+    const line = `GET /api/messages?conversation_id=${id}&page_size=1`
+    const { page_token } = (await api.send(line, { token: ann.auth_token })).json<MessagesPage>()
+    for (const [caller, pageToken] of [
+      [ann, `${page_token}x`.slice(1)],
+      [bob, page_token],
+    ] as const) {
+      const response = await api.send(`${line}&page_token=${pageToken}`, { token: caller.auth_token })
+      expect(response.statusCode).toBe(400)
+    }
+  })
+})
+
+interface Talk {
+  api: TestApi
+  ann: SignedIn
+  bob: SignedIn
+  id: string
+}
+
+/** Ann has sent Bob three messages. */
+async function talking(config: Parameters<typeof startApi>[1] = {}): Promise<Talk> {
+  const api = await startApi(db, config)
+  const [ann, bob] = [await api.register('ann'), await api.register('bob')]
+  const id = await api.converse(ann, bob)
+  for (const number of [1, 2, 3]) {
+    const copies = [ann, bob].map(
+      ({ user }, index) => [user.id, `${number} for ${index ? 'bob' : 'ann'}`] as const,
+    )
+    await api.services.messages.send(id, ann.user.id, new Map(copies))
+  }
+  return { api, ann, bob, id }
+}

@@ -1,0 +1,97 @@
+import Fastify from 'fastify'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { devMailboxRoutes } from '../../src/http/routes/dev-mailbox.ts'
+import { startApi, type TestApi } from '../support/api.ts'
+import { openTestDatabase } from '../support/database.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+const PATHS = ['/dev/mailbox', '/dev/mailbox.json']
+
+it('is a bare array of letters, the newest first', async () => {
+  const api = await withLetters()
+  const response = await api.send('GET /dev/mailbox.json')
+  expect(response.headers['cache-control']).toBe('no-store')
+  const letters = response.json()
+  expect(letters.map(({ to }: { to: string }) => to)).toEqual(['bob@example.com', 'ann@example.com'])
+  expect(Object.keys(letters[0])).toEqual(['to', 'subject', 'text', 'html', 'sent_at'])
+  expect(letters[0].sent_at).toBe(new Date(api.clock.now()).toISOString())
+})
+
+it('is a page with links to follow', async () => {
+  const api = await withLetters()
+  const { headers, body } = await api.send('GET /dev/mailbox')
+  expect(headers['content-type']).toBe('text/html; charset=utf-8')
+  expect(body).toContain('<a href="http://localhost:3000/email_confirmation?token=')
+})
+
+it('shows what is in a letter as text, and runs nothing', async () => {
+  const http = Fastify()
+  onTestFinished(() => http.close())
+  const letter = {
+    to: '"><script>1</script>',
+    subject: '<img src=x onerror=alert(1)>',
+    text: 'see http://localhost/"onclick="x and <b>',
+    html: '',
+    sent_at: '2026-01-15T12:00:00.000Z',
+  }
+  await http.register(devMailboxRoutes, { mailbox: { letters: [letter] } })
+  const { headers, body } = await http.inject('/dev/mailbox')
+  expect(body).toContain('&lt;script&gt;')
+  expect(body).not.toMatch(/<script|<img|<b>|"onclick/)
+  expect(headers['content-security-policy']).toContain("default-src 'none'")
+  expect(headers['content-security-policy']).not.toContain('script-src')
+})
+
+describe.each(PATHS)('%s', (path) => {
+  it('does not exist where letters really leave', async () => {
+    const api = await startApi(db, { mail: { kind: 'none' } })
+    expect((await api.send(`GET ${path}`)).statusCode).toBe(404)
+  })
+
+  it.each(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])('is open to %s', async (from) => {
+    const api = await withLetters()
+    expect((await api.send(`GET ${path}`, { from })).statusCode).toBe(200)
+  })
+
+  it.each(['10.0.0.1', '::2', '::ffff:10.0.0.1', '203.0.113.1'])('does not exist for %s', async (from) => {
+    const api = await withLetters()
+    const response = await api.send(`GET ${path}`, { from })
+    expect(response.statusCode).toBe(404)
+    expect(response.json()).toHaveProperty('error.code', 'not_found')
+  })
+
+  it.each([
+    ['x-forwarded-for', '127.0.0.1'],
+    ['forwarded', 'for=127.0.0.1'],
+  ])('does not exist through a proxy that sends %s', async (name, value) => {
+    const api = await withLetters({ trustProxy: ['127.0.0.0/8'] })
+    expect((await api.send(`GET ${path}`, { headers: { [name]: value } })).statusCode).toBe(404)
+  })
+
+  it.each([
+    ['localhost:4000', 200],
+    ['127.0.0.1:4000', 200],
+    ['[::1]:4000', 200],
+    ['parley.localhost', 200],
+    ['rebound.example.com', 404],
+    ['localhost.example.com', 404],
+  ])('under the name %s answers %i', async (host, status) => {
+    const api = await withLetters()
+    expect((await api.send(`GET ${path}`, { headers: { host } })).statusCode).toBe(status)
+  })
+})
+
+async function withLetters(config: Parameters<typeof startApi>[1] = {}): Promise<TestApi> {
+  const api = await startApi(db, config)
+  for (const name of ['ann', 'bob']) {
+    await api.register(name)
+    await api.letters()
+  }
+  return api
+}

@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { startApi } from '../support/api.ts'
+import { openTestDatabase } from '../support/database.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+describe('/api/schema/', () => {
+  it('is the same description as that of /docs, and needs no sign-in', async () => {
+    const api = await startApi(db)
+    const { headers, body } = await api.send('GET /api/schema/')
+    expect(headers['content-type']).toBe('application/json; charset=utf-8')
+    expect(JSON.parse(body)).toEqual((await api.send('GET /docs/json')).json())
+  })
+
+  it.each([
+    ['/api/schema/?format=yaml', '*/*'],
+    ['/api/schema', 'application/yaml'],
+  ])('is YAML at %s for who accepts %s', async (path, accept) => {
+    const api = await startApi(db)
+    const { headers, body } = await api.send(`GET ${path}`, { headers: { accept } })
+    expect(headers).toMatchObject({ 'content-type': 'application/yaml; charset=utf-8', vary: 'accept' })
+    expect(body).toMatch(/^openapi: 3\.1\.0\n/)
+  })
+})
+
+describe.each(['/api/schema/swagger-ui/', '/api/schema/redoc/'])('%s', (path) => {
+  it('is a page whose own policy lets its own files run, and nothing else', async () => {
+    const api = await startApi(db)
+    const page = await api.send(`GET ${path}`)
+    expect(page.statusCode).toBe(200)
+    expect(page.headers['content-security-policy']).toMatch(/script-src 'self';/)
+    expect(page.body).not.toMatch(/<script(?![^>]* src=)|\son\w+=|https?:/)
+    for (const [, file] of page.body.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      const url = new URL(file!, `http://localhost${path}`)
+      const { statusCode, body } = await api.send(`GET ${url.pathname}`)
+      expect(statusCode, file).toBe(200)
+      expect(body).not.toContain('cdn.redoc.ly/redoc/logo')
+    }
+  })
+})

@@ -1,0 +1,23 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { expect, it } from 'vitest'
+import { startApp } from '../support/app.ts'
+
+it.each(['/livez', '/nowhere', '/socket/websocket'])(
+  'an upgrade that %s refuses leaves no connection behind',
+  async (path) => {
+    const app = await startApp()
+    const { port, hostname } = new URL(app.url)
+    const socket = connect(Number(port), hostname)
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    )
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    await once(socket, 'end')
+    expect(answer).toMatch(/^HTTP\/1\.1 (200|404|403) /)
+  },
+)

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
+import { ManualClock } from '../support/clock.ts'
+
+const LETTER = {
+  id: 'an id',
+  to: 'ann@example.com',
+  subject: 'A subject',
+  text: 'Some text',
+  html: '<p>HTML</p>',
+}
+
+it('shows what a letter says and when it was sent', async () => {
+  const mailbox = new DevMailbox(new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678)))
+  await mailbox.send(LETTER)
+  const { id: _id, ...shown } = LETTER
+  expect(mailbox.letters).toEqual([{ ...shown, sent_at: '2026-01-02T03:04:05.678Z' }])
+})
+
+it('keeps the latest 200, newest first', async () => {
+  const mailbox = new DevMailbox(new ManualClock())
+  for (let i = 1; i <= 201; i++) await mailbox.send({ ...LETTER, subject: `Letter ${i}` })
+  const subjects = mailbox.letters.map(({ subject }) => subject)
+  expect(subjects.length).toBe(200)
+  expect([subjects[0], subjects[199]]).toEqual(['Letter 201', 'Letter 2'])
+})

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest'
+import { SmtpMailer } from '../../src/infra/smtp-mailer.ts'
+import { openSmtpServer } from '../support/smtp-server.ts'
+
+const FROM = 'parley@chat.example'
+const LETTER = {
+  id: 'an id',
+  to: 'ann@example.com',
+  subject: 'A subject',
+  text: 'Some text',
+  html: '<p>HTML</p>',
+}
+
+it('sends to one address, whatever is in it', async () => {
+  const { url, received } = await openSmtpServer()
+  await new SmtpMailer({ url, from: FROM }).send({ ...LETTER, to: 'ann,ben@example.com' })
+  expect(received().map(({ to }) => to)).toEqual(['"ann,ben"@example.com'])
+})
+
+it('throws when nobody listens', async () => {
+  const { url, received } = await openSmtpServer()
+  const nobody = url.replace(/\d+$/, '1')
+  await expect(new SmtpMailer({ url: nobody, from: FROM }).send(LETTER)).rejects.toMatchObject({
+    code: expect.stringMatching(/^E/),
+  })
+  expect(received()).toEqual([])
+})

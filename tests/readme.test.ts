@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { startApp } from './support/app.ts'
+import { startSite } from './support/site.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+describe('README.md', () => {
+  it('has a first conversation that works when it is pasted', async () => {
+    const { url, request } = await startApp()
+    const readme = read('README.md')
+    const password = /\\"password\\": \\"([^"\\]+)\\"/.exec(readme)![1]
+    for (const email of ['ann@example.com', 'bob@example.com']) {
+      const { status } = await request('POST', '/auth/register', { body: { email, password } })
+      expect(status).toBe(200)
+    }
+
+    const script = /<<'END'\n([\s\S]*?)\nEND\n/.exec(readme)![1]!
+    const output = await runModule(script.replaceAll('localhost:4000', new URL(url).host))
+    expect(output).toMatch(/^The server sees [\w+/]{342}==\nBob reads Hello, Bob!\n$/)
+  })
+})
+
+describe('docs/protocol.md', () => {
+  it('has a recipe for keys that works', async () => {
+    const recipe = /```js\n([\s\S]*?)```/.exec(read('docs/protocol.md'))![1]!
+    const output = await runModule(`${recipe}
+      const ann = await makeKeys()
+      const bob = await makeKeys()
+      const copies = await encryptForAll({ ann: ann.public_key, bob: bob.public_key }, 'Grüße')
+      const kept = JSON.parse(JSON.stringify(await lock(bob.private_key, 'a phrase')))
+      const reads = await decrypt(await unlock(kept, 'a phrase'), copies.bob)
+      const fails = await unlock(kept, 'another phrase').then(() => 'opens', () => 'stays shut')
+      console.log(reads, fails, Object.keys(kept).sort().join())`)
+    expect(output).toBe('Grüße stays shut alg,d,e,ext,key_ops,kty,n\n')
+  })
+})
+
+describe('docs/rooms.md', () => {
+  it('has an example that works', async () => {
+    const { url, request } = await startSite()
+    const body = { email: 'ann@example.com', password: 'four brave otters sing' }
+    await request('POST', '/auth/register', { body })
+    const example = /## An example[\s\S]*?```js\n([\s\S]*?)```/.exec(read('docs/rooms.md'))![1]!
+    const output = await runModule(example.replaceAll('localhost:4000', new URL(url).host))
+    expect(output).toBe(
+      'user said Hello, roses!\nA picture is there: image/png\nHello to me! < image < Hello, roses!\n',
+    )
+  })
+})
+
+/** Runs a module as `node --input-type=module` does with its standard input. @throws with what it complained about. */
+function runModule(source: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const node = spawn(process.execPath, ['--input-type=module'], { cwd: root })
+    let output = ''
+    let complaint = ''
+    node.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text
+    })
+    node.stderr.setEncoding('utf8').on('data', (text) => {
+      complaint += text
+    })
+    node.on('error', reject)
+    node.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(complaint))))
+    node.stdin.end(source)
+  })
+}
+
+function read(path: string): string {
+  return readFileSync(root + path, 'utf8')
+}

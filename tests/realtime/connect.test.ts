@@ -1,0 +1,154 @@
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { RawClient } from '../support/raw-client.ts'
+import { startRealtime } from '../support/realtime-server.ts'
+import { roomChannel } from './room-channel.ts'
+
+describe('connecting', () => {
+  it.each(['?token=bad&vsn=2.0.0', '?vsn=2.0.0', '?token=ann&vsn=3.0.0', '?token=ann&vsn='])(
+    'refuses %s with 403 and nothing more, before the upgrade',
+    async (query) => {
+      const { url } = await startRealtime([])
+      const refusal = RawClient.connect(`${url}/websocket${query}`)
+      await expect(refusal).rejects.toMatchObject({ status: 403, body: '' })
+    },
+  )
+
+  it('takes the token from the subprotocol of phoenix.js 1.8, and answers with phoenix', async () => {
+    const { url } = await startRealtime([roomChannel()])
+    const encoded = Buffer.from('ann').toString('base64').replace(/=/g, '')
+    const client = await RawClient.connect(`${url}/websocket?vsn=2.0.0`, {
+      protocols: ['phoenix', `base64url.bearer.phx.${encoded}`],
+    })
+    expect(client.protocol).toBe('phoenix')
+    client.terminate()
+    const bad = Buffer.from('bad').toString('base64')
+    const refusal = RawClient.connect(`${url}/websocket?vsn=2.0.0`, {
+      protocols: ['phoenix', `base64url.bearer.phx.${bad}`],
+    })
+    await expect(refusal).rejects.toMatchObject({ status: 403 })
+  })
+
+  it('refuses origins that are not allowed, and lets those without an origin in', async () => {
+    const { connect } = await startRealtime([], { allowedOrigins: ['https://chat.example.com'] })
+    await connect('ann')
+    await connect('ann', { headers: { origin: 'https://chat.example.com' } })
+    await expect(connect('ann', { headers: { origin: 'https://evil.example.com' } })).rejects.toMatchObject({
+      status: 403,
+    })
+  })
+
+  it('speaks version 1 to whoever names no version', async () => {
+    const { url } = await startRealtime([roomChannel()])
+    const client = await RawClient.connect(`${url}/websocket?token=ann`)
+    client.send({ topic: 'phoenix', event: 'heartbeat', payload: {}, ref: '1' })
+    expect(await client.take()).toEqual({
+      topic: 'phoenix',
+      event: 'phx_reply',
+      payload: { status: 'ok', response: {} },
+      ref: '1',
+    })
+    client.terminate()
+  })
+
+  it('loses no frame that is sent the moment the connection opens', async () => {
+    const { url } = await startRealtime([roomChannel()])
+    const { port, hostname } = new URL(url)
+    const socket = connectTcp(Number(port), hostname)
+    const join = Buffer.from('["1","1","room:a","phx_join",{}]')
+    socket.write(
+      Buffer.concat([
+        Buffer.from(
+          'GET /socket/websocket?token=ann&vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+            'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+        ),
+        Buffer.from([0x81, 0x80 | join.length, 0, 0, 0, 0]),
+        join,
+      ]),
+    )
+    let received = ''
+    while (!received.includes('"joined":"a"')) received += (await once(socket, 'data'))[0]
+    socket.destroy()
+  })
+
+  it('survives a client that resets the connection during the handshake', async () => {
+    const { url, connect } = await startRealtime([roomChannel()])
+    const { port, hostname } = new URL(url)
+    for (let i = 0; i < 20; i++) {
+      const socket = connectTcp(Number(port), hostname)
+      await once(socket, 'connect')
+      socket.write(
+        'GET /socket/websocket?token=ann HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+      )
+      socket.resetAndDestroy()
+    }
+    const client = await connect()
+    expect(await client.settled()).toEqual([])
+  })
+
+  it('takes no more connections once it drains, and sends those there are elsewhere', async () => {
+    const { endpoint, connect } = await startRealtime([roomChannel()])
+    const clients = await Promise.all(Array.from({ length: 120 }, () => connect()))
+    const drained = endpoint.drain()
+    await expect(connect()).rejects.toMatchObject({ status: 503 })
+    await drained
+    expect(new Set(await Promise.all(clients.map((client) => client.closed)))).toEqual(new Set([1012]))
+    expect(endpoint.socketCount).toBe(0)
+  })
+})
+
+describe('a connection', () => {
+  it('is closed with 1001 when nothing was heard for 75 s; any frame counts', async () => {
+    const { connect, clock } = await startRealtime([roomChannel()])
+    const [quiet, lively] = [await connect('quiet'), await connect('lively')]
+    clock.advance(50_000)
+    await lively.settled()
+    clock.advance(26_000)
+    expect(await quiet.closed).toBe(1001)
+    expect(await lively.settled()).toEqual([])
+  })
+
+  it('is closed with 1001 when its session ends', async () => {
+    const { endpoint, connect } = await startRealtime([roomChannel()])
+    const [ann, bob] = [await connect('ann'), await connect('bob')]
+    endpoint.disconnect(({ sessionId }) => sessionId === 'session-ann')
+    expect(await ann.closed).toBe(1001)
+    expect(await bob.settled()).toEqual([])
+  })
+
+  it.each([
+    ['text that is not JSON', 'hello'],
+    ['another envelope', '{"topic":"phoenix"}'],
+    ['too few elements', '["1","1","room:a","phx_join"]'],
+    ['garbage bytes', Buffer.from([7, 7, 7])],
+  ])('is closed with 1003 after %s, and nobody else notices', async (_name, data) => {
+    const { connect } = await startRealtime([roomChannel()])
+    const [bad, good] = [await connect('bad one'), await connect('good')]
+    bad.sendRaw(data)
+    expect(await bad.closed).toBe(1003)
+    expect(await good.settled()).toEqual([])
+  })
+
+  it('is closed with 1009 after a frame that is too large', async () => {
+    const { connect } = await startRealtime([roomChannel()], { maxFrameBytes: 2048 })
+    const client = await connect()
+    client.sendRaw(JSON.stringify(['1', '1', 'room:a', 'phx_join', 'x'.repeat(2048)]))
+    expect(await client.closed).toBe(1009)
+  })
+
+  it('is cut off when its reader stays slow, while others go on', async () => {
+    const { endpoint, clock, connect } = await startRealtime([roomChannel()], { maxBufferedBytes: 65_536 })
+    const [slow, fast] = [await connect('slow'), await connect('fast')]
+    for (const client of [slow, fast]) await client.call(['1', '1', 'room:a', 'phx_join', {}])
+    slow.pause()
+    const part = 'x'.repeat(60_000)
+    // More than the buffers of the kernel hold, at a pace the fast reader keeps.
+    while (endpoint.socketCount === 2) {
+      endpoint.pubsub.broadcast('room:a', 'part', part)
+      await fast.event('part')
+      clock.advance(1_000)
+    }
+    expect(await fast.settled()).toBeDefined()
+  })
+})

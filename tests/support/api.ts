@@ -1,0 +1,156 @@
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import { onTestFinished } from 'vitest'
+import { type App, buildApp } from '../../src/app.ts'
+import type { Config } from '../../src/config.ts'
+import type { Database } from '../../src/db/database.ts'
+import type { Services } from '../../src/services.ts'
+import { ManualClock } from './clock.ts'
+import { truncateAll } from './database.ts'
+import { recordingLogger } from './log.ts'
+
+const CONFIG: Config = {
+  production: false,
+  host: '127.0.0.1',
+  port: 0,
+  publicUrl: 'http://localhost:4000',
+  frontendUrl: 'http://localhost:3000',
+  dataDir: '/nowhere',
+  database: { kind: 'embedded', dir: 'memory://' },
+  secretKeyBase: 'a secret for tests, not for anything else',
+  vaultSecrets: ['another secret for tests, not for anything else'],
+  mail: { kind: 'mailbox' },
+  fromEmail: 'parley@localhost',
+  contract: 'documented',
+  corsOrigins: '*',
+  allowedOrigins: '*',
+  trustProxy: [],
+  rateLimits: true,
+  limits: {
+    maxChannels: 1000,
+    maxFrameBytes: 262_144,
+    maxBufferedBytes: 1_048_576,
+    maxMediaBytes: 26_214_400,
+    maxMediaPerDay: 1_073_741_824,
+  },
+  totpIssuer: 'Parley',
+  google: null,
+  logLevel: 'info',
+}
+
+/** A password that is good enough. */
+export const PASSWORD = 'correct horse battery staple'
+
+/** What signing in answers. */
+export interface SignedIn {
+  user: { id: string; email: string; display_name: string }
+  conversations: { id: string }[]
+  users: { id: string }[]
+  auth_token: string
+  refresh_token: string
+}
+
+interface SentLetter {
+  to: string
+  subject: string
+  text: string
+  html: string
+  sent_at: string
+}
+
+interface ApiRequest {
+  /** Goes as JSON; text goes as it is. */
+  body?: unknown
+  token?: string | undefined
+  headers?: Record<string, string>
+  /** The address the request comes from. */
+  from?: string
+}
+
+/** The server on an emptied database, at a clock that stands still; it is closed when the test is over. */
+export async function startApi(
+  db: Database,
+  overrides: Partial<Config> = {},
+  clock = new ManualClock(),
+): Promise<TestApi> {
+  await truncateAll(db)
+  const log = recordingLogger()
+  // The tests of a file share the database.
+  const database = { ...db, close: async () => {} }
+  const app = await buildApp({ ...CONFIG, ...overrides }, { clock, logger: log.logger, database })
+  onTestFinished(() => app.close())
+  return new TestApi({ app, database, clock, log })
+}
+
+/** A running server and the handles a test needs. */
+export class TestApi {
+  readonly app: App
+  readonly database: Database
+  readonly clock: ManualClock
+  readonly log: ReturnType<typeof recordingLogger>
+
+  constructor({ app, database, clock, log }: Pick<TestApi, 'app' | 'database' | 'clock' | 'log'>) {
+    this.app = app
+    this.database = database
+    this.clock = clock
+    this.log = log
+  }
+
+  get http(): FastifyInstance {
+    return this.app.http
+  }
+
+  get services(): Services {
+    return this.app.services
+  }
+
+  /** Sends a request; `line` is like `POST /auth/login`. */
+  send(line: string, { body, token, headers, from }: ApiRequest = {}): Promise<LightMyRequestResponse> {
+    const [method, url] = line.split(' ') as [InjectOptions['method'], string]
+    return this.http.inject({
+      method: method!,
+      url,
+      headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
+      ...(body !== undefined && { payload: body as object }),
+      ...(from && { remoteAddress: from }),
+    })
+  }
+
+  /** Registers `<name>@example.com`. */
+  async register(name: string): Promise<SignedIn> {
+    const body = { email: `${name}@example.com`, password: PASSWORD, display_name: `${name} Example` }
+    return answer(await this.send('POST /auth/register', { body }))
+  }
+
+  login(name: string, password = PASSWORD): Promise<LightMyRequestResponse> {
+    return this.send('POST /auth/login', { body: { email: `${name}@example.com`, password } })
+  }
+
+  /** A conversation of two, begun by the first. */
+  async converse(one: SignedIn, other: SignedIn): Promise<string> {
+    const keys = { publicKey: { kty: 'RSA' }, privateKey: { kty: 'RSA' } }
+    const { conversation } = await this.services.conversations.startPrivate(one.user.id, {
+      otherUserId: other.user.id,
+      ...keys,
+    })
+    return conversation.id
+  }
+
+  /** The letters sent so far, newest first. */
+  async letters(): Promise<SentLetter[]> {
+    await this.app.mailWorker.drain()
+    return answer(await this.send('GET /dev/mailbox.json'))
+  }
+
+  /** The token of the newest letter to an address. */
+  async tokenOfLetter(to: string): Promise<string> {
+    const letter = (await this.letters()).find((one) => one.to === to)
+    const token = /token=([\w-]+)/.exec(letter?.text ?? '')?.[1]
+    if (!token) throw new Error(`There is no letter with a token to ${to}`)
+    return token
+  }
+}
+
+function answer<T>(response: LightMyRequestResponse): T {
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${response.body}`)
+  return response.json()
+}

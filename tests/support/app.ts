@@ -1,0 +1,113 @@
+import type { Channel, Socket } from 'phoenix'
+import { pino } from 'pino'
+import { afterAll, onTestFinished } from 'vitest'
+import { type App, buildApp } from '../../src/app.ts'
+import { type Config, readConfig } from '../../src/config.ts'
+import type { Database } from '../../src/db/database.ts'
+import { ManualClock } from './clock.ts'
+import { openTestDatabase, truncateAll } from './database.ts'
+import { temporaryFolder } from './folder.ts'
+import { type Json, openSocket, type PhoenixVersion, settle } from './phoenix.ts'
+
+export const PASSWORD = 'four brave otters sing'
+
+/** Someone with an account and a session. */
+export interface Person {
+  id: string
+  email: string
+  token: string
+  refreshToken: string
+  /** Opens a socket of theirs with an official client; `open` is undone when the test ends. */
+  connect(options?: { version?: PhoenixVersion }): Socket
+  /** Joins a topic with their token, on their first socket. @throws when the join is refused. */
+  join(topic: string, payload?: object): Promise<Channel>
+}
+
+export interface TestApp extends App {
+  url: string
+  clock: ManualClock
+  logs: string[]
+  signUp(name: string): Promise<Person>
+  request(
+    method: string,
+    path: string,
+    options?: { token?: string; body?: unknown },
+  ): Promise<{ status: number; body: Json }>
+}
+
+const environment = {
+  SECRET_KEY_BASE: 'a secret key base for tests only: long enough',
+  VAULT_KEY: 'a vault key for tests only: long enough',
+  PORT: '0',
+  LOG_LEVEL: 'info',
+  RATE_LIMITS: 'off',
+}
+
+/** One database for all tests of a file: opening one takes seconds, emptying it none. */
+let database: Database | undefined
+
+afterAll(() => database?.close())
+
+async function emptyDatabase(): Promise<Database> {
+  database ??= await openTestDatabase()
+  await truncateAll(database)
+  return { ...database, close: async () => {} }
+}
+
+/** A whole server on a port of its own, with a clock that stands still; gone when the test has finished. */
+export async function startApp(
+  env: Record<string, string> = {},
+  change: Partial<Config> = {},
+): Promise<TestApp> {
+  const clock = new ManualClock()
+  const logs: string[] = []
+  const logger = pino({ level: 'info' }, { write: (line) => void logs.push(line) })
+  const config = { ...readConfig({ ...environment, DATA_DIR: temporaryFolder(), ...env }), ...change }
+  const app = await buildApp(config, { clock, logger, database: await emptyDatabase() })
+  const url = await app.listen()
+  onTestFinished(() => app.close())
+
+  async function request(
+    method: string,
+    path: string,
+    { token, body }: { token?: string; body?: unknown } = {},
+  ) {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, body: text ? JSON.parse(text) : undefined }
+  }
+
+  async function signUp(name: string): Promise<Person> {
+    const email = `${name}@example.com`
+    const { body } = await request('POST', '/auth/register', { body: { email, password: PASSWORD } })
+    let first: Socket | undefined
+    const person: Person = {
+      id: body.user.id,
+      email,
+      token: body.auth_token,
+      refreshToken: body.refresh_token,
+      connect(options = {}) {
+        const socket = openSocket(`${url.replace('http', 'ws')}/socket`, { token: person.token, ...options })
+        onTestFinished(() => socket.disconnect())
+        return socket
+      },
+      async join(topic, payload = {}) {
+        first ??= person.connect()
+        const channel = first.channel(topic, { token: person.token, ...payload })
+        const { status, response } = await settle(channel.join())
+        if (status !== 'ok') throw new Error(`${name} could not join ${topic}: ${JSON.stringify(response)}`)
+        return channel
+      },
+    }
+    return person
+  }
+
+  return { ...app, url, clock, logs, signUp, request }
+}

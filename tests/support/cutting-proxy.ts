@@ -1,0 +1,95 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/**
+ * When a connection is cut: before the statement reaches the server, while it runs there, or when it is answered; `late`
+ * when the statement is still on its way, and arrives when it is let.
+ */
+export type CutAt = 'before' | 'during' | 'answer' | 'late'
+
+/** Stands between a PostgreSQL client and its server, and cuts the connection at a chosen statement. */
+export class CuttingProxy {
+  readonly #server: Server
+  readonly #target: URL
+  readonly #sockets = new Set<Socket>()
+  #cut: { marker: string; at: CutAt; done: () => void } | undefined
+  #late: (() => Promise<void>) | undefined
+
+  private constructor(target: URL) {
+    this.#target = target
+    this.#server = createServer((client) => this.#join(client))
+  }
+
+  /** @param url of the real server. */
+  static async start(url: string): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(new URL(url))
+    await proxy.listen(0)
+    return proxy
+  }
+
+  /** The URL of the same database by way of the proxy. */
+  get url(): string {
+    const url = new URL(this.#target)
+    url.hostname = '127.0.0.1'
+    url.port = String(this.port)
+    return url.href
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port
+  }
+
+  /** Cuts the next connection that carries the marker to the server. Resolves when it did. */
+  cut(marker: string, at: CutAt): Promise<void> {
+    return new Promise((done) => {
+      this.#cut = { marker, at, done }
+    })
+  }
+
+  /** Lets the late statement arrive. Resolves when the server has answered it. */
+  async letArrive(): Promise<void> {
+    await this.#late?.()
+  }
+
+  listen(port: number): Promise<void> {
+    return new Promise((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
+  }
+
+  /** Cuts everything and refuses new connections, until `listen` is called with the same port. */
+  close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const socket of this.#sockets) socket.destroy()
+    return closed
+  }
+
+  #join(client: Socket): void {
+    const server = connect(Number(this.#target.port || 5432), this.#target.hostname)
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => this.#sockets.delete(socket))
+    }
+    server.on('data', (data) => client.write(data))
+    server.on('close', () => client.destroy())
+    client.on('close', () => server.destroy())
+    client.on('data', (data) => {
+      const cut = this.#cut
+      if (!cut || !data.includes(cut.marker)) return void server.write(data)
+      this.#cut = undefined
+      const end = () => {
+        client.destroy()
+        cut.done()
+      }
+      if (cut.at === 'before') return end()
+      server.removeAllListeners('data')
+      // The server is not told that its client has gone: it would stop before it is done.
+      client.removeAllListeners('close')
+      const arrive = () => {
+        server.write(data)
+        return new Promise<void>((answered) => server.once('data', () => answered()))
+      }
+      if (cut.at === 'late') this.#late = arrive
+      else arrive().then(end)
+      if (cut.at !== 'answer') end()
+    })
+  }
+}

@@ -1,0 +1,56 @@
+import { readdirSync } from 'node:fs'
+import { nanoid } from 'nanoid'
+import type { Database } from '../../src/db/database.ts'
+import { MediaLibrary, type MediaStore, type StoredUpload } from '../../src/domain/media.ts'
+import { DiskMedia } from '../../src/infra/disk-media.ts'
+import { ManualClock } from './clock.ts'
+import { temporaryFolder } from './folder.ts'
+import { recordingLogger } from './log.ts'
+
+interface LibraryOptions {
+  clock?: ManualClock
+  dir?: string
+  store?: MediaStore
+  maxMediaBytes?: number
+  maxMediaPerDay?: number
+  secretKeyBase?: string
+}
+
+/** One process's media library, over a folder that is gone when the test has finished. */
+export function openLibrary(
+  db: Database,
+  {
+    clock = new ManualClock(),
+    dir = temporaryFolder(),
+    store = new DiskMedia(dir),
+    maxMediaBytes = 100_000,
+    maxMediaPerDay = 1_000_000,
+    secretKeyBase = 'a secret of thirty-two characters',
+  }: LibraryOptions = {},
+) {
+  const { logger, lines } = recordingLogger()
+  const limits = { maxMediaBytes, maxMediaPerDay }
+  const publicUrl = 'https://chat.example'
+  const library = new MediaLibrary({ db, clock, store, secretKeyBase, publicUrl, limits, log: logger })
+  return { library, clock, dir, lines, fileCount: () => filesIn(dir).length }
+}
+
+/** The paths of all files in a folder. */
+export function filesIn(dir: string): string[] {
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map(({ parentPath, name }) => `${parentPath}/${name}`)
+}
+
+/** Makes a room of one user, who is its creator, and returns its id. */
+export async function addRoom(db: Database, creatorId: string): Promise<string> {
+  const id = nanoid()
+  await db.rows('insert into rooms (id, name, creator_id) values ($1, $2, $3)', [id, `Room ${id}`, creatorId])
+  await db.rows('insert into room_members (room_id, user_id) values ($1, $2)', [id, creatorId])
+  return id
+}
+
+/** Stores a received file as a room would, without the message. */
+export function shelve(db: Database, library: MediaLibrary, upload: StoredUpload): Promise<void> {
+  return library.store(upload, () => db.transaction((tx) => library.record(tx, upload)))
+}

@@ -1,0 +1,91 @@
+import type { RequestListener } from 'node:http'
+import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { serve } from './oidc.ts'
+
+/**
+ * A provider that says whatever a test has it say, for what no real one could be brought to do. Unless told otherwise it
+ * gives everyone who brings any code a good proof of being `ann@example.com`.
+ */
+export class OpenIdDouble {
+  readonly issuer: string
+  /** The paths that were asked for, in order. */
+  readonly requests: string[] = []
+  /** What answers a path instead. */
+  readonly answers = new Map<string, RequestListener>()
+  /** The discovery document. */
+  document: Record<string, unknown>
+  /** The claims of the next id_token. */
+  claims: JWTPayload
+  keyId = 'first'
+  #key: CryptoKey
+  #publicKey: CryptoKey
+
+  static async start(clientId: string, now: number): Promise<OpenIdDouble> {
+    const keys = await generateKeyPair('ES256')
+    let listener: RequestListener = () => {}
+    const issuer = await serve((request, response) => listener(request, response))
+    const double = new OpenIdDouble(issuer, keys)
+    double.claims = {
+      ...double.claims,
+      aud: clientId,
+      iat: Math.floor(now / 1000),
+      exp: Math.floor(now / 1000) + 600,
+    }
+    listener = (request, response) => double.#answer(request, response)
+    return double
+  }
+
+  private constructor(issuer: string, keys: { privateKey: CryptoKey; publicKey: CryptoKey }) {
+    this.issuer = issuer
+    this.#key = keys.privateKey
+    this.#publicKey = keys.publicKey
+    this.document = {
+      issuer,
+      authorization_endpoint: `${issuer}/authorize`,
+      token_endpoint: `${issuer}/token`,
+      jwks_uri: `${issuer}/keys`,
+    }
+    this.claims = { iss: issuer, sub: 'ann', email: 'ann@example.com', email_verified: true }
+  }
+
+  /** The id_token of the next exchange; a test may replace it. */
+  idToken: () => Promise<string> = () => this.sign()
+
+  sign(key: CryptoKey | Uint8Array = this.#key, alg = 'ES256'): Promise<string> {
+    return new SignJWT(this.claims).setProtectedHeader({ alg, kid: this.keyId }).sign(key)
+  }
+
+  publicJwk() {
+    return exportJWK(this.#publicKey)
+  }
+
+  /** Signs with another key from now on, as providers do once in a while. */
+  async changeKey(): Promise<void> {
+    const { privateKey, publicKey } = await generateKeyPair('ES256')
+    this.#key = privateKey
+    this.#publicKey = publicKey
+    this.keyId = 'second'
+  }
+
+  #answer: RequestListener = async (request, response) => {
+    const path = request.url ?? ''
+    this.requests.push(path)
+    const instead = this.answers.get(path)
+    if (instead) return instead(request, response)
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(await this.#body(path)))
+  }
+
+  async #body(path: string): Promise<unknown> {
+    switch (path) {
+      case '/.well-known/openid-configuration':
+        return this.document
+      case '/keys':
+        return { keys: [{ ...(await this.publicJwk()), kid: this.keyId, alg: 'ES256', use: 'sig' }] }
+      case '/token':
+        return { access_token: 'x', token_type: 'Bearer', id_token: await this.idToken() }
+      default:
+        return {}
+    }
+  }
+}

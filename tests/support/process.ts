@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { onTestFinished } from 'vitest'
+
+export const SECRETS = {
+  SECRET_KEY_BASE: 'a secret key base for tests only: long enough',
+  VAULT_KEY: 'a vault key for tests only: long enough',
+}
+
+export interface ServerProcess {
+  url: string
+  child: ChildProcess
+  /** All that was printed so far. */
+  output(): string
+  /** The exit code, or the signal that ended it. */
+  exited: Promise<number | string>
+}
+
+/** Runs the server as a process of its own, without waiting for it to be ready; killed when the test has finished. */
+export async function spawnServer(env: Record<string, string>): Promise<ServerProcess> {
+  const port = env.PORT ?? String(await freePort())
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+    env: { PATH: process.env.PATH, RATE_LIMITS: 'off', ...SECRETS, ...env, PORT: port },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk) => {
+      printed += chunk
+    })
+  }
+  const exited = once(child, 'close').then(([code, signal]) => code ?? signal)
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  return { url: `http://127.0.0.1:${port}`, child, output: () => printed, exited }
+}
+
+/** The same, once it is ready. @throws when it exits instead. */
+export async function startServer(env: Record<string, string>): Promise<ServerProcess> {
+  const server = await spawnServer(env)
+  let gone = false
+  void server.exited.then(() => {
+    gone = true
+  })
+  while (!(await isReady(server.url))) {
+    if (gone) throw new Error(`The server did not start: ${server.output()}`)
+    await sleep(50)
+  }
+  return server
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`)).ok
+  } catch {
+    return false
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

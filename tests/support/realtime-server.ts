@@ -1,0 +1,63 @@
+import type { AddressInfo } from 'node:net'
+import Fastify from 'fastify'
+import { onTestFinished } from 'vitest'
+import type { AnyChannelDefinition } from '../../src/realtime/definition.ts'
+import { Endpoint, type EndpointOptions } from '../../src/realtime/endpoint.ts'
+import { websocketTransport } from '../../src/realtime/transport.ts'
+import { ManualClock } from './clock.ts'
+import { RawClient } from './raw-client.ts'
+
+interface Overrides extends Partial<EndpointOptions> {
+  maxFrameBytes?: number
+  allowedOrigins?: '*' | string[]
+}
+
+/** The channel server by itself, without a chat: `?token=<user>` connects as that user, `bad` is refused. */
+export async function startRealtime(definitions: AnyChannelDefinition[], overrides: Overrides = {}) {
+  const clock = new ManualClock()
+  const crashes: object[] = []
+  const endpoint = new Endpoint({
+    clock,
+    logger: { error: (details) => crashes.push(details) },
+    maxChannels: 1000,
+    maxBufferedBytes: 1_048_576,
+    rateLimit: null,
+    explain: () => undefined,
+    ...overrides,
+  })
+  endpoint.use(...definitions)
+  const app = Fastify()
+  await app.register(websocketTransport, {
+    endpoint,
+    path: '/socket',
+    maxFrameBytes: overrides.maxFrameBytes ?? 262_144,
+    allowedOrigins: overrides.allowedOrigins ?? '*',
+    authenticate: (token) =>
+      token && token !== 'bad' ? { userId: token, sessionId: `session-${token}` } : undefined,
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/socket`
+  const clients: RawClient[] = []
+  onTestFinished(async () => {
+    for (const client of clients) client.terminate()
+    endpoint.stop()
+    await app.close()
+  })
+
+  async function connect(
+    user = 'ann',
+    { vsn = '2.0.0', ...options }: ConnectOptions = {},
+  ): Promise<RawClient> {
+    const client = await RawClient.connect(`${url}/websocket?token=${user}&vsn=${vsn}`, options)
+    clients.push(client)
+    return client
+  }
+
+  return { endpoint, clock, url, crashes, connect }
+}
+
+interface ConnectOptions {
+  vsn?: string
+  protocols?: string[]
+  headers?: Record<string, string>
+}

@@ -1,0 +1,74 @@
+import { onTestFinished } from 'vitest'
+import type { Person, TestApp } from './app.ts'
+import type { Json } from './phoenix.ts'
+import { RawClient } from './raw-client.ts'
+import { findPerson, type RoomPerson } from './rooms.ts'
+
+/** Someone with an account, a session, and the ids and name that rooms show. */
+export type Member = Person & RoomPerson
+
+/** Signs someone up who may become a member. */
+export async function signUpMember(app: TestApp, name: string): Promise<Member> {
+  const person = await app.signUp(name)
+  return Object.assign(person, await findPerson(app.database, person.id))
+}
+
+/** A room of these; the first is its creator. */
+export async function startRoom<Names extends string[]>(app: TestApp, ...names: Names) {
+  const people = await Promise.all(names.map((name) => signUpMember(app, name)))
+  const [creator, ...others] = people as [Member, ...Member[]]
+  const userIds = others.map(({ id }) => id)
+  const { id } = await app.services.rooms.create(creator.id, { name: `Room of ${names}`, userIds })
+  return { roomId: id, people: people as { [Name in keyof Names]: Member } }
+}
+
+/** Where the socket of a room is. */
+export function roomUrl({ url }: { url: string }, roomId: string): string {
+  return `${url.replace('http', 'ws')}/ws/chat/${roomId}/`
+}
+
+/** Connects to a room with an access token; undone when the test has finished. */
+export async function enter(
+  app: TestApp,
+  { token }: Person,
+  roomId: string,
+  options: { autoPong?: boolean } = {},
+): Promise<RawClient> {
+  return connectTo(roomUrl(app, roomId), { ...options, headers: { authorization: `Bearer ${token}` } })
+}
+
+/** Connects to a room in any way; undone when the test has finished. @throws an Error with `status` when it is refused. */
+export async function connectTo(
+  url: string,
+  options?: Parameters<typeof RawClient.connect>[1],
+): Promise<RawClient> {
+  const client = await RawClient.connect(url, options)
+  onTestFinished(() => client.terminate())
+  return client
+}
+
+/** The next event of a type, of those that came or will come. */
+export function told(client: RawClient, type: string): Promise<Json> {
+  return client.take((frame) => (frame as Json).type === type)
+}
+
+/** The types of the events that came before a message that is sent now, which is taken too. */
+export async function toldBefore(client: RawClient): Promise<Json[]> {
+  const mark = `mark ${Math.random()}`
+  client.send({ message_type: 'message', message: mark })
+  await client.take((frame) => (frame as Json).text_content === mark)
+  return client.frames.splice(0)
+}
+
+/** A file as rooms take it: JSON, `<delimiter>`, bytes. */
+export function fileFrame(metadata: unknown, bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`${JSON.stringify(metadata)}<delimiter>`), bytes])
+}
+
+/** The status with which a connection was refused. */
+export async function refusal(connecting: Promise<unknown>): Promise<number> {
+  return connecting.then(
+    () => 101,
+    (error) => error.status,
+  )
+}
