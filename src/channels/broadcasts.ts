@@ -3,7 +3,7 @@ import type { EventBus, MessageChange } from '../domain/events.ts'
 import type { Endpoint } from '../realtime/endpoint.ts'
 import { newConversationView } from '../views/conversations.ts'
 import type { Dialect } from '../views/dialect.ts'
-import { messageEventView } from '../views/messages.ts'
+import { deletionView, messageEventView } from '../views/messages.ts'
 import { conversationTopic, userTopic } from './topics.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -20,7 +20,7 @@ export class Broadcasts {
       this.#toRecipients('edit_message', change, { seq: change.editSeq }),
     )
     events.on('message_deleted', ({ conversationId, groupId, seq }) => {
-      this.#toConversation(conversationId, 'delete_message', { message_group_id: groupId, seq })
+      this.#toConversation(conversationId, 'delete_message', deletionView(groupId, seq))
     })
     events.on('member_left', ({ conversationId, userId }) => {
       this.#toConversation(conversationId, 'leave_conversation', { user_id: userId })

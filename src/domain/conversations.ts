@@ -46,6 +46,8 @@ export type { Jwk, KeyPair } from './conversation-keys.ts'
 export interface Started {
   conversation: Conversation
   memberIds: string[]
+  /** The place of the conversation's latest change. */
+  lastSeq: number
 }
 
 interface ConversationTools {
@@ -80,8 +82,7 @@ export class Conversations {
       await requireUsers(tx, memberIds)
       const values = { id: uuidv7(), private: false, alias: readAlias(alias ?? null) }
       const conversation = await insertConversation(tx, values)
-      await this.#storeMembers(tx, { conversation, memberIds }, keys)
-      return { conversation, memberIds }
+      return this.#storeMembers(tx, { conversation, memberIds, lastSeq: 0 }, keys)
     })
   }
 
@@ -99,8 +100,7 @@ export class Conversations {
       if (!(await insertPrivatePair(tx, conversation.id, memberIds))) {
         throw new AppError('conversation_already_exists')
       }
-      await this.#storeMembers(tx, { conversation, memberIds }, keys)
-      return { conversation, memberIds }
+      return this.#storeMembers(tx, { conversation, memberIds, lastSeq: 0 }, keys)
     })
   }
 
@@ -157,18 +157,18 @@ export class Conversations {
     userId: string,
     { newMembers, alias }: { newMembers: readonly string[]; alias?: string | null | undefined },
   ): Promise<Started> {
-    return this.#changeGroup(conversationId, userId, async (tx, { id, memberIds }) => {
+    return this.#changeGroup(conversationId, userId, async (tx, { id, memberIds, lastSeq }) => {
       const added = readUserIds(newMembers).filter((newId) => !memberIds.includes(newId))
       requireRoom(memberIds.length + added.length)
       if (added.length) {
         await requireUsers(tx, added)
-        await insertMembers(tx, id, added)
+        await insertMembers(tx, { conversationId: id, lastSeq }, added)
       }
       const conversation = await updateConversation(tx, id, {
         alias: alias === undefined ? undefined : readAlias(alias),
         membersChanged: added.length > 0,
       })
-      return { conversation, memberIds: [...memberIds, ...added] }
+      return { conversation, memberIds: [...memberIds, ...added], lastSeq }
     })
   }
 
@@ -181,8 +181,8 @@ export class Conversations {
     await this.#change(
       id,
       (tx, unsure) => takeOut(tx, { id, userId, unsure }),
-      (seq) => {
-        this.#events.emit('member_left', { conversationId: id, userId, seq })
+      (left) => {
+        this.#events.emit('member_left', { conversationId: id, userId, ...left })
       },
     )
   }
@@ -222,29 +222,35 @@ export class Conversations {
     })
   }
 
-  async #storeMembers(tx: Orm, { conversation: { id }, memberIds }: Started, keys: KeyPair): Promise<void> {
+  async #storeMembers(tx: Orm, started: Started, keys: KeyPair): Promise<Started> {
+    const { memberIds, lastSeq } = started
     const [creatorId] = memberIds as [string]
-    await insertMembers(tx, id, memberIds)
-    await insertKeys(tx, sealKeys(this.#vault, { conversationId: id, userId: creatorId }, keys))
+    const conversationId = started.conversation.id
+    await insertMembers(tx, { conversationId, lastSeq }, memberIds)
+    await insertKeys(tx, sealKeys(this.#vault, { conversationId, userId: creatorId }, keys))
+    return started
   }
 }
 
-/** Takes a member out of a group, in its order. Returns the place. */
+/** Takes a member out of a group, in its order. Returns the place, and whom it concerns: the leaver too. */
 async function takeOut(
   tx: Orm,
   { id, userId, unsure }: { id: string; userId: string; unsure: boolean },
-): Promise<number> {
+): Promise<{ seq: number; memberIds: string[] }> {
   const conversation = await lockWithMembers(tx, id)
   if (!conversation?.memberIds.includes(userId)) {
     // The try whose answer was lost has done it, and nobody was told yet.
-    if (unsure) return conversation?.lastSeq ?? 0
+    if (unsure) {
+      return { seq: conversation?.lastSeq ?? 0, memberIds: [...(conversation?.memberIds ?? []), userId] }
+    }
     throw new AppError('no_conversation')
   }
   if (conversation.private) throw new AppError('private_conversation')
-  if (conversation.memberIds.length > 1) {
-    await deleteMember(tx, id, userId)
-    return takeSeq(tx, id, { membersChanged: true })
+  const { memberIds, lastSeq } = conversation
+  if (memberIds.length === 1) {
+    await deleteConversation(tx, id)
+    return { seq: lastSeq + 1, memberIds }
   }
-  await deleteConversation(tx, id)
-  return conversation.lastSeq + 1
+  await deleteMember(tx, id, userId)
+  return { seq: await takeSeq(tx, id, { membersChanged: true }), memberIds }
 }

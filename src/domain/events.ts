@@ -9,8 +9,10 @@ export interface DomainEvents {
   hidden_changed: { userId: string; hidden: boolean }
   message_sent: MessageChange
   message_edited: MessageChange & { editSeq: number }
-  message_deleted: { conversationId: string; groupId: string; seq: number }
-  member_left: { conversationId: string; userId: string; seq: number }
+  /** `memberIds`: whom it concerns, the members at that moment. */
+  message_deleted: { conversationId: string; groupId: string; seq: number; memberIds: string[] }
+  /** `memberIds`: the members until then, the leaver included. */
+  member_left: { conversationId: string; userId: string; seq: number; memberIds: string[] }
   room_message: RoomMessage
   room_member_added: { roomId: string } & RoomUser
   room_member_removed: { roomId: string } & RoomUser

@@ -17,6 +17,7 @@ import { busy } from './persist.ts'
 import type { SendQueue } from './send-queue.ts'
 import { readUuid } from './uuid.ts'
 
+export type { Change } from '../db/queries/changes.ts'
 export type { Message } from '../db/queries/messages.ts'
 export { readRecipients } from './recipients.ts'
 
@@ -95,12 +96,12 @@ export class Messages {
       conversationId: message.conversationId,
       work: async (unsure) => {
         // The try whose answer was lost may have done it, and nobody was told yet.
-        const done = unsure && (await findDeletion(this.#db, message))
-        return done || (await accepted(() => deleteMessage(this.#db, message))).seq
+        const done = unsure ? await findDeletion(this.#db, message) : undefined
+        return done ?? accepted(() => deleteMessage(this.#db, message))
       },
-      announce: (seq) => {
+      announce: ({ seq, memberIds }) => {
         const { conversationId, groupId } = message
-        this.#events.emit('message_deleted', { conversationId, groupId, seq })
+        this.#events.emit('message_deleted', { conversationId, groupId, seq, memberIds })
       },
     })
   }

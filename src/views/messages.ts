@@ -1,5 +1,5 @@
 import type { MessageChange } from '../domain/events.ts'
-import type { Message } from '../domain/messages.ts'
+import type { Change, Message } from '../domain/messages.ts'
 import type { Dialect } from './dialect.ts'
 
 /** One recipient's copy of a message. */
@@ -25,4 +25,19 @@ export function messageEventView(
     conversation_id: change.conversationId,
     message: messageView(dialect, { ...change, id: copy.id, content: copy.content }),
   }
+}
+
+/** A change that somebody missed, as the event that told it to those who were there. */
+export function changeEventView(dialect: Dialect, conversationId: string, change: Change) {
+  if (change.kind === 'deleted') {
+    return { event: 'delete_message', payload: deletionView(change.groupId, change.place) }
+  }
+  const payload = { conversation_id: conversationId, message: messageView(dialect, change.message) }
+  if (change.kind === 'sent') return { event: 'new_message', payload }
+  return { event: 'edit_message', payload: { ...payload, seq: change.place } }
+}
+
+/** `delete_message`: which message is gone, and the place of its deletion. */
+export function deletionView(groupId: string, seq: number) {
+  return { message_group_id: groupId, seq }
 }

@@ -331,7 +331,13 @@ describe('leaving', () => {
     await chat.messages.send(id, ann, contentsFor([ann, bob], 'hello'))
     await chat.conversations.leave(id, bob)
     expect(await memberIds(id)).toEqual([ann])
-    expect(chat.told.at(-1)).toEqual({ name: 'member_left', conversationId: id, userId: bob, seq: 2 })
+    expect(chat.told.at(-1)).toEqual({
+      name: 'member_left',
+      conversationId: id,
+      userId: bob,
+      seq: 2,
+      memberIds: [ann, bob],
+    })
     expect(await membersVersion(id)).toBe(1)
   })
 
@@ -354,7 +360,7 @@ describe('leaving', () => {
     await chat.messages.send(id, ann, contentsFor([ann, bob], 'hello'))
     await chat.conversations.leave(id, ann)
     await chat.conversations.leave(id, bob)
-    expect(chat.told.at(-1)).toEqual({ name: 'member_left', conversationId: id, userId: bob, seq: 3 })
+    expect(chat.told.at(-1)).toMatchObject({ name: 'member_left', seq: 3, memberIds: [bob] })
     for (const table of ['conversations', 'members', 'encryption_keys', 'message_groups', 'messages']) {
       expect(await db.rows(`select 1 as row from ${table}`, []), table).toEqual([])
     }

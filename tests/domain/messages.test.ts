@@ -221,7 +221,13 @@ describe('deleting', () => {
     await remove(ann, groupId.toUpperCase())
     expect(await contents(ann)).toEqual(['later'])
     expect(await contents(bob)).toEqual(['later'])
-    expect(chat.told.at(-1)).toEqual({ name: 'message_deleted', conversationId: group, groupId, seq: 3 })
+    expect(chat.told.at(-1)).toEqual({
+      name: 'message_deleted',
+      conversationId: group,
+      groupId,
+      seq: 3,
+      memberIds: [ann, bob],
+    })
     const marker =
       'select seq::float8 as seq, deleted_seq::float8 as deleted from message_groups where id = $1'
     expect(await db.rows(marker, [groupId])).toEqual([{ seq: 1, deleted: 3 }])

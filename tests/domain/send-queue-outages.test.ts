@@ -184,7 +184,9 @@ describe.runIf(server)('when the connection to the database is lost', () => {
       expect(await ruleBroken(node.conversations.leave(group, bob))).toBe('kept')
       await cut
       expect(await node.conversations.isMember(group, bob)).toBe(false)
-      expect(node.told).toEqual([{ name: 'member_left', conversationId: group, userId: bob, seq: 1 }])
+      expect(node.told).toEqual([
+        { name: 'member_left', conversationId: group, userId: bob, seq: 1, memberIds: [ann, bob] },
+      ])
     },
   )
 

@@ -51,10 +51,11 @@ export async function editMessage(
   return { ...row, copyIds: new Map(Object.entries(JSON.parse(row.copyIds))) }
 }
 
-/** A deleted message: the place of the deletion. */
+/** A deleted message: the place of the deletion, and the members at that moment. */
 export interface Deleted {
   verdict: 'ok'
   seq: number
+  memberIds: string[]
 }
 
 /** Deletes the copies of a message and leaves a marker of it, in one statement. */
@@ -63,21 +64,23 @@ export async function deleteMessage(
   { conversationId, userId, groupId }: MessageRef,
 ): Promise<Deleted | { verdict: ChangeRefusal }> {
   const params = [conversationId, userId, groupId]
-  const [row] = await db.rows<Deleted | { verdict: ChangeRefusal }>(DELETE, params)
-  return row ?? { verdict: 'no_conversation' }
+  const [row] = await db.rows<DeletedRow | { verdict: ChangeRefusal }>(DELETE, params)
+  return row?.verdict === 'ok' ? deletedOf(row) : (row ?? { verdict: 'no_conversation' })
 }
 
-/** The place of the deletion of one's own message; undefined while it is not deleted. */
+/** The deletion of one's own message, with the members of now; undefined while it is not deleted. */
 export async function findDeletion(
   db: Database,
   { conversationId, userId, groupId }: MessageRef,
-): Promise<number | undefined> {
-  const [row] = await db.rows<{ seq: number }>(
-    `select deleted_seq::float8 as seq from message_groups
-    where conversation_id = $1 and sender_id = $2 and id = $3 and deleted_seq is not null`,
-    [conversationId, userId, groupId],
-  )
-  return row?.seq
+): Promise<Deleted | undefined> {
+  const [row] = await db.rows<DeletedRow>(FIND_DELETION, [conversationId, userId, groupId])
+  return row && deletedOf(row)
+}
+
+type DeletedRow = Omit<Deleted, 'memberIds'> & { memberIds: string }
+
+function deletedOf({ verdict, seq, memberIds }: DeletedRow): Deleted {
+  return { verdict, seq, memberIds: JSON.parse(memberIds) }
 }
 
 /**
@@ -145,4 +148,11 @@ with ${JUDGED}, judged as materialized (
 ), dropped as (
   delete from messages using taken where group_id = $3::uuid
 )
-select judged.verdict, taken.last_seq::float8 as seq from judged left join taken on true`
+select judged.verdict, taken.last_seq::float8 as seq, (select json_agg(user_id) from roster)::text as "memberIds"
+from judged left join taken on true`
+
+const FIND_DELETION = `
+select 'ok' as verdict, deleted_seq::float8 as seq,
+  (select json_agg(user_id) from members where conversation_id = $1::uuid)::text as "memberIds"
+from message_groups
+where conversation_id = $1::uuid and sender_id = $2::uuid and id = $3::uuid and deleted_seq is not null`

@@ -21,11 +21,15 @@ export function rosterOf(db: Database, conversationId: string, readerId: string)
   return db.rows(ROSTER, [conversationId, readerId])
 }
 
-/** Adds those who are not members yet, and returns how many these were. */
-export async function insertMembers(tx: Orm, conversationId: string, userIds: string[]): Promise<number> {
+/** Adds those who are not members yet, from this place on, and returns how many these were. */
+export async function insertMembers(
+  tx: Orm,
+  { conversationId, lastSeq }: { conversationId: string; lastSeq: number },
+  userIds: string[],
+): Promise<number> {
   const rows = await tx
     .insert(members)
-    .values(userIds.map((userId) => ({ conversationId, userId })))
+    .values(userIds.map((userId) => ({ conversationId, userId, joinedSeq: lastSeq, readSeq: lastSeq })))
     .onConflictDoNothing()
     .returning({ userId: members.userId })
   return rows.length

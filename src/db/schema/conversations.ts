@@ -1,5 +1,16 @@
 import { sql } from 'drizzle-orm'
-import { boolean, check, index, integer, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
+import {
+  boolean,
+  check,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
 import { users } from './accounts.ts'
 import { bytea, insertedAt, seq, time, updatedAt } from './columns.ts'
 
@@ -34,6 +45,8 @@ export const members = pgTable(
     lastRead: time('last_read'),
     /** The seq up to which the member has read. */
     readSeq: seq('read_seq').notNull().default(0),
+    /** The conversation's seq when the member was added: what was before is not told to them as a change. */
+    joinedSeq: seq('joined_seq').notNull().default(0),
     insertedAt: insertedAt(),
   },
   (t) => [primaryKey({ columns: [t.conversationId, t.userId] }), index('members_user').on(t.userId)],
@@ -102,10 +115,21 @@ export const messageGroups = pgTable(
     seq: seq('seq').notNull(),
     editedSeq: seq('edited_seq'),
     deletedSeq: seq('deleted_seq'),
+    /** The sender's own name for it, by which a send that is repeated is known. */
+    clientMessageId: uuid('client_message_id'),
     insertedAt: insertedAt(),
   },
   (t) => [
     unique('message_groups_seq').on(t.conversationId, t.seq),
+    uniqueIndex('message_groups_client_message')
+      .on(t.conversationId, t.senderId, t.clientMessageId)
+      .where(sql`${t.clientMessageId} is not null`),
+    index('message_groups_edited')
+      .on(t.conversationId, t.editedSeq)
+      .where(sql`${t.editedSeq} is not null and ${t.deletedSeq} is null`),
+    index('message_groups_deleted')
+      .on(t.conversationId, t.deletedSeq)
+      .where(sql`${t.deletedSeq} is not null`),
     check('message_groups_order', sql`${t.editedSeq} > ${t.seq} and ${t.deletedSeq} > ${t.seq}`),
   ],
 )

@@ -8,6 +8,7 @@ import {
   primaryKey,
   text,
   unique,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
 import { users } from './accounts.ts'
@@ -79,10 +80,15 @@ export const roomMessages = pgTable(
       .references(() => media.id),
     /** The message this one answers. */
     previousMessageId: text('previous_message_id').references((): AnyPgColumn => roomMessages.id),
+    /** The sender's own name for it, by which a send that is repeated is known. */
+    clientMessageId: uuid('client_message_id'),
     insertedAt: insertedAt(),
   },
   (t) => [
     unique('room_messages_seq').on(t.roomId, t.seq),
+    uniqueIndex('room_messages_client_message')
+      .on(t.roomId, t.senderId, t.clientMessageId)
+      .where(sql`${t.clientMessageId} is not null`),
     index('room_messages_previous').on(t.previousMessageId),
     check('room_messages_content', sql`(${t.textContent} is null) <> (${t.mediaId} is null)`),
   ],
