@@ -47,7 +47,7 @@ export async function createHttpServer(
   hangUpAfterRefusedUpgrades(app)
   limitReceiving(app, clock)
   acceptJsonBodies(app)
-  await protect(app, config)
+  protect(app, config)
   await app.register(jwt, {
     secret: deriveKey(config.secretKeyBase, 'access tokens'),
     sign: { algorithm: 'HS256' },

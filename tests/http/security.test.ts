@@ -49,6 +49,10 @@ describe('pages of other origins', () => {
     expect(named.headers).toMatchObject({ 'access-control-allow-origin': SITE, vary: 'Origin' })
     const other = await api.send('GET /api/users', { headers: { origin: 'https://other.example.com' } })
     expect(other.headers).not.toHaveProperty('access-control-allow-origin')
+    const asking = { origin: 'https://other.example.com', 'access-control-request-method': 'PATCH' }
+    const preflight = await api.send('OPTIONS /api/profile', { headers: asking })
+    expect(preflight.headers).not.toHaveProperty('access-control-allow-origin')
+    expect(preflight.headers).toMatchObject({ vary: 'Origin, Access-Control-Request-Headers' })
   })
 
   it('may not read what is not the API', async () => {
@@ -70,8 +74,14 @@ describe('protective headers', () => {
     expect(headers['content-security-policy']).toContain("default-src 'none'")
     expect(headers).toMatchObject({
       'cross-origin-resource-policy': 'cross-origin',
-      'x-content-type-options': 'nosniff',
+      'origin-agent-cluster': '?1',
       'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'x-dns-prefetch-control': 'off',
+      'x-download-options': 'noopen',
+      'x-frame-options': 'SAMEORIGIN',
+      'x-permitted-cross-domain-policies': 'none',
+      'x-xss-protection': '0',
       'cache-control': 'no-store',
     })
   })
@@ -86,7 +96,10 @@ describe('protective headers', () => {
   it('insist on HTTPS where it is', async () => {
     const api = await startApi(db, { publicUrl: SITE })
     const { headers } = await api.send('GET /livez')
-    expect(headers).toHaveProperty('strict-transport-security', 'max-age=31536000')
+    expect(headers).toMatchObject({
+      'strict-transport-security': 'max-age=31536000',
+      'cross-origin-opener-policy': 'same-origin',
+    })
   })
 })
 
