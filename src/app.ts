@@ -36,7 +36,7 @@ import { ResendMailer } from './infra/resend-mailer.ts'
 import { SmtpMailer } from './infra/smtp-mailer.ts'
 import { measureRealtime } from './metrics.ts'
 import { Endpoint } from './realtime/endpoint.ts'
-import { websocketTransport } from './realtime/transport.ts'
+import { websocketTransport } from './realtime/websocket.ts'
 import type { Services } from './services.ts'
 import { chooseDialect } from './views/dialect.ts'
 

@@ -29,6 +29,8 @@ const LAW: Record<string, string[]> = {
   keys: [],
 }
 
+const TRANSPORTS = ['realtime/websocket.ts', 'realtime/upgrades.ts']
+
 interface Import {
   from: string
   target: string
@@ -75,9 +77,9 @@ function isLawfulPackage(from: string, name: string, typeOnly: boolean): boolean
   const part = partOf(from)
   if (part === 'protocol') return false
   if (part === 'realtime') {
-    // The transport is a Fastify plugin: where sockets come from, and the only file that knows it.
-    const isPlugin = from === 'realtime/transport.ts' && (name === '@fastify/websocket' || typeOnly)
-    return isPlugin || name.startsWith('node:') || (name === 'ws' && typeOnly)
+    // Where sockets come from is Fastify's business too: only these files know it.
+    const isPlugin = TRANSPORTS.includes(from) && (name === 'ws' || typeOnly)
+    return isPlugin || name.startsWith('node:')
   }
   const isDriver = /^(postgres|@electric-sql\/.+|drizzle-orm\/(pglite|postgres-js).*)$/.test(name)
   return !isDriver || part === 'db'

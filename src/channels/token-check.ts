@@ -4,15 +4,24 @@ import { AppError } from '../errors.ts'
 import type { Channel } from '../realtime/channel.ts'
 import type { Identity } from '../realtime/socket.ts'
 
-interface Verified {
+/** Who connected, and the last good token they showed. */
+class SignedIn implements Identity {
+  readonly userId: string
+  readonly sessionId: string
   token: string
   claims: AccessClaims
+
+  constructor(token: string, claims: AccessClaims) {
+    this.userId = claims.userId
+    this.sessionId = claims.sessionId
+    this.token = token
+    this.claims = claims
+  }
 }
 
 /** Checks the tokens of connections and payloads. The last good one of each socket is remembered, so that it is verified once. */
 export class TokenCheck {
   readonly #sessions: Sessions
-  readonly #verified = new WeakMap<Identity, Verified>()
 
   constructor(sessions: Sessions) {
     this.#sessions = sessions
@@ -22,9 +31,7 @@ export class TokenCheck {
   admit(token: string | undefined): Identity | undefined {
     const claims = this.#verify(token)
     if (!claims || token === undefined) return undefined
-    const identity = { userId: claims.userId, sessionId: claims.sessionId }
-    this.#verified.set(identity, { token, claims })
-    return identity
+    return new SignedIn(token, claims)
   }
 
   /** Whether the payload carries a token of a live session of the channel's own user. */
@@ -32,11 +39,11 @@ export class TokenCheck {
     const token = (payload as { token?: unknown } | null)?.token
     if (typeof token !== 'string') return false
     const { identity, endpoint } = socket
-    const known = this.#verified.get(identity)
+    const known = identity instanceof SignedIn ? identity : undefined
     if (known?.token === token && this.#isLive(known.claims, endpoint.clock.now())) return true
     const claims = this.#verify(token)
     if (claims?.userId !== identity.userId) return false
-    this.#verified.set(identity, { token, claims })
+    if (known) Object.assign(known, { token, claims })
     return true
   }
 

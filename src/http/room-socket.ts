@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
@@ -6,7 +5,8 @@ import { WebSocketServer } from 'ws'
 import { MAX_METADATA_BYTES } from '../domain/room-frames.ts'
 import type { Visitor } from '../domain/room-life.ts'
 import { AppError } from '../errors.ts'
-import { isAllowedOrigin } from '../realtime/transport.ts'
+import { isAllowedOrigin } from '../realtime/handshake.ts'
+import { takeUpgrade } from '../realtime/upgrades.ts'
 import type { WhisperOptions } from './options.ts'
 import type { Caller } from './plugins/authenticate.ts'
 import { callerFrom, hasBearer, isSameOrigin } from './plugins/session.ts'
@@ -48,10 +48,6 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
     for (const ws of server.clients) ws.ping()
   })
   app.addHook('onClose', async () => stopPinging())
-
-  // Upgrades come through the router like all requests, which does not bring what was already read after their head.
-  const heads = new WeakMap<IncomingMessage, Buffer>()
-  app.server.prependListener('upgrade', (request, _socket, head) => heads.set(request, head))
 
   app.get(
     '/ws/chat/:room_id',
@@ -97,12 +93,9 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
     connection: RoomConnection,
     visitor: Visitor,
   ): void {
-    const head = heads.get(request.raw)
+    const head = takeUpgrade(request, reply)
     if (!head) throw new AppError('not_found')
     const { socket } = request.raw
-    reply.hijack()
-    // From here on the connection is no longer one of HTTP.
-    reply.raw.detachSocket(socket)
     server.handleUpgrade(request.raw, socket, head, (ws) => connection.open(ws, socket, visitor))
     if (!connection.isOpen) connection.end()
   }

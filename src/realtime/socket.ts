@@ -1,16 +1,22 @@
-import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { type ClientMessage, MalformedFrame, type Push, type Reply } from '../protocol/messages.ts'
 import type { Serializer } from '../protocol/serializer.ts'
 import { Channel } from './channel.ts'
 import type { Connection, Endpoint } from './endpoint.ts'
 import { encodeFrame } from './frames.ts'
-import type { Outlet } from './writer.ts'
+import type { Admission } from './handshake.ts'
 
 /** Who a connection belongs to: a user, signed in by one session. */
 export interface Identity {
   readonly userId: string
   readonly sessionId: string
+}
+
+/** What carries a connection's frames. */
+export interface Wire {
+  /** Writes a whole WebSocket frame, unless the connection is closing. */
+  write(frame: Buffer): void
+  /** Says goodbye with a close code. */
+  close(code: number, reason: string): void
 }
 
 /** Close codes of RFC 6455, section 7.4.1, and its registry. */
@@ -21,41 +27,36 @@ export const CloseCode = {
   serviceRestart: 1012,
 } as const
 
-const OPEN = 1
-
 /** One connection: takes its frames apart, and brings each message to its channel. */
-export class Socket implements Connection, Outlet {
+export class Socket implements Connection {
   readonly endpoint: Endpoint
   readonly identity: Identity
   readonly serializer: Serializer
-  readonly stream: Duplex
-  corked = false
   /** When the client was last heard, in milliseconds of the endpoint's clock. */
   heardAt: number
-  readonly #ws: WebSocket
+  readonly #wire: Wire
   readonly #channels = new Map<string, Channel>()
   /** Takes no more frames: what is under way is still answered. */
   #quiet = false
   #closed = false
 
-  constructor(
-    endpoint: Endpoint,
-    connection: { ws: WebSocket; stream: Duplex },
-    serializer: Serializer,
-    identity: Identity,
-  ) {
+  constructor(endpoint: Endpoint, wire: Wire, { serializer, identity }: Admission) {
     this.endpoint = endpoint
     this.identity = identity
     this.serializer = serializer
-    this.stream = connection.stream
-    this.#ws = connection.ws
+    this.#wire = wire
     this.heardAt = endpoint.clock.now()
+  }
+
+  /** Notes that the client is still there. */
+  heard(): void {
+    this.heardAt = this.endpoint.clock.now()
   }
 
   /** Takes one frame off the wire. One that is not of the protocol closes the connection (1003). */
   receiveFrame(data: Buffer, isBinary: boolean): void {
     if (this.#closed || this.#quiet) return
-    this.heardAt = this.endpoint.clock.now()
+    this.heard()
     let message: ClientMessage
     try {
       message = this.serializer.decode(isBinary ? data : data.toString())
@@ -88,16 +89,16 @@ export class Socket implements Connection, Outlet {
   }
 
   reply(reply: Reply): void {
-    if (!this.#closed) this.write(encodeFrame(this.serializer.encodeReply(reply)))
+    if (!this.#closed) this.#wire.write(encodeFrame(this.serializer.encodeReply(reply)))
   }
 
   push(push: Push): void {
-    if (!this.#closed) this.write(encodeFrame(this.serializer.encodePush(push)))
+    if (!this.#closed) this.#wire.write(encodeFrame(this.serializer.encodePush(push)))
   }
 
   /** Writes a whole WebSocket frame. */
   write(frame: Buffer): void {
-    if (!this.#closed && this.#ws.readyState === OPEN) this.endpoint.writer.write(this, frame)
+    if (!this.#closed) this.#wire.write(frame)
   }
 
   /** Takes no more frames, so that the connection comes to rest. */
@@ -115,12 +116,7 @@ export class Socket implements Connection, Outlet {
   close(code: number, reason: string): void {
     if (this.#closed) return
     this.#end()
-    this.#ws.close(code, reason)
-  }
-
-  terminate(): void {
-    this.#end()
-    this.#ws.terminate()
+    this.#wire.close(code, reason)
   }
 
   /** The connection is gone. */

@@ -21,3 +21,21 @@ it.each(['/livez', '/nowhere', '/socket/websocket'])(
     expect(answer).toMatch(/^HTTP\/1\.1 (200|404|403) /)
   },
 )
+
+it('an upgrade that comes before an earlier request is answered harms nobody else', async () => {
+  const app = await startApp()
+  const ann = await app.signUp('ann')
+  const { port, hostname } = new URL(app.url)
+  for (const path of ['/socket/websocket', `/socket/websocket?token=${ann.token}`]) {
+    const socket = connect(Number(port), hostname)
+    socket.write(
+      `GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n` +
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    )
+    socket.end()
+    socket.resume()
+    await once(socket, 'close')
+  }
+  expect((await app.request('GET', '/livez')).status).toBe(200)
+})

@@ -39,6 +39,16 @@ describe('connecting', () => {
     })
   })
 
+  it('is open at its address with a slash at the end too, and at none that merely begins like it', async () => {
+    const { url } = await startRealtime([])
+    const client = await RawClient.connect(`${url}/websocket/?token=ann&vsn=2.0.0`)
+    client.terminate()
+    for (const path of ['websockets', 'websocket/more', 'websocket//']) {
+      const refusal = RawClient.connect(`${url}/${path}?token=ann&vsn=2.0.0`)
+      await expect(refusal, path).rejects.toMatchObject({ status: 404 })
+    }
+  })
+
   it('speaks version 1 to whoever names no version', async () => {
     const { url } = await startRealtime([roomChannel()])
     const client = await RawClient.connect(`${url}/websocket?token=ann`)

@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import { onTestFinished } from 'vitest'
 import type { AnyChannelDefinition } from '../../src/realtime/definition.ts'
 import { Endpoint, type EndpointOptions } from '../../src/realtime/endpoint.ts'
-import { websocketTransport } from '../../src/realtime/transport.ts'
+import { websocketTransport } from '../../src/realtime/websocket.ts'
 import { ManualClock } from './clock.ts'
 import { RawClient } from './raw-client.ts'
 
