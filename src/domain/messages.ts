@@ -7,10 +7,11 @@ import {
   findDeletion,
   type MessageRef,
 } from '../db/queries/change-message.ts'
-import { type Message, readHistory } from '../db/queries/messages.ts'
+import { type HistoryQuery, type Message, readHistories } from '../db/queries/messages.ts'
 import type { Copy } from '../db/queries/send-batch.ts'
 import { AppError } from '../errors.ts'
 import type { EventBus } from './events.ts'
+import { Gathering } from './gathering.ts'
 import { readConversationId } from './membership.ts'
 import type { Page, PageTokens } from './pagination.ts'
 import { busy } from './persist.ts'
@@ -22,6 +23,11 @@ export type { Message } from '../db/queries/messages.ts'
 export { readRecipients } from './recipients.ts'
 
 const PAGE_SIZE = 20
+const LONGEST_PAGE = 100
+
+/** Pages of one statement: as all wait for the last, long ones, which may be large, do not go with many. */
+const PAGES_AT_ONCE = 16
+const LONG_PAGES_AT_ONCE = 2
 
 /** How often a conversation may change under an edit before its author is told to come back. */
 const MOST_TRIES = 100
@@ -49,12 +55,19 @@ export class Messages {
   readonly #queue: SendQueue
   readonly #events: EventBus
   readonly #pageTokens: PageTokens
+  readonly #pages: Gathering<HistoryQuery, Message[] | undefined>
+  readonly #longPages: Gathering<HistoryQuery, Message[] | undefined>
 
   constructor({ db, queue, events, pageTokens }: MessageTools) {
     this.#db = db
     this.#queue = queue
     this.#events = events
     this.#pageTokens = pageTokens
+    // The embedded database runs one statement at a time.
+    const calls = db.kind === 'embedded' ? 1 : 3
+    const read = (length: number) => (queries: HistoryQuery[]) => readHistories(db, queries, length + 1)
+    this.#pages = new Gathering(read(PAGE_SIZE), { atOnce: PAGES_AT_ONCE, calls })
+    this.#longPages = new Gathering(read(LONGEST_PAGE), { atOnce: LONG_PAGES_AT_ONCE, calls })
   }
 
   /**
@@ -117,7 +130,8 @@ export class Messages {
     const id = readConversationId(conversationId)
     const scope = ['messages', userId, id]
     const before = pageToken ? Number(this.#pageTokens.open(scope, pageToken)) : Number.MAX_SAFE_INTEGER
-    const found = await readHistory(this.#db, { conversationId: id, userId, before, limit: pageSize + 1 })
+    const pages = pageSize > PAGE_SIZE ? this.#longPages : this.#pages
+    const found = await pages.ask({ conversationId: id, userId, before })
     if (!found) throw new AppError('no_conversation')
     const items = found.slice(0, pageSize)
     const last = found.length > pageSize ? items.at(-1) : undefined

@@ -67,6 +67,41 @@ describe('the history of a conversation', () => {
     expect(await page({ pageSize: 6 })).toMatchObject({ pageToken: null })
   })
 
+  it("is each reader's own, however many ask at once", async () => {
+    await sendMany(25)
+    const others = await startGroup(chat, [bob, cid])
+    await chat.messages.send(others, bob, contentsFor([bob, cid], 'for two'))
+    const empty = await startGroup(chat, [ann, cid])
+    const { pageToken } = await page({})
+    const read = async (userId: string, conversationId: string, request = {}) => {
+      const { items } = await chat.messages.history(userId, { conversationId, ...request })
+      return items.map(({ content, seq }) => `${seq} ${content}`)
+    }
+    const asked = () =>
+      Promise.all([
+        read(ann, group, { pageSize: 2 }),
+        ruleBroken(read(cid, group)),
+        read(bob, group, { pageToken }),
+        read(cid, others),
+        read(ann, empty),
+        read(bob, group, { pageSize: 100 }),
+        ruleBroken(read(ann, others)),
+      ])
+    const messages = Array.from({ length: 25 }, (_, n) => `${25 - n} message ${25 - n}`)
+    const expected = [
+      messages.slice(0, 2),
+      'no_conversation',
+      messages.slice(20),
+      ['1 for two'],
+      [],
+      messages,
+      'no_conversation',
+    ]
+    for (const answers of await Promise.all(Array.from({ length: 20 }, asked))) {
+      expect(answers).toEqual(expected)
+    }
+  })
+
   it('does not shift when messages arrive or go between two pages', async () => {
     await sendMany(4)
     const first = await page({ pageSize: 2 })

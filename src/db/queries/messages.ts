@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts'
+import { uuidArray } from './array-literal.ts'
 
 /** One recipient's copy of a message. Times are milliseconds since the epoch. */
 export interface Message {
@@ -12,32 +13,62 @@ export interface Message {
   updatedAt: number
 }
 
-interface HistoryQuery {
+/** A page of what a reader was sent. */
+export interface HistoryQuery {
   conversationId: string
   userId: string
   /** Only messages before this place. */
   before: number
-  limit: number
 }
 
-/** A reader's copies, newest first; undefined for one who is no member. */
-export async function readHistory(
+/**
+ * Reads several pages in one statement.
+ * @param length of a page. Each has a statement of its own: to plan for a length it does not know, PostgreSQL would plan anew
+ * every time.
+ * @returns the readers' copies, newest first, in the order of the queries; undefined for one who is no member.
+ */
+export async function readHistories(
   db: Database,
-  { conversationId, userId, before, limit }: HistoryQuery,
-): Promise<Message[] | undefined> {
-  const rows = await db.rows<Message | { id: null }>(HISTORY, [conversationId, userId, before, limit])
-  if (rows.length === 0) return undefined
-  return rows.filter((row): row is Message => row.id !== null)
+  queries: readonly HistoryQuery[],
+  length: number,
+): Promise<(Message[] | undefined)[]> {
+  const rows = await db.rows<HistoryRow>(histories(length), [
+    uuidArray(queries.map(({ conversationId }) => conversationId)),
+    uuidArray(queries.map(({ userId }) => userId)),
+    `{${queries.map(({ before }) => before).join(',')}}`,
+  ])
+  const pages: (Message[] | undefined)[] = queries.map(() => undefined)
+  for (const row of rows) {
+    const page = pages[row.page - 1] ?? []
+    pages[row.page - 1] = page
+    if (row.id !== null) page.push(messageOf(row))
+  }
+  // In order they come already, though SQL does not promise it; sorting what is sorted costs next to nothing.
+  for (const page of pages) page?.sort((one, other) => other.seq - one.seq)
+  return pages
+}
+
+type HistoryRow = { page: number } & (Message | { id: null })
+
+function messageOf({ id, groupId, senderId, content, seq, insertedAt, updatedAt }: Message): Message {
+  return { id, groupId, senderId, content, seq, insertedAt, updatedAt }
 }
 
 /** The member's own row comes first, so that one statement tells a member without messages from a stranger. */
-const HISTORY = `
-select h.* from members own left join lateral (
+function histories(length: number): string {
+  return `
+select asked.page::int4 as page, h.*
+from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+  with ordinality as asked (conversation_id, user_id, before, page)
+cross join lateral (
+  select from members own where own.conversation_id = asked.conversation_id and own.user_id = asked.user_id limit 1
+) own
+left join lateral (
   select m.id, m.group_id as "groupId", g.sender_id as "senderId", m.content, m.seq::float8 as seq,
-    (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt",
-    (extract(epoch from m.updated_at) * 1000)::float8 as "updatedAt"
+    round(date_part('epoch', g.inserted_at) * 1000) as "insertedAt",
+    round(date_part('epoch', m.updated_at) * 1000) as "updatedAt"
   from messages m join message_groups g on g.id = m.group_id
-  where m.conversation_id = own.conversation_id and m.recipient_id = own.user_id and m.seq < $3
-  order by m.seq desc limit $4
-) h on true
-where own.conversation_id = $1 and own.user_id = $2`
+  where m.conversation_id = asked.conversation_id and m.recipient_id = asked.user_id and m.seq < asked.before
+  order by m.seq desc limit ${length}
+) h on true`
+}
