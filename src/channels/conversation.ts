@@ -4,13 +4,17 @@ import { AppError } from '../errors.ts'
 import { defineChannel } from '../realtime/definition.ts'
 import { Text } from '../validation.ts'
 import { openConversationView } from '../views/conversations.ts'
+import { sentView } from '../views/messages.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
-import { Alias, EncryptedMessages, KeyPair, UserIds } from './payloads.ts'
+import { Alias, ClientMessageId, EncryptedMessages, KeyPair, UserIds } from './payloads.ts'
 
 const Nothing = Type.Object({})
 const ChangeAlias = Type.Object({ alias: Alias })
-const SendMessage = Type.Object({ encrypted_messages: EncryptedMessages })
+const SendMessage = Type.Object({
+  encrypted_messages: EncryptedMessages,
+  client_message_id: ClientMessageId,
+})
 const EditMessage = Type.Object({ message_group_id: Text(), encrypted_messages: EncryptedMessages })
 const DeleteMessage = Type.Object({ message_group_id: Text() })
 const Modify = Type.Object({ new_members: UserIds, alias: Type.Optional(Alias) })
@@ -39,9 +43,12 @@ export function conversationChannel({ services, dialect, guard, broadcasts, typi
       }),
       leave_conversation: on(Nothing, (channel, { id }) => conversations.leave(id, channel.userId)),
       send_message: concurrently(
-        on(SendMessage, (channel, { id }, payload) =>
-          messages.send(id, channel.userId, readRecipients(payload.encrypted_messages)),
-        ),
+        on(SendMessage, async (channel, { id }, payload) => {
+          const { encrypted_messages, client_message_id: clientMessageId } = payload
+          const recipients = readRecipients(encrypted_messages)
+          const sent = await messages.send(id, channel.userId, recipients, clientMessageId)
+          return clientMessageId && sentView(dialect, sent)
+        }),
       ),
       edit_message: concurrently(
         on(EditMessage, (channel, { id }, payload) => {

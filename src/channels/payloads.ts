@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Text } from '../validation.ts'
+import { Text, Uuid } from '../validation.ts'
 
 /** A key the client made, kept as it came: any JSON object (a JWK, RFC 7517). */
 const Key = Type.Record(Type.String(), Type.Unknown())
@@ -15,3 +15,6 @@ export const Alias = Type.Union([Text({ maxLength: 100 }), Type.Null()])
 
 /** A message encrypted once for each member, keyed by their id. */
 export const EncryptedMessages = Type.Record(Type.String(), Type.String())
+
+/** The sender's own name for a message, by which one that is sent again is known. */
+export const ClientMessageId = Type.Optional(Uuid())

@@ -5,9 +5,11 @@ import { defineChannel, type EventHandler } from '../realtime/definition.ts'
 import { onlineView } from '../views/rooms.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
+import { ClientMessageId } from './payloads.ts'
 
-const Message = Type.Object({ message: Type.String() })
-const Reply = Type.Object({ message: Type.String(), previous_message_id: Type.String() })
+const Typing = Type.Object({ message: Type.String() })
+const Message = Type.Object({ message: Type.String(), client_message_id: ClientMessageId })
+const Reply = Type.Object({ ...Message.properties, previous_message_id: Type.String() })
 const File = Type.Unsafe<Uint8Array>(Type.Refine(Type.Unknown(), (payload) => payload instanceof Uint8Array))
 
 /** `room:<id>` — one room, open to its members; the same as they see over `/ws/chat/<id>/`. */
@@ -20,8 +22,11 @@ export function roomChannel({ services, roomGuard: guard }: ChannelContext) {
       postMediaFrame(services, visitor, readMediaFrame(payload, type)),
     )
   const text = on<Visitor, typeof Reply>(Reply, async (_channel, { roomId, userId }, payload) => {
-    const { message, previous_message_id: previousMessageId } = payload
-    await rooms.post(roomId, userId, { text: message, previousMessageId })
+    await rooms.post(roomId, userId, {
+      text: payload.message,
+      previousMessageId: payload.previous_message_id,
+      clientMessageId: payload.client_message_id,
+    })
   })
 
   return defineChannel<Visitor>({
@@ -40,13 +45,14 @@ export function roomChannel({ services, roomGuard: guard }: ChannelContext) {
     left: (_channel, visitor) => roomLife.leave(visitor),
     events: {
       message: concurrently(
-        on(Message, async (_channel, { roomId, userId }, { message }) => {
-          await rooms.post(roomId, userId, { text: message })
+        on(Message, async (_channel, { roomId, userId }, payload) => {
+          const { message, client_message_id: clientMessageId } = payload
+          await rooms.post(roomId, userId, { text: message, clientMessageId })
         }),
       ),
       reply: either(file('reply'), text),
       media: file('media'),
-      typing: on(Message, (_channel, visitor, { message }) => roomLife.type(visitor, message === 'typing')),
+      typing: on(Typing, (_channel, visitor, { message }) => roomLife.type(visitor, message === 'typing')),
     },
   })
 }

@@ -1,7 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
-import { type Draft, findSent, type Placed, type Refused, sendBatch } from '../db/queries/send-batch.ts'
+import { isUniqueViolation } from '../db/failures.ts'
+import {
+  CLIENT_MESSAGE_INDEX,
+  type Draft,
+  findSent,
+  type Outcome,
+  type Placed,
+  sendBatch,
+} from '../db/queries/send-batch.ts'
 import { AppError } from '../errors.ts'
 import type { Backlog } from './backlog.ts'
 import type { EventBus } from './events.ts'
@@ -15,6 +23,13 @@ const BATCH_SIZE = 1_048_576
 /** How often the members may change under a send before its sender is told to come back. */
 const MOST_TRIES = 100
 
+/** A message that was sent: its id, its place, and when (milliseconds since the epoch). */
+export interface Sent {
+  groupId: string
+  seq: number
+  insertedAt: number
+}
+
 /** A message on its way into the database. */
 export interface Send {
   draft: Draft
@@ -23,7 +38,7 @@ export interface Send {
   /** The time after which it is not tried again. */
   until: number
   tries: number
-  resolve: () => void
+  resolve: (sent: Sent) => void
   reject: (error: unknown) => void
 }
 
@@ -114,6 +129,8 @@ export class Lane {
         const outcomes = await persist(tryOnce, { clock, until, unsure: lost })
         waiting = this.#answer(waiting, outcomes)
       } catch (error) {
+        // Another process was faster with one of these: the next statement sees it.
+        if (isUniqueViolation(error, CLIENT_MESSAGE_INDEX) && clock.now() < until) continue
         return this.#storeApart(waiting, error, lost)
       }
     }
@@ -131,11 +148,12 @@ export class Lane {
   }
 
   /** Tells everybody what is stored, then its sender. Returns the sends that have to be tried again, in order. */
-  #answer(sends: Send[], outcomes: readonly (Placed | Refused)[]): Send[] {
+  #answer(sends: Send[], outcomes: readonly Outcome[]): Send[] {
     const stale: Send[] = []
     for (const [index, send] of sends.entries()) {
-      const outcome = outcomes[index] as Placed | Refused
+      const outcome = outcomes[index] as Outcome
       if (outcome.verdict === 'ok') this.#announce(send, outcome)
+      else if (outcome.verdict === 'repeated') this.#resolve(send, outcome)
       else if (outcome.verdict !== 'stale') this.#reject(send, new AppError(outcome.verdict))
       else if (++send.tries === MOST_TRIES) this.#reject(send, busy())
       else stale.push(send)
@@ -154,8 +172,12 @@ export class Lane {
       updatedAt: insertedAt,
       copies,
     })
+    this.#resolve(send, { groupId, seq, insertedAt })
+  }
+
+  #resolve(send: Send, { groupId, seq, insertedAt }: Sent): void {
     this.#tools.backlog.release(send.size)
-    send.resolve()
+    send.resolve({ groupId, seq, insertedAt })
   }
 
   #reject(send: Send, error: unknown): void {

@@ -150,11 +150,16 @@ export class MediaLibrary {
   /**
    * Runs the transaction that tells of the file. The file is kept when it commits and discarded when it does not; when
    * nobody knows, because the connection was lost, that is found out later.
+   * @param isUsed whether what was told is of this file; if not, it is discarded too.
    */
-  async store<T>(upload: StoredUpload, tell: () => Promise<T>): Promise<T> {
+  async store<T>(
+    upload: StoredUpload,
+    tell: () => Promise<T>,
+    isUsed: (told: T) => boolean = () => true,
+  ): Promise<T> {
     try {
       const told = await tell()
-      await this.#keep(upload)
+      await (isUsed(told) ? this.#keep(upload) : this.discard(upload))
       return told
     } catch (error) {
       if (!UNSURE.includes(failureOf(error))) await this.discard(upload)

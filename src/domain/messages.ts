@@ -12,14 +12,16 @@ import type { Copy } from '../db/queries/send-batch.ts'
 import { AppError } from '../errors.ts'
 import type { EventBus } from './events.ts'
 import { Gathering } from './gathering.ts'
+import type { Sent } from './lane.ts'
 import { readConversationId } from './membership.ts'
 import type { Page, PageTokens } from './pagination.ts'
 import { busy } from './persist.ts'
 import type { SendQueue } from './send-queue.ts'
-import { readUuid } from './uuid.ts'
+import { readClientMessageId, readUuid } from './uuid.ts'
 
 export type { Change } from '../db/queries/changes.ts'
 export type { Message } from '../db/queries/messages.ts'
+export type { Sent } from './lane.ts'
 export { readRecipients } from './recipients.ts'
 
 const PAGE_SIZE = 20
@@ -72,11 +74,24 @@ export class Messages {
 
   /**
    * Sends a message to exactly the members. Resolves after its event was emitted, as do `edit` and `delete`.
+   * @param clientMessageId the sender's own UUID for it. Whatever else is sent under it, the first message stays the only
+   * one, and this resolves as it did for that one.
    * @throws AppError `no_conversation`, `not_enough_recipients`, `too_many_recipients` or `busy`.
    */
-  async send(conversationId: string, senderId: string, contents: Contents): Promise<void> {
-    const id = readConversationId(conversationId)
-    await this.#queue.send({ conversationId: id, senderId, groupId: uuidv7(), copies: copiesOf(contents) })
+  async send(
+    conversationId: string,
+    senderId: string,
+    contents: Contents,
+    clientMessageId?: string,
+  ): Promise<Sent> {
+    const draft = {
+      conversationId: readConversationId(conversationId),
+      senderId,
+      groupId: uuidv7(),
+      clientMessageId: readClientMessageId(clientMessageId),
+      copies: copiesOf(contents),
+    }
+    return this.#queue.send(draft)
   }
 
   /**

@@ -9,6 +9,8 @@ export interface MediaFrame {
   claimed: MediaFormat | undefined
   /** The message it answers; undefined when it is no reply. */
   previousMessageId: string | undefined
+  /** The sender's own name for it. */
+  clientMessageId: string | undefined
   bytes: Uint8Array
 }
 
@@ -32,18 +34,20 @@ export function readMediaFrame(frame: Uint8Array, type?: 'media' | 'reply'): Med
   return {
     claimed: claimed as MediaFormat | undefined,
     previousMessageId: isReply(type ?? fields.message_type) ? readPrevious(fields) : undefined,
+    clientMessageId: readName(fields),
     bytes: bytes.subarray(end + DELIMITER.length),
   }
 }
 
-/** Stores the file of a frame and sends it to a room. @throws AppError those of `MediaLibrary.receive` and `Rooms.post`. */
+/** Stores the file of a frame and sends it to a room, unless it was sent before. @throws AppError those of `MediaLibrary.receive` and `Rooms.post`. */
 export async function postMediaFrame(
   { rooms, media }: { rooms: Rooms; media: MediaLibrary },
   { roomId, userId }: { roomId: string; userId: string },
-  { bytes, claimed, previousMessageId }: MediaFrame,
+  { bytes, claimed, ...post }: MediaFrame,
 ): Promise<void> {
+  if (await rooms.findSent(roomId, userId, post.clientMessageId)) return
   const upload = await media.receive([bytes], { roomId, ownerId: userId, claimed })
-  await rooms.post(roomId, userId, { media: upload, previousMessageId })
+  await rooms.post(roomId, userId, { media: upload, ...post })
 }
 
 function isReply(type: unknown): boolean {
@@ -53,6 +57,11 @@ function isReply(type: unknown): boolean {
 
 function readPrevious({ previous_message_id: id }: Record<string, unknown>): string {
   if (typeof id !== 'string') throw invalidField('previous_message_id', 'must be text')
+  return id
+}
+
+function readName({ client_message_id: id }: Record<string, unknown>): string | undefined {
+  if (id !== undefined && typeof id !== 'string') throw invalidField('client_message_id', 'must be a UUID')
   return id
 }
 

@@ -1,15 +1,18 @@
 import type { Orm } from '../db/database.ts'
+import { lockMediaOwner } from '../db/queries/media.ts'
 import {
+  findByClientMessageId,
   findRoomMessage,
   insertRoomMessage,
   isInRoom,
   type RoomMessage,
 } from '../db/queries/room-messages.ts'
-import { takeRoomSeq } from '../db/queries/rooms.ts'
+import { lockRoom, takeRoomSeq } from '../db/queries/rooms.ts'
 import { AppError, invalidField } from '../errors.ts'
 import type { MediaLibrary, StoredUpload } from './media.ts'
 import { readRoomId, readRoomMessageId, requireRoomMember } from './room-members.ts'
 import { isStorable } from './text.ts'
+import { readClientMessageId } from './uuid.ts'
 
 export type { RoomMessage } from '../db/queries/room-messages.ts'
 
@@ -17,6 +20,8 @@ export type { RoomMessage } from '../db/queries/room-messages.ts'
 export type RoomPost = ({ text: string } | { media: StoredUpload }) & {
   /** The message it answers. */
   previousMessageId?: string | undefined
+  /** The sender's own UUID for it: what was sent under it before is not sent again. */
+  clientMessageId?: string | undefined
 }
 
 /** A post that could be stored, if its sender may and the message it answers is there. */
@@ -27,13 +32,14 @@ export interface RoomDraft {
   text: string | null
   media: StoredUpload | null
   previousId: string | null
+  clientMessageId: string | null
   insertedAt: Date
 }
 
 /** Bytes of UTF-8 that the text of a message may have. */
 const MAX_TEXT_BYTES = 65_536
 
-/** @throws AppError `no_room`, `no_message` or `validation_failed` for the field `message`. */
+/** @throws AppError `no_room`, `no_message` or `validation_failed` for the fields `message` and `client_message_id`. */
 export function readPost(
   post: RoomPost,
   { id, roomId, senderId, insertedAt }: Pick<RoomDraft, 'id' | 'roomId' | 'senderId' | 'insertedAt'>,
@@ -46,15 +52,35 @@ export function readPost(
     text: 'text' in post ? readText(post.text) : null,
     media: 'media' in post ? post.media : null,
     previousId: previousMessageId === undefined ? null : readRoomMessageId(previousMessageId),
+    clientMessageId: readClientMessageId(post.clientMessageId) ?? null,
     insertedAt,
   }
 }
 
 /**
- * Stores a post in its place. Who is a member is asked under the room's lock, so that a removal comes before or after it.
+ * Stores a post in its place, unless it repeats an earlier one. Who is a member is asked under the room's lock, so that a
+ * removal comes before or after it.
+ * @returns the message, or the earlier one.
  * @throws AppError `no_room`, `not_member`, `no_message`, or what the media library has against the file.
  */
 export async function storePost(
+  tx: Orm,
+  library: Pick<MediaLibrary, 'record'>,
+  draft: RoomDraft,
+): Promise<RoomMessage> {
+  return (await findEarlier(tx, draft)) ?? storeNew(tx, library, draft)
+}
+
+/** The message that the draft repeats, asked for under the locks that its storing needs: no other can come in between. */
+async function findEarlier(tx: Orm, draft: RoomDraft): Promise<RoomMessage | undefined> {
+  const { roomId, senderId, clientMessageId } = draft
+  if (clientMessageId === null) return undefined
+  if (draft.media) await lockMediaOwner(tx, senderId)
+  await lockRoom(tx, roomId)
+  return findByClientMessageId(tx, { roomId, senderId, clientMessageId })
+}
+
+async function storeNew(
   tx: Orm,
   library: Pick<MediaLibrary, 'record'>,
   { text, media, previousId, ...draft }: RoomDraft,

@@ -2,7 +2,7 @@ import { nanoid } from 'nanoid'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { isUniqueViolation } from '../db/failures.ts'
-import { findRoomMessage, listRoomMessages } from '../db/queries/room-messages.ts'
+import { findByClientMessageId, findRoomMessage, listRoomMessages } from '../db/queries/room-messages.ts'
 import {
   deleteRoomMember,
   findRoom,
@@ -29,6 +29,7 @@ import {
 import { type RoomDraft, type RoomMessage, type RoomPost, readPost, storePost } from './room-posts.ts'
 import { characterCount, isStorable } from './text.ts'
 import { Turns } from './turns.ts'
+import { readClientMessageId } from './uuid.ts'
 
 export type { Room } from '../db/queries/rooms.ts'
 export type { MediaFormat } from './media.ts'
@@ -152,8 +153,8 @@ export class Rooms {
   }
 
   /**
-   * Sends a text or a received file to a room, as one of its members; a file that is not accepted is discarded. Resolves
-   * after its event was emitted.
+   * Sends a text or a received file to a room, as one of its members, unless they have sent one under the same name before:
+   * then this resolves with that one. A file that is not accepted is discarded. Resolves after its event was emitted.
    * @throws AppError `no_room`, `not_member`, `no_message`, `validation_failed`, `busy`, or what the media library throws.
    */
   async post(roomId: string, userId: string, post: RoomPost): Promise<RoomMessage> {
@@ -170,12 +171,24 @@ export class Rooms {
     try {
       return await this.#turns.take(draft.roomId, async () => {
         const message = await this.#store(draft)
-        this.#events.emit('room_message', message)
+        if (message.id === draft.id) this.#events.emit('room_message', message)
         return message
       })
     } finally {
       this.#backlog.release(sizeOf(draft))
     }
+  }
+
+  /** What a user has sent to a room under a name of their own. @throws AppError `no_room`, or `validation_failed` for the name. */
+  async findSent(
+    roomId: string,
+    userId: string,
+    clientMessageId: string | undefined,
+  ): Promise<RoomMessage | undefined> {
+    const id = readClientMessageId(clientMessageId)
+    if (id === undefined) return undefined
+    const place = { roomId: readRoomId(roomId), senderId: userId }
+    return findByClientMessageId(this.#db.orm, { ...place, clientMessageId: id })
   }
 
   /** A page of what was said in a room, newest first. @throws AppError `no_room`, `not_member` or `invalid_page_token`. */
@@ -195,7 +208,8 @@ export class Rooms {
 
   #store(draft: RoomDraft): Promise<RoomMessage> {
     const insert = () => this.#insert(draft)
-    return draft.media ? this.#media.store(draft.media, insert) : insert()
+    const isNew = (message: RoomMessage) => message.id === draft.id
+    return draft.media ? this.#media.store(draft.media, insert, isNew) : insert()
   }
 
   #insert(draft: RoomDraft): Promise<RoomMessage> {

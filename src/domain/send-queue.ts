@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts'
 import type { Draft } from '../db/queries/send-batch.ts'
 import { Backlog, type BacklogLimits } from './backlog.ts'
 import type { EventBus } from './events.ts'
-import { Lane } from './lane.ts'
+import { Lane, type Sent } from './lane.ts'
 import { PATIENCE_MS, persist } from './persist.ts'
 
 const MOST_WAITING: BacklogLimits = { changes: 10_000, size: 64 * 1_048_576 }
@@ -44,10 +44,11 @@ export class SendQueue {
   }
 
   /**
-   * Stores a message. Resolves after its event was emitted.
+   * Stores a message, unless its sender has sent one by the same name before. Resolves after its event was emitted.
+   * @returns what became of it, then or now.
    * @throws AppError `busy`, `no_conversation`, `not_enough_recipients` or `too_many_recipients`.
    */
-  send(draft: Draft): Promise<void> {
+  send(draft: Draft): Promise<Sent> {
     let size = 0
     for (const copy of draft.copies) size += copy.content.length
     return new Promise((resolve, reject) => {

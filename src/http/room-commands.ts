@@ -3,14 +3,18 @@ import { postMediaFrame, readMediaFrame } from '../domain/room-frames.ts'
 import type { Visitor } from '../domain/room-life.ts'
 import { type AppError, invalidField } from '../errors.ts'
 import type { Services } from '../services.ts'
-import { payloadCheck } from '../validation.ts'
+import { payloadCheck, Uuid } from '../validation.ts'
 
 /** What the frames of a room act on. */
 export type RoomServices = Pick<Services, 'rooms' | 'roomLife' | 'media'>
 
 const checkCommand = payloadCheck(Type.Object({ message_type: Type.Enum(['message', 'reply', 'typing']) }))
-const checkMessage = payloadCheck(Type.Object({ message: Type.String() }))
-const checkReply = payloadCheck(Type.Object({ message: Type.String(), previous_message_id: Type.String() }))
+const name = { client_message_id: Type.Optional(Uuid()) }
+const checkTyping = payloadCheck(Type.Object({ message: Type.String() }))
+const checkMessage = payloadCheck(Type.Object({ message: Type.String(), ...name }))
+const checkReply = payloadCheck(
+  Type.Object({ message: Type.String(), previous_message_id: Type.String(), ...name }),
+)
 
 /** Does what a text frame of `/ws/chat/<room_id>/` says. @throws AppError for one that is odd, or breaks a rule. */
 export async function runTextFrame(
@@ -21,16 +25,22 @@ export async function runTextFrame(
   const { roomId, userId } = visitor
   const command = parse(text)
   switch (checkCommand(command).message_type) {
-    case 'message':
-      await rooms.post(roomId, userId, { text: checkMessage(command).message })
+    case 'message': {
+      const { message, client_message_id: clientMessageId } = checkMessage(command)
+      await rooms.post(roomId, userId, { text: message, clientMessageId })
       break
+    }
     case 'reply': {
-      const { message, previous_message_id: previousMessageId } = checkReply(command)
-      await rooms.post(roomId, userId, { text: message, previousMessageId })
+      const reply = checkReply(command)
+      await rooms.post(roomId, userId, {
+        text: reply.message,
+        previousMessageId: reply.previous_message_id,
+        clientMessageId: reply.client_message_id,
+      })
       break
     }
     case 'typing':
-      roomLife.type(visitor, checkMessage(command).message === 'typing')
+      roomLife.type(visitor, checkTyping(command).message === 'typing')
   }
 }
 

@@ -7,6 +7,15 @@ import { AppError, invalidField } from '../errors.ts'
 export interface UploadForm {
   upload: StoredUpload
   previousMessageId: string | undefined
+  /** The sender's own name for it. */
+  clientMessageId: string | undefined
+}
+
+/** What an upload is read for, and what was sent before under a name of the sender's. */
+export interface UploadPlace<Sent> {
+  roomId: string
+  ownerId: string
+  findSent: (clientMessageId: string | undefined) => Promise<Sent | undefined>
 }
 
 /** Bytes that an upload may have besides its file. */
@@ -17,26 +26,37 @@ const FORMATS: readonly string[] = ['image', 'audio', 'video'] satisfies MediaFo
 
 /**
  * Reads a `multipart/form-data` upload as it comes, its file into the library.
+ * @returns the form; or, if its fields came first and say that it was sent before, what was sent then.
  * @throws AppError as soon as it is clear that it will not be taken; nothing is left of it then.
  */
-export async function readUpload(
+export async function readUpload<Sent>(
   request: FastifyRequest,
   media: MediaLibrary,
-  place: { roomId: string; ownerId: string },
-): Promise<UploadForm> {
+  { findSent, ...place }: UploadPlace<Sent>,
+): Promise<UploadForm | { sent: Sent }> {
   const fields = new Map<string, string>()
   let upload: StoredUpload | undefined
+  let sent: Sent | undefined
   try {
     requireUpload(request, media.maxBytes)
     for await (const part of partsOf(request)) {
       if (part.type === 'field') fields.set(part.fieldname, readField(part))
       else if (upload) throw invalidField('file', 'must be one file')
-      else upload = await media.receive(bytesOf(part.file), { ...place, claimed: claimIn(fields) })
+      else {
+        sent = await findSent(nameIn(fields))
+        if (sent) break
+        upload = await media.receive(bytesOf(part.file), { ...place, claimed: claimIn(fields) })
+      }
+    }
+    if (sent) {
+      sink(request, media.maxBytes)
+      return { sent }
     }
     if (!upload) throw invalidField('file', 'is required')
     return {
       upload: media.claim(upload, claimIn(fields)),
       previousMessageId: fields.get('previous_message_id') || undefined,
+      clientMessageId: nameIn(fields),
     }
   } catch (error) {
     sink(request, media.maxBytes)
@@ -79,6 +99,10 @@ function claimIn(fields: Map<string, string>): MediaFormat | undefined {
   const format = fields.get('media_format') || undefined
   if (format === undefined || FORMATS.includes(format)) return format as MediaFormat | undefined
   throw invalidField('media_format', `must be one of ${FORMATS.join(', ')}`)
+}
+
+function nameIn(fields: Map<string, string>): string | undefined {
+  return fields.get('client_message_id') || undefined
 }
 
 /** Lets the rest of a refused upload come, so that its sender gets to read the answer; not for ever. */

@@ -1,5 +1,5 @@
 import type { MessageChange } from '../domain/events.ts'
-import type { Change, Message } from '../domain/messages.ts'
+import type { Change, Message, Sent } from '../domain/messages.ts'
 import type { Dialect } from './dialect.ts'
 
 /** One recipient's copy of a message. */
@@ -25,6 +25,11 @@ export function messageEventView(
     conversation_id: change.conversationId,
     message: messageView(dialect, { ...change, id: copy.id, content: copy.content }),
   }
+}
+
+/** The answer to a send under a name of its sender's, the first and every other time. */
+export function sentView(dialect: Dialect, { groupId, seq, insertedAt }: Sent) {
+  return { message_group: groupId, seq, inserted_at: dialect.time(insertedAt) }
 }
 
 /** A change that somebody missed, as the event that told it to those who were there. */

@@ -77,6 +77,50 @@ describe('joining conversation:<id>', () => {
   })
 })
 
+describe('send_message with a client_message_id', () => {
+  it('is answered with what became of it, the same each time, and told once', async () => {
+    const { app, ann, annTalk, bobOwn, people, id } = await threeInAGroup()
+    const heard = listen(bobOwn, 'new_message')
+    const named = { ...copiesFor(people, 'hello'), client_message_id: randomUUID() }
+    const first = await push(ann, annTalk, 'send_message', named)
+    const { message } = await heard()
+    expect(first).toEqual({
+      status: 'ok',
+      response: { message_group: message.message_group, seq: 1, inserted_at: message.inserted_at },
+    })
+    expect(await push(ann, annTalk, 'send_message', named)).toEqual(first)
+    const elsewhere = ann.connect().channel(`conversation:${id}`, { token: ann.token })
+    await settle(elsewhere.join())
+    await app.services.conversations.leave(id, people[2]?.id ?? '')
+    expect(await push(ann, elsewhere, 'send_message', named)).toEqual(first)
+    expect(await push(ann, annTalk, 'send_message', copiesFor(people.slice(0, 2), 'next'))).toEqual(sent)
+    expect((await heard()).message).toMatchObject({ content: 'next', seq: 3 })
+  })
+
+  it('is refused when that is no UUID', async () => {
+    const { ann, annTalk, people } = await threeInAGroup()
+    for (const client_message_id of ['', 'x', 7, null]) {
+      const { response } = await push(ann, annTalk, 'send_message', {
+        ...copiesFor(people, 'hello'),
+        client_message_id,
+      })
+      expect(response).toMatchObject({
+        reason: 'invalid_payload',
+        errors: { client_message_id: [expect.any(String)] },
+      })
+    }
+  })
+
+  it('tells the time as the legacy dialect does', async () => {
+    const app = await startApp({ CONTRACT: 'legacy' })
+    const { people, talks } = await startGroup(app, ['ann', 'bob'])
+    const [ann] = people as [Person]
+    const named = { ...copiesFor(people, 'hello'), client_message_id: randomUUID() }
+    const { response } = await push(ann, talks[0] as Channel, 'send_message', named)
+    expect(response.inserted_at).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}000Z$/)
+  })
+})
+
 describe('send_message', () => {
   it('brings each member their own copy, in the order of sending, before the reply', async () => {
     const { ann, annTalk, annOwn, bobOwn, people, id } = await threeInAGroup()

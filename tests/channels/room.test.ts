@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { nanoid } from 'nanoid'
 import type { Channel } from 'phoenix'
 import { describe, expect, it } from 'vitest'
@@ -94,6 +95,33 @@ describe('events of room:<id>', () => {
     const burst = Array.from({ length: 50 }, (_, i) => settle(annRoom.push('message', { message: `n${i}` })))
     expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set(['ok']))
     for (let i = 0; i < 50; i++) expect((await heard()).text_content).toBe(`n${i}`)
+  })
+
+  it('send a text, a reply and a file once under one client_message_id', async () => {
+    const { annRoom, bobRoom, roomId, app, ann } = await twoInARoom()
+    const heard = listen(bobRoom, 'chat.message')
+    const said = { message: 'Hello', client_message_id: randomUUID() }
+    const file = { media_format: 'image', client_message_id: randomUUID() }
+    for (let i = 0; i < 2; i++) expect(await settle(annRoom.push('message', said))).toEqual(sent)
+    const reply = {
+      message: 'Me too',
+      previous_message_id: (await heard()).id,
+      client_message_id: randomUUID(),
+    }
+    for (let i = 0; i < 2; i++) {
+      expect(await settle(annRoom.push('reply', reply))).toEqual(sent)
+      expect(await pushFile(annRoom, 'media', file, png())).toEqual(sent)
+    }
+    expect(await settle(annRoom.push('message', { message: 'The end' }))).toEqual(sent)
+    expect((await heard()).text_content).toBe('The end')
+    const { items } = await app.services.rooms.history(roomId, ann.id)
+    expect(items.map(({ text }) => text)).toEqual(['The end', null, 'Me too', 'Hello'])
+    for (const client_message_id of ['x', 7, null]) {
+      const { status, response } = await settle(annRoom.push('message', { message: 'x', client_message_id }))
+      expect([status, response.reason]).toEqual(['error', 'invalid_payload'])
+      const upload = await pushFile(annRoom, 'media', { client_message_id }, png())
+      expect([upload.status, upload.response.reason]).toEqual(['error', 'invalid_payload'])
+    }
   })
 
   it('send a reply', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { DomainEvents } from '../../src/domain/events.ts'
 import { startApp, type TestApp } from '../support/app.ts'
@@ -92,6 +93,38 @@ describe('an upload', () => {
       previous_message_id: first.body.id,
       previous_message_content: 'IMAGE',
     })
+  })
+
+  it('is answered as the first time when it is sent again under its client_message_id', async () => {
+    const { app, ann, target, told, files, roomId } = await harbour({
+      MAX_MEDIA_PER_DAY: String(png().length),
+    })
+    const name: [string, string] = ['client_message_id', randomUUID()]
+    const first = await upload(app, target, name, ['file', png()])
+    expect(first.status).toBe(201)
+    // Nothing more fits in the day, and this is no image: neither is asked.
+    for (const file of [png(), Buffer.from('anything')]) {
+      const { status, body } = await upload(app, target, name, ['file', file])
+      expect({ status, body }).toEqual({ status: 201, body: first.body })
+    }
+    const asText = await app.services.rooms.post(roomId, ann.id, { text: 'x', clientMessageId: name[1] })
+    expect(asText.id).toBe(first.body.id)
+    expect(told).toHaveLength(1)
+    await eventually(() => expect(files()).toHaveLength(1))
+    const other = await upload(app, target, ['client_message_id', 'x'], ['file', png()])
+    expect(other).toMatchObject({ status: 422, body: { errors: { client_message_id: ['must be a UUID'] } } })
+  })
+
+  it('keeps one file of many that come at once under one client_message_id', async () => {
+    const { app, target, told, files } = await harbour()
+    const name: [string, string] = ['client_message_id', randomUUID()]
+    const uploads = Array.from({ length: 6 }, (_, n) =>
+      n % 2 ? upload(app, target, name, ['file', png()]) : upload(app, target, ['file', png()], name),
+    )
+    const answers = await Promise.all(uploads)
+    for (const { status, body } of answers) expect([status, body.id]).toEqual([201, answers[0]?.body.id])
+    expect(told).toHaveLength(1)
+    await eventually(() => expect(files()).toHaveLength(1))
   })
 
   it('may have fields that are empty or unknown, and any name for its file', async () => {

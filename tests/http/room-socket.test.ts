@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { nanoid } from 'nanoid'
 import { describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
@@ -38,6 +39,32 @@ describe('a text', () => {
     expect(await told(annSocket, 'chat.message')).toEqual(heard)
     const { items } = await app.services.rooms.history(roomId, ann.id)
     expect(items).toMatchObject([{ id: heard.id, text: 'Hello, World!' }])
+  })
+
+  it('is told once under one client_message_id, as are a reply and a file', async () => {
+    const { app, ann, roomId, annSocket, bobSocket } = await twoInARoom()
+    const said = { message_type: 'message', message: 'Hello', client_message_id: randomUUID() }
+    annSocket.send(said)
+    const { id } = await told(bobSocket, 'chat.message')
+    const reply = {
+      message_type: 'reply',
+      message: 'Hi',
+      previous_message_id: id,
+      client_message_id: randomUUID(),
+    }
+    const file = fileFrame({ message_type: 'media', client_message_id: randomUUID() }, png())
+    const again = await enter(app, ann, roomId)
+    for (const socket of [annSocket, again]) {
+      socket.send(said)
+      socket.send(reply)
+      socket.sendRaw(file)
+      await toldBefore(socket)
+    }
+    const types = (await toldBefore(bobSocket)).map(({ type }) => type)
+    // The two messages mark the ends of the two sockets.
+    expect(types).toEqual(['chat.reply', 'chat.media', 'chat.message', 'chat.message'])
+    annSocket.send({ ...said, client_message_id: 'x' })
+    expect((await told(annSocket, 'chat.error')).content).toContain('client_message_id')
   })
 
   it('comes in the order in which it was sent', async () => {

@@ -38,6 +38,7 @@ export interface NewRoomMessage {
   textContent: string | null
   mediaId: string | null
   previousMessageId: string | null
+  clientMessageId: string | null
   insertedAt: Date
 }
 
@@ -53,6 +54,16 @@ export async function isInRoom(db: Orm, roomId: string, messageId: string): Prom
 
 export async function findRoomMessage(db: Orm, id: string): Promise<RoomMessage | undefined> {
   const [row] = await selectMessages(db, eq(roomMessages.id, id))
+  return row && withPrevious(row)
+}
+
+/** The message that its sender sent to a room under this name of their own. */
+export async function findByClientMessageId(
+  db: Orm,
+  { roomId, senderId, clientMessageId }: { roomId: string; senderId: string; clientMessageId: string },
+): Promise<RoomMessage | undefined> {
+  const isTheirs = and(eq(roomMessages.roomId, roomId), eq(roomMessages.senderId, senderId))
+  const [row] = await selectMessages(db, and(isTheirs, eq(roomMessages.clientMessageId, clientMessageId)))
   return row && withPrevious(row)
 }
 

@@ -15,6 +15,8 @@ export interface Draft {
   conversationId: string
   senderId: string
   groupId: string
+  /** The sender's own name for it: what was sent under it before is not sent again. */
+  clientMessageId?: string | undefined
   copies: Copy[]
 }
 
@@ -25,16 +27,29 @@ export interface Placed {
   insertedAt: number
 }
 
-/** Why a message was not stored. `stale`: the members it was judged by are no longer true, so it must be tried again. */
+/** A message that was sent before, as it was sent then. */
+export interface Repeated extends Omit<Placed, 'verdict'> {
+  verdict: 'repeated'
+  groupId: string
+}
+
+/**
+ * Why a message was not stored. `stale`: it must be tried again, since the members it was judged by are no longer true, or
+ * the one that it repeats was stored along with it.
+ */
 export interface Refused {
   verdict: 'stale' | 'no_conversation' | 'not_enough_recipients' | 'too_many_recipients'
 }
 
+/** What became of a message. */
+export type Outcome = Placed | Repeated | Refused
+
 /**
  * Stores many messages in one statement, which is one transaction: those that keep the rules, in the order given.
  * @returns what became of each, in the same order.
+ * @throws a unique violation of `CLIENT_MESSAGE_INDEX` when another process is just sending one of them.
  */
-export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<(Placed | Refused)[]> {
+export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<Outcome[]> {
   const conversationIds: string[] = []
   const groupIds: string[] = []
   const senderIds: string[] = []
@@ -53,7 +68,7 @@ export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<(Plac
       contents.push(content)
     }
   }
-  return db.rows(SEND_BATCH, [
+  const params = [
     uuidArray(new Set(conversationIds)),
     uuidArray(groupIds),
     uuidArray(conversationIds),
@@ -62,15 +77,21 @@ export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<(Plac
     uuidArray(copyIds),
     uuidArray(recipientIds),
     textArray(contents),
-  ])
+  ]
+  if (!drafts.some(isKeyed)) return db.rows(SEND_BATCH, params)
+  const clientMessageIds = drafts.map((draft) => draft.clientMessageId ?? 'null')
+  return db.rows(SEND_KEYED_BATCH, [...params, uuidArray(clientMessageIds)])
 }
+
+/** What makes a repeated send fail that cannot be known for one yet. */
+export const CLIENT_MESSAGE_INDEX = 'message_groups_client_message'
 
 /**
  * Looks which of these messages were stored by a statement whose answer was lost. The conversations are locked first,
  * so as to wait for a server process that is still at it; only a later statement sees what that one commits.
  * @returns as `sendBatch`; one that is not there is `stale`.
  */
-export function findSent(db: Database, drafts: readonly Draft[]): Promise<(Placed | Refused)[]> {
+export function findSent(db: Database, drafts: readonly Draft[]): Promise<Outcome[]> {
   const conversationIds = [...new Set(drafts.map((draft) => draft.conversationId))]
   const groupIds = drafts.map((draft) => draft.groupId)
   return db.transaction(async (tx) => {
@@ -90,12 +111,21 @@ export function findSent(db: Database, drafts: readonly Draft[]): Promise<(Place
   })
 }
 
+function isKeyed({ clientMessageId }: Draft): boolean {
+  return clientMessageId !== undefined
+}
+
+const SEND_BATCH = sendBatchStatement((_sql) => '')
+const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
+
 /**
  * `locked` waits for its turn and reads the conversations as they are then; all else is read as it was when the statement
  * began. So a member list may be out of date by the time it is used: `seen.members_version` tells. Rows are locked in the
  * order of their ids, so that two nodes never wait for each other.
+ * @param keyed what concerns drafts with a name of their sender's; others must not pay for it.
  */
-const SEND_BATCH = `
+function sendBatchStatement(keyed: (sql: string) => string): string {
+  return `
 with locked as materialized (
   select id, members_version from conversations where id = any($1::uuid[]) order by id for update
 ), seen as materialized (
@@ -104,15 +134,19 @@ with locked as materialized (
 ), copies as materialized (
   select * from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[]) as t (group_id, id, recipient_id, content)
 ), drafts as materialized (
-  select * from unnest($2::uuid[], $3::uuid[], $4::uuid[]) with ordinality as t (group_id, conversation_id, sender_id, n)
-), addressed as materialized (
+  select * from unnest($2::uuid[], $3::uuid[], $4::uuid[]${keyed(', $9::uuid[]')})
+    with ordinality as t (group_id, conversation_id, sender_id${keyed(', client_message_id')}, n)
+), ${keyed(`known as materialized (
+  select d.group_id as draft_id, g.id, g.seq, g.inserted_at
+  from drafts d join message_groups g using (conversation_id, sender_id, client_message_id)
+), `)}addressed as materialized (
   select d.group_id, count(c.group_id) as copies, count(m.user_id) as matching
   from drafts d
   left join copies c using (group_id)
   left join members m on m.conversation_id = d.conversation_id and m.user_id = c.recipient_id
   group by d.group_id
 ), judged as materialized (
-  select d.*, case
+  select d.*, case ${keyed("when d.group_id in (select draft_id from known) then 'repeated'")}
     when locked.id is null or seen.id is null then 'no_conversation'
     when locked.members_version <> seen.members_version then 'stale'
     when not exists (select from members m where m.conversation_id = d.conversation_id and m.user_id = d.sender_id)
@@ -125,22 +159,31 @@ with locked as materialized (
   left join locked on locked.id = d.conversation_id
   left join seen on seen.id = d.conversation_id
 ), accepted as materialized (
-  select *, row_number() over (partition by conversation_id order by n) as place from judged where verdict = 'ok'
+  select *, row_number() over (partition by conversation_id order by n) as place
+  from ${keyed(`(
+    select *, row_number() over (partition by conversation_id, sender_id, coalesce(client_message_id, group_id) order by n)
+      as nth
+    from judged where verdict = 'ok'
+  )`)} judged where verdict = 'ok'${keyed(' and nth = 1')}
 ), taken as (
   update conversations c set last_seq = c.last_seq + a.sends
   from (select conversation_id, count(*) as sends from accepted group by conversation_id) a
   where c.id = a.conversation_id
   returning c.id, c.last_seq - a.sends as before
 ), groups as (
-  insert into message_groups (id, conversation_id, sender_id, seq)
-  select a.group_id, a.conversation_id, a.sender_id, t.before + a.place
+  insert into message_groups (id, conversation_id, sender_id, seq${keyed(', client_message_id')})
+  select a.group_id, a.conversation_id, a.sender_id, t.before + a.place${keyed(', a.client_message_id')}
   from accepted a join taken t on t.id = a.conversation_id
   returning id, conversation_id, seq, inserted_at
 ), stored as (
   insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
   select c.group_id, c.recipient_id, c.id, g.conversation_id, g.seq, c.content
   from copies c join groups g on g.id = c.group_id
-)
-select j.verdict, g.seq::float8 as "seq", (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt"
-from judged j left join groups g on g.id = j.group_id
+)${keyed(`, settled as (
+  select id as draft_id, id, seq, inserted_at from groups union all select * from known
+)`)}
+select ${keyed("case when j.verdict = 'ok' and g.id is null then 'stale' else j.verdict end as")} verdict, g.seq::float8 as "seq", (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt"
+  ${keyed(', g.id as "groupId"')}
+from judged j left join ${keyed('settled') || 'groups'} g on g.${keyed('draft_') || ''}id = j.group_id
 order by j.n`
+}

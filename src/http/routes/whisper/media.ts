@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { LinkedMedia, LinkQuery } from '../../../domain/media.ts'
 import { AppError } from '../../../errors.ts'
+import { Uuid } from '../../../validation.ts'
 import { listedMessageView } from '../../../views/rooms.ts'
 import type { WhisperOptions } from '../../options.ts'
 import { callerOf } from '../../plugins/authenticate.ts'
@@ -119,6 +120,9 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { me
             Type.Enum(['image', 'audio', 'video'], { description: 'Which it is, where it could be two.' }),
           ),
           previous_message_id: Type.Optional(Type.String({ description: 'The message it answers.' })),
+          client_message_id: Type.Optional(
+            Uuid({ description: 'Your own name for it, to send it again safely. To come before the file.' }),
+          ),
         }),
         response: {
           201: Type.Object(RoomMessage.properties, {
@@ -132,10 +136,12 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { me
       const { userId } = callerOf(request)
       const { room_id: roomId } = request.params
       await rooms.requireMember(roomId, userId)
-      const { upload, ...form } = await readUpload(request, media, { roomId, ownerId: userId })
-      const message = await rooms.post(roomId, userId, { ...form, media: upload })
+      const findSent = (name: string | undefined) => rooms.findSent(roomId, userId, name)
+      const form = await readUpload(request, media, { roomId, ownerId: userId, findSent })
       reply.code(201)
-      return listedMessageView(message, media.url)
+      if ('sent' in form) return listedMessageView(form.sent, media.url)
+      const { upload, ...post } = form
+      return listedMessageView(await rooms.post(roomId, userId, { ...post, media: upload }), media.url)
     },
   )
 }
