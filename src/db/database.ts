@@ -3,6 +3,7 @@ import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { DatabaseConfig } from '../config.ts'
+import { failureOf } from './failures.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
 import * as schema from './schema.ts'
@@ -64,11 +65,24 @@ async function openPostgres({ url, poolSize }: DatabaseConfig & { kind: 'postgre
       const result = await client.unsafe(statement, params as never[], { prepare: true })
       return result as unknown as Row[]
     },
-    transaction: (work) => orm.transaction((tx) => work(tx)),
+    transaction: (work) => orm.transaction((tx) => unlessLost(work(tx))),
     async ping() {
       await client`select 1`
     },
     close: () => client.end({ timeout: 5 }),
+  }
+}
+
+/**
+ * The work of a transaction; when its connection is lost, it does not end. postgres.js then fails the transaction by itself, and
+ * would otherwise roll back over the connection that is gone, which throws where nobody can catch it.
+ */
+async function unlessLost<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (failureOf(error) !== 'lost') throw error
+    return new Promise<never>(() => {})
   }
 }
 

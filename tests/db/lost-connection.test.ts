@@ -1,0 +1,26 @@
+import { sql } from 'drizzle-orm'
+import { expect, it, onTestFinished } from 'vitest'
+import { openDatabase } from '../../src/db/database.ts'
+import { failureOf } from '../../src/db/failures.ts'
+import { CuttingProxy } from '../support/cutting-proxy.ts'
+
+const server = process.env.DATABASE_URL ?? ''
+
+it.runIf(server).each(['before', 'during', 'answer'] as const)(
+  'fails a transaction whose connection is lost (%s its statement), and goes on',
+  async (at) => {
+    const proxy = await CuttingProxy.start(server)
+    onTestFinished(() => proxy.close())
+    const db = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 1 })
+    onTestFinished(() => db.close())
+    const cut = proxy.cut('marker', at)
+    const lost = db.transaction(async (tx) => {
+      await tx.execute(sql`select 1`)
+      await tx.execute(sql`select 'marker'`)
+    })
+    const [failure] = await Promise.all([lost.catch(failureOf), cut])
+    expect(failure).toBe('lost')
+    const next = await db.transaction((tx) => tx.execute<{ one: number }>(sql`select 1 as one`))
+    expect([...(next as unknown as { one: number }[])]).toEqual([{ one: 1 }])
+  },
+)
