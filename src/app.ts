@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
@@ -31,11 +32,17 @@ import { socialCallbackPath } from './http/routes/whisper/social.ts'
 import { createHttpServer } from './http/server.ts'
 import { DevMailbox } from './infra/dev-mailbox.ts'
 import { DiskMedia } from './infra/disk-media.ts'
+import { LocalBackplane } from './infra/local-backplane.ts'
 import { OpenIdProvider } from './infra/openid-provider.ts'
+import { RedisBackplane } from './infra/redis-backplane.ts'
+import { RedisCounter } from './infra/redis-counter.ts'
 import { ResendMailer } from './infra/resend-mailer.ts'
 import { SmtpMailer } from './infra/smtp-mailer.ts'
 import { measureRealtime } from './metrics.ts'
+import type { Backplane } from './realtime/backplane.ts'
 import { Endpoint } from './realtime/endpoint.ts'
+import { Nodes } from './realtime/nodes.ts'
+import { Tracker } from './realtime/tracker.ts'
 import { websocketTransport } from './realtime/websocket.ts'
 import type { Services } from './services.ts'
 import { chooseDialect } from './views/dialect.ts'
@@ -46,6 +53,8 @@ export interface Overrides {
   logger?: Logger
   database?: Database
   mediaStore?: MediaStore
+  /** How this node reaches others. */
+  backplane?: Backplane
 }
 
 /** A built server. */
@@ -77,10 +86,12 @@ export async function buildApp(config: Config, overrides: Overrides = {}): Promi
     overrides.logger ??
     pino({ level: config.logLevel, serializers: logSerializers, redact: { paths: redactedPaths } })
   const database = overrides.database ?? (await openDatabase(config.database))
+  let backplane = overrides.backplane
   try {
-    return await assemble(config, { ...overrides, clock, logger, database })
+    backplane ??= await connectBackplane(config, logger)
+    return await assemble(config, { ...overrides, clock, logger, database, backplane })
   } catch (error) {
-    await database.close()
+    await Promise.all([backplane?.close(), database.close()])
     throw error
   }
 }
@@ -91,8 +102,9 @@ async function assemble(
     clock,
     logger,
     database: db,
+    backplane,
     mediaStore,
-  }: Overrides & Required<Pick<Overrides, 'clock' | 'logger' | 'database'>>,
+  }: Overrides & Required<Pick<Overrides, 'clock' | 'logger' | 'database' | 'backplane'>>,
 ): Promise<App> {
   const { secretKeyBase, publicUrl, limits } = config
   const vault = await Vault.open(db, config.vaultSecrets)
@@ -130,7 +142,13 @@ async function assemble(
     conversations,
   })
   const socialLogin = new SocialLogin({ db, clock, providers: chooseProviders(config, clock, logger) })
-  const roomLife = new RoomLife({ clock, events })
+  const nodes = new Nodes(backplane, clock)
+  const roomLife = new RoomLife({
+    clock,
+    events,
+    visits: new Tracker('rooms', nodes, clock),
+    typing: new Tracker('room-typing', nodes, clock),
+  })
   const services: Services = {
     clock,
     events,
@@ -150,6 +168,7 @@ async function assemble(
   const dialect = chooseDialect(config.contract)
   const endpoint = new Endpoint({
     clock,
+    nodes,
     logger,
     explain,
     ...limits,
@@ -163,7 +182,7 @@ async function assemble(
   })
   const channels = useChannels(endpoint, services, dialect)
   const registry = new Registry()
-  measureRealtime(registry, endpoint)
+  measureRealtime(registry, endpoint, channels)
 
   let isReady = false
   await http.register(websocketTransport, {
@@ -179,12 +198,14 @@ async function assemble(
     services,
     dialect,
     database: db,
-    readiness: { ready: () => isReady },
+    sharedCounter: backplane instanceof RedisBackplane ? new RedisCounter(backplane) : undefined,
+    readiness: { ready: () => isReady, reachesNodes: () => backplane.isConnected },
     registry,
     mailbox: mailer instanceof DevMailbox ? mailer : undefined,
   })
   await sessions.start()
   await media.start()
+  await nodes.start()
   mail.start()
 
   return {
@@ -205,10 +226,18 @@ async function assemble(
       channels.stop()
       roomLife.stop()
       endpoint.stop()
+      nodes.stop()
       await Promise.all([mail.stop(), sessions.stop(), media.stop(), queue.idle()])
-      await db.close()
+      await Promise.all([backplane.close(), db.close()])
     },
   }
+}
+
+async function connectBackplane({ redis, secretKeyBase }: Config, log: Logger): Promise<Backplane> {
+  if (!redis) return LocalBackplane.alone()
+  // Only nodes with the same secrets are of the same deployment.
+  const namespace = createHash('sha256').update(`nodes ${secretKeyBase}`).digest('base64url').slice(0, 8)
+  return RedisBackplane.connect({ ...redis, namespace, log })
 }
 
 function chooseMailer({ mail, fromEmail: from }: Config, clock: Clock): Mailer | undefined {

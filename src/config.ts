@@ -13,6 +13,13 @@ export type DatabaseConfig =
   | { kind: 'embedded'; dir: string }
   | { kind: 'postgres'; url: string; poolSize: number }
 
+/** The Redis through which the nodes of a deployment hear each other. */
+export interface RedisConfig {
+  url: string
+  /** Whether the URL is that of a node of a Redis Cluster. */
+  cluster: boolean
+}
+
 export interface Limits {
   /** Topics joined on one socket. */
   maxChannels: number
@@ -42,6 +49,8 @@ export interface Config {
   frontendUrl: string
   dataDir: string
   database: DatabaseConfig
+  /** Null for a node that is alone. */
+  redis: RedisConfig | null
   /** Signs tokens; at least 32 characters. */
   secretKeyBase: string
   /** Encrypt at rest: the first encrypts, all decrypt. */
@@ -85,8 +94,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const port = read.integer('PORT', 4000, 0, 65_535)
   const dataDir = resolve(read.text('DATA_DIR') ?? './data')
   const publicUrl = read.url('PUBLIC_URL', ['http:', 'https:']) ?? `http://localhost:${port}`
-  if (production) read.require('PUBLIC_URL', 'SECRET_KEY_BASE', 'VAULT_KEY')
-  if (read.text('REDIS_URL')) read.problem('REDIS_URL', 'is not supported yet: run a single node without it')
+  if (production) read.require('in production', 'PUBLIC_URL', 'SECRET_KEY_BASE', 'VAULT_KEY')
 
   const config = {
     production,
@@ -99,6 +107,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     ),
     dataDir,
     database: readDatabase(read, dataDir),
+    redis: readRedis(read),
     mail: readMail(read, production),
     fromEmail: read.matching('FROM_EMAIL', /@/, 'an email address', 'parley@localhost'),
     contract: read.oneOf('CONTRACT', ['documented', 'legacy'], 'documented'),
@@ -131,6 +140,20 @@ function readDatabase(read: EnvironmentReader, dataDir: string): DatabaseConfig 
   const url = read.url('DATABASE_URL', ['postgres:', 'postgresql:'])
   const poolSize = read.integer('POOL_SIZE', 10, 1, 1000)
   return url ? { kind: 'postgres', url, poolSize } : { kind: 'embedded', dir: join(dataDir, 'database') }
+}
+
+function readRedis(read: EnvironmentReader): RedisConfig | null {
+  const url = read.url('REDIS_URL', ['redis:', 'rediss:'])
+  const cluster = read.oneOf('REDIS_CLUSTER', ['on', 'off'], 'off') === 'on'
+  if (!url) {
+    if (cluster) read.problem('REDIS_CLUSTER', 'needs REDIS_URL')
+    return null
+  }
+  if (!read.text('DATABASE_URL')) {
+    read.problem('REDIS_URL', 'needs DATABASE_URL: several nodes cannot share the embedded database')
+  }
+  read.require('with REDIS_URL, the same for all nodes', 'SECRET_KEY_BASE', 'VAULT_KEY')
+  return { url, cluster }
 }
 
 function readMail(read: EnvironmentReader, production: boolean): MailConfig {
@@ -213,8 +236,8 @@ class EnvironmentReader {
     return this.#env[name]?.trim() || undefined
   }
 
-  require(...names: string[]): void {
-    for (const name of names) if (!this.text(name)) this.problem(name, 'is required in production')
+  require(when: string, ...names: string[]): void {
+    for (const name of names) if (!this.text(name)) this.problem(name, `is required ${when}`)
   }
 
   integer(name: string, fallback: number, min: number, max: number): number {

@@ -77,6 +77,30 @@ describe('the configuration', () => {
     )
   })
 
+  it('takes a Redis for several nodes, which need the same database and secrets', () => {
+    const REDIS_URL = 'redis://cache:6379'
+    const DATABASE_URL = 'postgres://parley@db/parley'
+    expect(readConfig({ SECRET_KEY_BASE: SECRET, VAULT_KEY: SECRET, REDIS_URL, DATABASE_URL }).redis).toEqual(
+      {
+        url: REDIS_URL,
+        cluster: false,
+      },
+    )
+    expect(
+      readConfig({ SECRET_KEY_BASE: SECRET, VAULT_KEY: SECRET, REDIS_URL, DATABASE_URL, REDIS_CLUSTER: 'on' })
+        .redis?.cluster,
+    ).toBe(true)
+    expect(problemsOf({ REDIS_URL, SECRET_KEY_BASE: '', VAULT_KEY: '' })).toEqual([
+      'REDIS_URL needs DATABASE_URL: several nodes cannot share the embedded database.',
+      'SECRET_KEY_BASE is required with REDIS_URL, the same for all nodes.',
+      'VAULT_KEY is required with REDIS_URL, the same for all nodes.',
+    ])
+    expect(problemsOf({ REDIS_CLUSTER: 'on' })).toEqual(['REDIS_CLUSTER needs REDIS_URL.'])
+    expect(problemsOf({ DATABASE_URL, REDIS_URL: 'http://cache' })).toEqual([
+      'REDIS_URL must be a URL that starts with redis:// or rediss://.',
+    ])
+  })
+
   it('wants its address and secrets in production', () => {
     const problems = problemsOf({ NODE_ENV: 'production', SECRET_KEY_BASE: '', VAULT_KEY: '' })
     expect(problems).toEqual([

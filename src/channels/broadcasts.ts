@@ -1,54 +1,53 @@
 import type { Started } from '../domain/conversations.ts'
 import type { EventBus, MessageChange } from '../domain/events.ts'
-import type { Endpoint } from '../realtime/endpoint.ts'
 import { newConversationView } from '../views/conversations.ts'
 import type { Dialect } from '../views/dialect.ts'
 import { deletionView, messageEventView } from '../views/messages.ts'
+import type { ConversationFeeds } from './conversation-feeds.ts'
 import { conversationTopic, userTopic } from './topics.ts'
-import type { Visibility } from './visibility.ts'
 
-/** Brings what the domain has committed to the sockets it concerns. */
+/** Brings what is committed in conversations to their members. */
 export class Broadcasts {
-  readonly #endpoint: Endpoint
+  readonly #feeds: ConversationFeeds
   readonly #dialect: Dialect
 
-  constructor(endpoint: Endpoint, events: EventBus, dialect: Dialect, visibility: Visibility) {
-    this.#endpoint = endpoint
+  constructor(feeds: ConversationFeeds, events: EventBus, dialect: Dialect) {
+    this.#feeds = feeds
     this.#dialect = dialect
-    events.on('message_sent', (change) => this.#toRecipients('new_message', change))
-    events.on('message_edited', (change) =>
-      this.#toRecipients('edit_message', change, { seq: change.editSeq }),
-    )
-    events.on('message_deleted', ({ conversationId, groupId, seq }) => {
-      this.#toConversation(conversationId, 'delete_message', deletionView(groupId, seq))
+    events.on('message_sent', (change) => this.#toRecipients('new_message', change, change.seq))
+    events.on('message_edited', (change) => {
+      this.#toRecipients('edit_message', change, change.editSeq, { seq: change.editSeq })
     })
-    events.on('member_left', ({ conversationId, userId }) => {
-      this.#toConversation(conversationId, 'leave_conversation', { user_id: userId })
-      endpoint.closeChannels(conversationTopic(conversationId), userId)
+    events.on('message_deleted', ({ conversationId, groupId, seq, memberIds: userIds }) => {
+      const payload = deletionView(groupId, seq)
+      const topic = conversationTopic(conversationId)
+      feeds.send({ conversationId, seq, topic, userIds, event: 'delete_message', payload })
     })
-    events.on('hidden_changed', ({ userId, hidden }) => visibility.setHidden(userId, hidden))
-    events.on('sessions_revoked', ({ sessionIds }) => {
-      const revoked = new Set(sessionIds)
-      endpoint.disconnect((identity) => revoked.has(identity.sessionId))
+    events.on('member_left', ({ conversationId, userId: leaverId, seq, memberIds: userIds }) => {
+      const payload = { user_id: leaverId }
+      const topic = conversationTopic(conversationId)
+      feeds.send({ conversationId, seq, topic, userIds, event: 'leave_conversation', payload, leaverId })
     })
   }
 
   /** Tells every member of a conversation that it is new, or changed. @returns its id. */
-  newConversation({ conversation, memberIds }: Started): string {
+  newConversation({ conversation, memberIds, lastSeq: seq }: Started): string {
     const payload = newConversationView(this.#dialect, conversation, memberIds)
-    for (const userId of memberIds)
-      this.#endpoint.pubsub.broadcast(userTopic(userId), 'new_conversation', payload)
-    return conversation.id
-  }
-
-  #toRecipients(event: string, change: MessageChange, more?: { seq: number }): void {
-    for (const copy of change.copies) {
-      const payload = { ...messageEventView(this.#dialect, change, copy), ...more }
-      this.#endpoint.pubsub.broadcast(userTopic(copy.recipientId), event, payload)
+    const conversationId = conversation.id
+    for (const userId of memberIds) {
+      const to = { topic: userTopic(userId), userIds: [userId] }
+      this.#feeds.send({ conversationId, seq, ...to, event: 'new_conversation', payload, begins: true })
     }
+    return conversationId
   }
 
-  #toConversation(id: string, event: string, payload: unknown): void {
-    this.#endpoint.pubsub.broadcast(conversationTopic(id), event, payload)
+  #toRecipients(event: string, change: MessageChange, place: number, more?: { seq: number }): void {
+    const { conversationId } = change
+    for (const copy of change.copies) {
+      const { recipientId } = copy
+      const payload = { ...messageEventView(this.#dialect, change, copy), ...more }
+      const to = { topic: userTopic(recipientId), userIds: [recipientId] }
+      this.#feeds.send({ conversationId, seq: place, ...to, event, payload })
+    }
   }
 }

@@ -6,9 +6,13 @@ import type { Services } from '../services.ts'
 import type { Dialect } from '../views/dialect.ts'
 import { Broadcasts } from './broadcasts.ts'
 import { conversationChannel } from './conversation.ts'
+import { ConversationFeeds } from './conversation-feeds.ts'
+import { followUsers } from './follow-users.ts'
 import { makeGuard } from './guard.ts'
+import { missedChanges, missedInRooms } from './missed.ts'
 import { roomChannel } from './room.ts'
 import { broadcastRooms } from './room-broadcasts.ts'
+import { RoomFeeds } from './room-feeds.ts'
 import { systemChannel } from './system.ts'
 import { TokenCheck } from './token-check.ts'
 import { Typing } from './typing.ts'
@@ -19,6 +23,8 @@ import { Visibility } from './visibility.ts'
 export interface ChatChannels {
   /** Who may connect with an access token; undefined: nobody. */
   admit(token: string | undefined): Identity | undefined
+  /** How often something that was missing here was read from the database. */
+  readonly catchUps: number
   stop(): void
 }
 
@@ -27,8 +33,11 @@ export function useChannels(endpoint: Endpoint, services: Services, dialect: Dia
   const tokens = new TokenCheck(services.sessions)
   const visibility = new Visibility(endpoint)
   const typing = new Typing(endpoint)
-  const broadcasts = new Broadcasts(endpoint, services.events, dialect, visibility)
-  broadcastRooms(endpoint, services.events, services.media)
+  const conversationFeeds = new ConversationFeeds(endpoint, missedChanges(services, dialect))
+  const roomFeeds = new RoomFeeds(endpoint, missedInRooms(services))
+  const broadcasts = new Broadcasts(conversationFeeds, services.events, dialect)
+  broadcastRooms(endpoint, roomFeeds, services.events, services.media)
+  followUsers(endpoint, services, visibility)
   const context = {
     services,
     dialect,
@@ -44,7 +53,13 @@ export function useChannels(endpoint: Endpoint, services: Services, dialect: Dia
     systemChannel(context),
     roomChannel(context),
   )
-  return { admit: (token) => tokens.admit(token), stop: () => typing.stop() }
+  return {
+    admit: (token) => tokens.admit(token),
+    get catchUps() {
+      return conversationFeeds.catchUps + roomFeeds.catchUps
+    },
+    stop: () => typing.stop(),
+  }
 }
 
 /** How the chat's expected failures are told on a socket; undefined for a bug. */

@@ -1,6 +1,7 @@
 import { type Typist, Typists } from '../domain/typists.ts'
 import type { Channel } from '../realtime/channel.ts'
 import type { Endpoint } from '../realtime/endpoint.ts'
+import { Tracker } from '../realtime/tracker.ts'
 
 /** Who is typing in which conversation. */
 export class Typing {
@@ -8,10 +9,13 @@ export class Typing {
   readonly #typists: Typists<Typist>
 
   constructor(endpoint: Endpoint) {
+    const { clock, nodes, pubsub } = endpoint
     this.#endpoint = endpoint
-    this.#typists = new Typists(endpoint.clock, ({ place, userId }, isTyping) => {
-      const event = isTyping ? 'start_typing' : 'finish_typing'
-      endpoint.pubsub.broadcast(place, event, { user_id: userId })
+    this.#typists = new Typists(clock, new Tracker('typing', nodes, clock), {
+      tell({ place, userId }, isTyping) {
+        pubsub.broadcast(place, isTyping ? 'start_typing' : 'finish_typing', { user_id: userId })
+      },
+      tellLost: ({ place, userId }) => pubsub.broadcastHere(place, 'finish_typing', { user_id: userId }),
     })
   }
 

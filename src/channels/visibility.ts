@@ -15,7 +15,7 @@ export class Visibility {
   /** A channel has joined: shows it unless hidden, and tells it who is there. */
   joined(channel: Channel, hidden: boolean): void {
     if (!(this.#asked.get(channel) ?? hidden)) this.#track(channel)
-    channel.push('presence_state', this.#endpoint.presence.list(SYSTEM_TOPIC))
+    this.#endpoint.presence.pushState(channel)
   }
 
   left(channel: Channel): void {

@@ -106,13 +106,15 @@ export class Conversations {
 
   /** @throws AppError `no_conversation` */
   async open(conversationId: string, userId: string): Promise<ConversationDetails> {
-    const id = readConversationId(conversationId)
-    const details = detailsOf(this.#vault, await rosterOf(this.#db, id, userId), {
-      conversationId: id,
-      userId,
-    })
+    const details = await this.find(readConversationId(conversationId), userId)
     if (!details) throw new AppError('no_conversation')
     return details
+  }
+
+  /** The same by an id that is known to be one; undefined when the user is no member. */
+  async find(conversationId: string, userId: string): Promise<ConversationDetails | undefined> {
+    const roster = await rosterOf(this.#db, conversationId, userId)
+    return detailsOf(this.#vault, roster, { conversationId, userId })
   }
 
   /** Every conversation of a user, newest first, and everyone they share one with. */

@@ -4,7 +4,11 @@ import type { RoomUser } from '../db/queries/rooms.ts'
 /** What the rest of the server may want to know after it is committed. Nothing is emitted inside a transaction. */
 export interface DomainEvents {
   /** Sessions have ended: their sockets must close. */
-  sessions_revoked: { sessionIds: string[] }
+  sessions_revoked: {
+    sessionIds: string[]
+    /** Whether that was done on this node; otherwise it was found in the database. */
+    isHere: boolean
+  }
   /** A user asked to be hidden, or seen again. */
   hidden_changed: { userId: string; hidden: boolean }
   message_sent: MessageChange
@@ -15,10 +19,12 @@ export interface DomainEvents {
   member_left: { conversationId: string; userId: string; seq: number; memberIds: string[] }
   room_message: RoomMessage
   room_member_added: { roomId: string } & RoomUser
-  room_member_removed: { roomId: string } & RoomUser
-  /** How many members of a room are connected to it has changed. */
+  room_member_removed: { roomId: string; seq: number } & RoomUser
+  /** How many members of a room are connected to it has changed. Every node emits it for itself. */
   room_online: { roomId: string; count: number }
   room_typing: { roomId: string; username: string; isTyping: boolean }
+  /** Someone was typing when their node went away. Every node that is left emits it for itself. */
+  room_typist_lost: { roomId: string; username: string }
 }
 
 /** A message with the encrypted copy of each recipient. Times are milliseconds since the epoch. */

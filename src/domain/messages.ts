@@ -7,6 +7,7 @@ import {
   findDeletion,
   type MessageRef,
 } from '../db/queries/change-message.ts'
+import { type Change, type Position, positionsOf, readFirstChanges } from '../db/queries/changes.ts'
 import { type HistoryQuery, type Message, readHistories } from '../db/queries/messages.ts'
 import type { Copy } from '../db/queries/send-batch.ts'
 import { AppError } from '../errors.ts'
@@ -19,7 +20,7 @@ import { busy } from './persist.ts'
 import type { SendQueue } from './send-queue.ts'
 import { readClientMessageId, readUuid } from './uuid.ts'
 
-export type { Change } from '../db/queries/changes.ts'
+export type { Change, Position } from '../db/queries/changes.ts'
 export type { Message } from '../db/queries/messages.ts'
 export type { Sent } from './lane.ts'
 export { readRecipients } from './recipients.ts'
@@ -30,6 +31,7 @@ const LONGEST_PAGE = 100
 /** Pages of one statement: as all wait for the last, long ones, which may be large, do not go with many. */
 const PAGES_AT_ONCE = 16
 const LONG_PAGES_AT_ONCE = 2
+const MISSED_AT_ONCE = 200
 
 /** How often a conversation may change under an edit before its author is told to come back. */
 const MOST_TRIES = 100
@@ -151,6 +153,20 @@ export class Messages {
     const items = found.slice(0, pageSize)
     const last = found.length > pageSize ? items.at(-1) : undefined
     return { items, pageToken: last ? this.#pageTokens.seal(scope, String(last.seq)) : null }
+  }
+
+  /** Where all the conversations of some users stand. */
+  positions(userIds: readonly string[]): Promise<Position[]> {
+    return positionsOf(this.#db, userIds)
+  }
+
+  /** The first changes of a conversation after a place, for one user; undefined when they are no member. */
+  missed(
+    userId: string,
+    conversationId: string,
+    afterSeq: number,
+  ): Promise<{ upTo: number; isLast: boolean; changes: Change[] } | undefined> {
+    return readFirstChanges(this.#db, { conversationId, userId, afterSeq, limit: MISSED_AT_ONCE })
   }
 
   /** The first page, for a member who enters the conversation. @throws AppError `no_conversation` */

@@ -40,9 +40,13 @@ export class Revocations {
 
   /** Remembers and announces sessions that are revoked for good: call it after the commit. */
   announce(revocations: Revocation[]): void {
+    this.#remember(revocations, true)
+  }
+
+  #remember(revocations: Revocation[], isHere: boolean): void {
     const fresh = revocations.filter(({ id }) => !this.#revokedAt.has(id))
     for (const { id, revokedAt } of fresh) this.#revokedAt.set(id, revokedAt.getTime())
-    if (fresh.length) this.#events.emit('sessions_revoked', { sessionIds: fresh.map(({ id }) => id) })
+    if (fresh.length) this.#events.emit('sessions_revoked', { sessionIds: fresh.map(({ id }) => id), isHere })
   }
 
   /** Loads what was revoked before this process lived, then keeps up with other processes on the database. */
@@ -50,7 +54,7 @@ export class Revocations {
     await this.#load(this.#clock.now() - MEMORY_MS)
     this.#timers = [this.#clock.every(PRUNE_MS, () => this.#prune())]
     // The embedded database has no other process.
-    if (this.#db.kind === 'postgres') this.#timers.push(this.#clock.every(POLL_MS, () => this.#startPoll()))
+    if (this.#db.kind === 'postgres') this.#timers.push(this.#clock.every(POLL_MS, () => this.poll()))
   }
 
   /** Resolves when no query is on its way any more. */
@@ -59,7 +63,8 @@ export class Revocations {
     await this.#poll
   }
 
-  #startPoll(): void {
+  /** Looks for what other nodes revoked. They may say that there is something; it is looked for all the same. */
+  poll(): void {
     this.#poll ??= this.#keepUp().finally(() => {
       this.#poll = undefined
     })
@@ -76,7 +81,7 @@ export class Revocations {
 
   async #load(since: number): Promise<void> {
     const now = this.#clock.now()
-    this.announce(await listRevocations(this.#db.orm, new Date(since)))
+    this.#remember(await listRevocations(this.#db.orm, new Date(since)), false)
     this.#seenUntil = now
   }
 

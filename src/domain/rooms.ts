@@ -2,7 +2,12 @@ import { nanoid } from 'nanoid'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { isUniqueViolation } from '../db/failures.ts'
-import { findByClientMessageId, findRoomMessage, listRoomMessages } from '../db/queries/room-messages.ts'
+import {
+  findByClientMessageId,
+  findRoomMessage,
+  listRoomMessages,
+  listRoomMessagesAfter,
+} from '../db/queries/room-messages.ts'
 import {
   deleteRoomMember,
   findRoom,
@@ -12,6 +17,9 @@ import {
   lockRoom,
   type Room,
   type RoomListQuery,
+  roomMembersAmong,
+  roomPositions,
+  takeRoomSeq,
 } from '../db/queries/rooms.ts'
 import { AppError, invalidField } from '../errors.ts'
 import { Backlog } from './backlog.ts'
@@ -36,6 +44,15 @@ export type { MediaFormat } from './media.ts'
 export type { RoomUser } from './room-members.ts'
 export type { RoomMessage, RoomPost } from './room-posts.ts'
 
+/** A part of what was sent to a room since a place. */
+export interface MissedMessages {
+  /** The place up to which there is nothing else. */
+  upTo: number
+  isLast: boolean
+  messages: RoomMessage[]
+  memberIds: Set<string>
+}
+
 interface RoomTools {
   db: Database
   clock: Clock
@@ -46,6 +63,7 @@ interface RoomTools {
 
 const PAGE_SIZE = 10
 const MAX_NAME = 120
+const MISSED_AT_ONCE = 100
 
 /** What may wait to be stored before more is turned away. */
 const BACKLOG = { changes: 10_000, size: 64 * 1024 * 1024 }
@@ -139,16 +157,16 @@ export class Rooms {
   async removeMember(roomId: string, userId: string, targetId: string): Promise<void> {
     const id = readRoomId(roomId)
     return this.#turns.take(id, async () => {
-      const removed = await this.#db.transaction(async (tx) => {
+      const { seq, ...removed } = await this.#db.transaction(async (tx) => {
         const room = await lockRoom(tx, id)
         await requireRoomMember(tx, id, userId)
         const target = await requireRoomUser(tx, targetId)
         if (userId !== room?.creatorId && userId !== target.userId) throw new AppError('forbidden')
         if (target.userId === room?.creatorId) throw new AppError('creator_stays')
         if (!(await deleteRoomMember(tx, id, target.userId))) throw new AppError('not_found')
-        return target
+        return { ...target, seq: (await takeRoomSeq(tx, id)) as number }
       })
-      this.#events.emit('room_member_removed', { roomId: id, ...removed })
+      this.#events.emit('room_member_removed', { roomId: id, seq, ...removed })
     })
   }
 
@@ -204,6 +222,31 @@ export class Rooms {
     const items = found.slice(0, PAGE_SIZE)
     const last = found.length > PAGE_SIZE ? items.at(-1) : undefined
     return { items, pageToken: last ? this.#pageTokens.seal(scope, String(last.seq)) : null }
+  }
+
+  /** The places of the latest changes of some rooms; those that are not there are left out. */
+  positions(roomIds: readonly string[]): Promise<{ id: string; lastSeq: number }[]> {
+    return roomPositions(this.#db.orm, roomIds)
+  }
+
+  /**
+   * The first messages of a room after a place, and which of some users are members after all these; undefined without a
+   * room.
+   */
+  async missed(
+    roomId: string,
+    after: number,
+    userIds: readonly string[],
+  ): Promise<MissedMessages | undefined> {
+    const db = this.#db.orm
+    // In this order: whoever is put out by now was put out after what is read before.
+    const [position] = await roomPositions(db, [roomId])
+    if (!position) return undefined
+    const messages = await listRoomMessagesAfter(db, { roomId, after, limit: MISSED_AT_ONCE })
+    const memberIds = await roomMembersAmong(db, roomId, userIds)
+    const last = messages.at(-1)
+    const isLast = messages.length < MISSED_AT_ONCE
+    return { upTo: Math.max(isLast ? position.lastSeq : 0, last?.seq ?? 0), isLast, messages, memberIds }
   }
 
   #store(draft: RoomDraft): Promise<RoomMessage> {

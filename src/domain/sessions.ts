@@ -82,6 +82,11 @@ export class Sessions {
     this.#janitor.start()
   }
 
+  /** Looks for sessions that other nodes revoked, which it does twice a second anyway. */
+  pollRevocations(): void {
+    this.#revocations.poll()
+  }
+
   /** Resolves when no query is on its way any more. */
   async stop(): Promise<void> {
     await Promise.all([this.#revocations.stop(), this.#janitor.stop()])

@@ -4,6 +4,7 @@ import type { Endpoint } from '../realtime/endpoint.ts'
 import type { Services } from '../services.ts'
 import type { Dialect } from '../views/dialect.ts'
 import type { RateLimits } from './plugins/rate-limit.ts'
+import type { SharedCounter } from './plugins/rate-limit-store.ts'
 
 /** A letter in the development mailbox. */
 export interface DeliveredLetter {
@@ -25,8 +26,14 @@ export interface HttpOptions {
   services: Services
   dialect: Dialect
   database: { ping(): Promise<void> }
-  /** Whether the process is past its start and not yet draining. */
-  readiness: { ready(): boolean }
+  /** Counts what concerns signing in over all nodes; absent on a single one. */
+  sharedCounter?: SharedCounter | undefined
+  readiness: {
+    /** Whether the process is past its start and not yet draining. */
+    ready(): boolean
+    /** Whether the other nodes can be reached; a node that is alone reaches all there are. */
+    reachesNodes(): boolean
+  }
   registry: Registry
   /** The development mailbox, newest letter first; absent when letters really leave. */
   mailbox?: { readonly letters: readonly DeliveredLetter[] } | undefined

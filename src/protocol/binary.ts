@@ -39,6 +39,17 @@ export function encodeBinaryBroadcast({ topic, event }: Broadcast, data: Uint8Ar
   return encode(BROADCAST, [topic, event], data)
 }
 
+/** Reads what `encodeBinaryBroadcast` made. */
+export function decodeBinaryBroadcast(bytes: Buffer): Broadcast {
+  const topicEnd = 3 + bytes[1]!
+  const eventEnd = topicEnd + bytes[2]!
+  return {
+    topic: bytes.toString('utf8', 3, topicEnd),
+    event: bytes.toString('utf8', topicEnd, eventEnd),
+    payload: bytes.subarray(eventEnd),
+  }
+}
+
 /** @throws RangeError when a string is longer than its length byte can say (255 bytes). */
 function encode(kind: number, strings: string[], data: Uint8Array): Uint8Array {
   const encoded = strings.map((text) => Buffer.from(text))

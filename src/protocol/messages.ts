@@ -35,6 +35,11 @@ export interface Broadcast {
   payload: unknown
 }
 
+/** A payload that is JSON already, for what many are sent. */
+export class EncodedJson {
+  constructor(readonly text: string) {}
+}
+
 /** A frame no client of the protocol would send: the connection cannot be understood any more. */
 export class MalformedFrame extends Error {
   constructor(reason: string) {

@@ -1,7 +1,14 @@
-import { decodeBinaryPush, encodeBinaryBroadcast, encodeBinaryPush, encodeBinaryReply } from './binary.ts'
+import {
+  decodeBinaryBroadcast,
+  decodeBinaryPush,
+  encodeBinaryBroadcast,
+  encodeBinaryPush,
+  encodeBinaryReply,
+} from './binary.ts'
 import {
   type Broadcast,
   type ClientMessage,
+  EncodedJson,
   MalformedFrame,
   type Push,
   type Ref,
@@ -33,12 +40,24 @@ export const v2: Serializer = {
   },
   encodePush(push) {
     if (push.payload instanceof Uint8Array) return encodeBinaryPush(push, push.payload)
+    if (push.payload instanceof EncodedJson) {
+      const head = JSON.stringify([push.joinRef, push.ref, push.topic, push.event])
+      return `${head.slice(0, -1)},${push.payload.text}]`
+    }
     return JSON.stringify([push.joinRef, push.ref, push.topic, push.event, push.payload])
   },
   encodeBroadcast(broadcast) {
     if (broadcast.payload instanceof Uint8Array) return encodeBinaryBroadcast(broadcast, broadcast.payload)
     return JSON.stringify([null, null, broadcast.topic, broadcast.event, broadcast.payload])
   },
+}
+
+/** Reads a broadcast back from what `v2.encodeBroadcast` made of it: a binary message, or the bytes of a text. */
+export function decodeBroadcast(message: Buffer): Broadcast {
+  // A text is an array.
+  if (message[0] !== 0x5b) return decodeBinaryBroadcast(message)
+  const [, , topic, event, payload] = JSON.parse(message.toString())
+  return { topic, event, payload }
 }
 
 /** Version 1: objects of `topic, event, payload, ref`. It has no binary frames. */
@@ -56,8 +75,13 @@ export const v1: Serializer = {
   },
   encodeReply: ({ ref, topic, status, response }) =>
     JSON.stringify({ topic, event: 'phx_reply', payload: { status, response: jsonOf(response) }, ref }),
-  encodePush: ({ ref, topic, event, payload }) =>
-    JSON.stringify({ topic, event, payload: jsonOf(payload), ref }),
+  encodePush({ ref, topic, event, payload }) {
+    if (payload instanceof EncodedJson) {
+      const head = JSON.stringify({ topic, event, ref })
+      return `${head.slice(0, -1)},"payload":${payload.text}}`
+    }
+    return JSON.stringify({ topic, event, payload: jsonOf(payload), ref })
+  },
   encodeBroadcast: ({ topic, event, payload }) =>
     JSON.stringify({ topic, event, payload: jsonOf(payload), ref: null }),
 }

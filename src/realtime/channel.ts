@@ -35,7 +35,7 @@ export class Channel implements Subscriber {
     if (this.#phase === 'joined') this.socket.push({ ...this.#address, ref: null, event, payload })
   }
 
-  /** Sends an event to everyone in this channel's topic, its own client included. */
+  /** Sends an event to everyone in this channel's topic, on all nodes, its own client included. */
   broadcast(event: string, payload: unknown): void {
     this.socket.endpoint.pubsub.broadcast(this.topic, event, payload)
   }
@@ -62,8 +62,10 @@ export class Channel implements Subscriber {
   async join(message: ClientMessage, subtopic: string): Promise<void> {
     // Subscribed before anything is read: what is broadcast in between is held back, not lost.
     this.#held = []
-    this.socket.endpoint.pubsub.subscribe(this.topic, this)
+    const subscribed = this.socket.endpoint.pubsub.subscribe(this.topic, this)
     try {
+      if (subscribed) await subscribed
+      if (this.#isClosed) return
       const { state, reply = {} } = await this.#definition.join(this, subtopic, message.payload)
       if (this.#isClosed) return
       this.#state = state

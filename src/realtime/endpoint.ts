@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { matchTopic } from '../protocol/topics.ts'
 import { type AnyChannelDefinition, Refusal } from './definition.ts'
+import type { Nodes } from './nodes.ts'
 import { Presence } from './presence.ts'
 import { PubSub, type Subscriber } from './pubsub.ts'
 import { CloseCode, type Identity } from './socket.ts'
 import { TokenBuckets } from './token-buckets.ts'
+import { Tracker } from './tracker.ts'
 import { Writer } from './writer.ts'
 
 /** How an expected failure is told to a client. */
@@ -35,6 +37,8 @@ export interface Connection {
 
 export interface EndpointOptions {
   clock: Clock
+  /** This node among the others. */
+  nodes: Nodes
   logger: Logger
   /** Topics joined on one socket. */
   maxChannels: number
@@ -53,11 +57,12 @@ const DRAIN_BATCHES = 20
 const DRAIN_PAUSE_MS = 50
 const DRAIN_PATIENCE_MS = 10_000
 
-/** All connections of this process, and what they share: channels, topics, presence, the writer. */
+/** All connections of this node, and what they share: channels, topics, presence, the writer. */
 export class Endpoint {
   readonly clock: Clock
   readonly maxChannels: number
-  readonly pubsub = new PubSub<Subscriber>()
+  readonly nodes: Nodes
+  readonly pubsub: PubSub<Subscriber>
   readonly presence: Presence
   readonly writer: Writer
   readonly #options: EndpointOptions
@@ -69,11 +74,13 @@ export class Endpoint {
   #draining = false
 
   constructor(options: EndpointOptions) {
-    const { clock, maxChannels, maxBufferedBytes, rateLimit } = options
+    const { clock, nodes, maxChannels, maxBufferedBytes, rateLimit } = options
     this.#options = options
     this.clock = clock
     this.maxChannels = maxChannels
-    this.presence = new Presence(this.pubsub, clock)
+    this.nodes = nodes
+    this.pubsub = new PubSub(nodes.backplane)
+    this.presence = new Presence(this.pubsub, new Tracker('presence', nodes, clock), clock)
     this.writer = new Writer(maxBufferedBytes, clock)
     if (rateLimit) {
       this.#events = new TokenBuckets(rateLimit.eventBurst, rateLimit.eventsPerSecond, clock)
@@ -127,14 +134,14 @@ export class Endpoint {
     this.#sockets.delete(socket)
   }
 
-  /** Closes the sockets that belong to someone, or some session (1001: come back if you may). */
+  /** Closes the sockets of this node that belong to someone, or some session (1001: come back if you may). */
   disconnect(belongs: (identity: Identity) => boolean): void {
     for (const socket of [...this.#sockets]) {
       if (belongs(socket.identity)) socket.close(CloseCode.goingAway, 'session ended')
     }
   }
 
-  /** Puts a user out of a topic: `phx_close` on each of their sockets that joined it. */
+  /** Puts a user out of a topic: `phx_close` on each of their sockets on this node that joined it. */
   closeChannels(topic: string, userId: string): void {
     for (const subscriber of [...this.pubsub.subscribers(topic)]) {
       if (subscriber.userId === userId) subscriber.close()

@@ -22,3 +22,9 @@ export function encodeFrame(message: string | Uint8Array): Buffer {
   else frame.set(message, header)
   return frame
 }
+
+/** The message in a frame that `encodeFrame` made. */
+export function messageOf(frame: Buffer): Buffer {
+  const length = frame[1]!
+  return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10)
+}

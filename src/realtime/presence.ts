@@ -1,24 +1,36 @@
 import type { Clock } from '../clock.ts'
+import { EncodedJson } from '../protocol/messages.ts'
 import type { Channel } from './channel.ts'
 import type { PubSub, Subscriber } from './pubsub.ts'
 import { type Meta, type PresenceState, Roster } from './roster.ts'
+import type { Entry, GroupChange, Tracker } from './tracker.ts'
 
-/** Diffs gather this long, so that many people who enter at once cost each client a few frames. */
-const COALESCE_MS = 100
+/**
+ * Diffs gather this long, so that many people who enter at once cost each client a few frames; a little longer for each
+ * who is there, since everyone is told of everyone.
+ */
+const COALESCE_MS = 50
+const COALESCE_MS_PER_KEY = 0.125
+const COALESCE_MOST_MS = 1_000
 
-type Tracked = { topic: string; key: string; ref: string }
+interface Tracked {
+  topic: string
+  ref: string
+}
 
-/** Who is in which topic, in the format that Phoenix's `Presence` client understands. */
+/** Who is in which topic, on all nodes, in the format that Phoenix's `Presence` client understands. */
 export class Presence {
   readonly #pubsub: PubSub<Subscriber>
   readonly #clock: Clock
+  readonly #tracker: Tracker
   readonly #rosters = new Map<string, Roster>()
   readonly #tracked = new Map<Channel, Tracked>()
-  #nextRef = 1
 
-  constructor(pubsub: PubSub<Subscriber>, clock: Clock) {
+  constructor(pubsub: PubSub<Subscriber>, tracker: Tracker, clock: Clock) {
     this.#pubsub = pubsub
     this.#clock = clock
+    this.#tracker = tracker
+    tracker.onChange((change) => this.#follow(change))
   }
 
   /**
@@ -29,26 +41,22 @@ export class Presence {
     if (key in Object.prototype) throw new RangeError(`${key} cannot be the key of a presence`)
     if (this.#tracked.has(channel)) return
     const { topic } = channel
-    const ref = this.#makeRef()
-    this.#tracked.set(channel, { topic, key, ref })
-    this.#change(topic, (roster) => roster.add(key, { ...meta, phx_ref: ref }))
+    this.#tracked.set(channel, { topic, ref: this.#tracker.track(topic, key, meta) })
   }
 
   /** Replaces the meta of a tracked channel. */
   update(channel: Channel, meta: Record<string, unknown>): void {
     const tracked = this.#tracked.get(channel)
     if (!tracked) return
-    const { topic, key, ref: oldRef } = tracked
-    tracked.ref = this.#makeRef()
-    const successor: Meta = { ...meta, phx_ref: tracked.ref, phx_ref_prev: oldRef }
-    this.#change(topic, (roster) => roster.update(key, oldRef, successor))
+    const { topic, ref } = tracked
+    tracked.ref = this.#tracker.update(topic, ref, { ...meta, phx_ref_prev: ref })
   }
 
   untrack(channel: Channel): void {
     const tracked = this.#tracked.get(channel)
     if (!tracked) return
     this.#tracked.delete(channel)
-    this.#change(tracked.topic, (roster) => roster.remove(tracked.key, tracked.ref))
+    this.#tracker.untrack(tracked.topic, tracked.ref)
   }
 
   /** Everyone in a topic, as `presence_state` tells it. */
@@ -56,23 +64,32 @@ export class Presence {
     return this.#rosters.get(topic)?.state() ?? {}
   }
 
-  #change(topic: string, apply: (roster: Roster) => void): void {
+  /** Tells a channel who is there: the first thing Phoenix's client waits for. */
+  pushState(channel: Channel): void {
+    const json = this.#rosters.get(channel.topic)?.stateJson() ?? '{}'
+    channel.push('presence_state', new EncodedJson(json))
+  }
+
+  #follow({ group: topic, joins, leaves }: GroupChange): void {
     let roster = this.#rosters.get(topic)
     if (!roster) {
       roster = new Roster()
       this.#rosters.set(topic, roster)
     }
     const isScheduled = roster.hasChanges
-    apply(roster)
-    if (!isScheduled) this.#clock.after(COALESCE_MS, () => this.#tell(topic, roster))
+    for (const entry of joins) roster.add(entry.key, metaOf(entry))
+    for (const { key, ref } of leaves) roster.remove(key, ref)
+    if (isScheduled || !roster.hasChanges) return
+    const wait = Math.min(COALESCE_MS + roster.size * COALESCE_MS_PER_KEY, COALESCE_MOST_MS)
+    this.#clock.after(wait, () => this.#tell(topic, roster))
   }
 
   #tell(topic: string, roster: Roster): void {
-    this.#pubsub.broadcast(topic, 'presence_diff', roster.takeDiff())
-    if (roster.isEmpty) this.#rosters.delete(topic)
+    this.#pubsub.broadcastHere(topic, 'presence_diff', roster.takeDiff())
+    if (roster.size === 0) this.#rosters.delete(topic)
   }
+}
 
-  #makeRef(): string {
-    return (this.#nextRef++).toString(36)
-  }
+function metaOf({ ref, meta }: Entry): Meta {
+  return { ...(meta as object), phx_ref: ref }
 }

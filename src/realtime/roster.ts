@@ -14,14 +14,22 @@ export interface PresenceDiff {
   leaves: PresenceState
 }
 
+/** All metas of one key. */
+interface Presences {
+  metas: Map<string, Meta>
+  /** The key and its metas as they appear in the state; absent since they changed. */
+  json?: string | undefined
+}
+
 /** Who is present in one topic, and what changed since that was last told. Pure data. */
 export class Roster {
-  readonly #metas = new Map<string, Map<string, Meta>>()
+  readonly #presences = new Map<string, Presences>()
   #joins: [key: string, meta: Meta][] = []
   #leaves: [key: string, meta: Meta][] = []
 
-  get isEmpty(): boolean {
-    return this.#metas.size === 0
+  /** The number of keys. */
+  get size(): number {
+    return this.#presences.size
   }
 
   get hasChanges(): boolean {
@@ -29,31 +37,38 @@ export class Roster {
   }
 
   add(key: string, meta: Meta): void {
-    const metas = this.#metas.get(key)
-    if (metas) metas.set(meta.phx_ref, meta)
-    else this.#metas.set(key, new Map([[meta.phx_ref, meta]]))
+    const presences = this.#presences.get(key)
+    if (presences) {
+      presences.metas.set(meta.phx_ref, meta)
+      presences.json = undefined
+    } else {
+      this.#presences.set(key, { metas: new Map([[meta.phx_ref, meta]]) })
+    }
     this.#joins.push([key, meta])
   }
 
-  /** Replaces a meta by its successor, which carries `phx_ref_prev`: a leave and a join in the same diff. */
-  update(key: string, oldRef: string, meta: Meta): void {
-    this.remove(key, oldRef)
-    this.add(key, meta)
-  }
-
   remove(key: string, ref: string): void {
-    const metas = this.#metas.get(key)
-    const meta = metas?.get(ref)
-    if (!metas || !meta) return
-    metas.delete(ref)
-    if (metas.size === 0) this.#metas.delete(key)
+    const presences = this.#presences.get(key)
+    const meta = presences?.metas.get(ref)
+    if (!presences || !meta) return
+    presences.metas.delete(ref)
+    presences.json = undefined
+    if (presences.metas.size === 0) this.#presences.delete(key)
     this.#leaves.push([key, meta])
   }
 
   state(): PresenceState {
-    const state: PresenceState = {}
-    for (const [key, metas] of this.#metas) state[key] = { metas: [...metas.values()] }
-    return state
+    return JSON.parse(this.stateJson())
+  }
+
+  /** The state as JSON. Each key is written once, however many ask: everyone who enters does. */
+  stateJson(): string {
+    const entries: string[] = []
+    for (const [key, presences] of this.#presences) {
+      presences.json ??= `${JSON.stringify(key)}:${JSON.stringify({ metas: [...presences.metas.values()] })}`
+      entries.push(presences.json)
+    }
+    return `{${entries.join(',')}}`
   }
 
   /**

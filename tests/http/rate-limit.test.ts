@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { clockStore } from '../../src/http/plugins/rate-limit-store.ts'
+import { windowStore } from '../../src/http/plugins/rate-limit-store.ts'
 import { type SignedIn, startApi, type TestApi } from '../support/api.ts'
 import { ManualClock } from '../support/clock.ts'
 import { openTestDatabase } from '../support/database.ts'
@@ -174,7 +174,7 @@ it('lifts the limits when it is told to', async () => {
 
 describe('the store', () => {
   it('forgets the keys not seen for longest, so that it cannot grow without end', async () => {
-    const Store = clockStore(new ManualClock())
+    const Store = windowStore(new ManualClock())
     const store = new Store({})
     const count = (key: string) =>
       new Promise<number>((resolve) =>

@@ -34,7 +34,7 @@ describe('a roster', () => {
       joins: { ann: { metas: [meta('1')] } },
       leaves: { ann: { metas: [meta('1')] } },
     })
-    expect(roster.isEmpty).toBe(true)
+    expect(roster.size).toBe(0)
   })
 
   it('passes over what it does not know', () => {

@@ -16,6 +16,7 @@ const CONFIG: Config = {
   frontendUrl: 'http://localhost:3000',
   dataDir: '/nowhere',
   database: { kind: 'embedded', dir: 'memory://' },
+  redis: null,
   secretKeyBase: 'a secret for tests, not for anything else',
   vaultSecrets: ['another secret for tests, not for anything else'],
   mail: { kind: 'mailbox' },

@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import { onTestFinished } from 'vitest'
+import { LocalBackplane } from '../../src/infra/local-backplane.ts'
 import type { AnyChannelDefinition } from '../../src/realtime/definition.ts'
 import { Endpoint, type EndpointOptions } from '../../src/realtime/endpoint.ts'
+import { Nodes } from '../../src/realtime/nodes.ts'
 import { websocketTransport } from '../../src/realtime/websocket.ts'
 import { ManualClock } from './clock.ts'
 import { RawClient } from './raw-client.ts'
@@ -18,6 +20,7 @@ export async function startRealtime(definitions: AnyChannelDefinition[], overrid
   const crashes: object[] = []
   const endpoint = new Endpoint({
     clock,
+    nodes: new Nodes(LocalBackplane.alone(), clock),
     logger: { error: (details) => crashes.push(details) },
     maxChannels: 1000,
     maxBufferedBytes: 1_048_576,

@@ -3,6 +3,9 @@ import type { DomainEvents } from '../../src/domain/events.ts'
 import { PageTokens } from '../../src/domain/pagination.ts'
 import { RoomLife } from '../../src/domain/room-life.ts'
 import { Rooms } from '../../src/domain/rooms.ts'
+import { LocalBackplane } from '../../src/infra/local-backplane.ts'
+import { Nodes } from '../../src/realtime/nodes.ts'
+import { Tracker } from '../../src/realtime/tracker.ts'
 import { addUser } from './account-services.ts'
 import { ManualClock } from './clock.ts'
 import { openEventBus } from './event-bus.ts'
@@ -29,7 +32,13 @@ export function openRooms(db: Database, clock = new ManualClock()) {
   const files = openLibrary(db, { clock })
   const pageTokens = new PageTokens('a secret of thirty-two characters')
   const rooms = new Rooms({ db, clock, events, pageTokens, media: files.library })
-  const roomLife = new RoomLife({ clock, events })
+  const nodes = new Nodes(LocalBackplane.alone(), clock)
+  const roomLife = new RoomLife({
+    clock,
+    events,
+    visits: new Tracker('rooms', nodes, clock),
+    typing: new Tracker('room-typing', nodes, clock),
+  })
   return { db, clock, events, told, rooms, roomLife, media: files.library, fileCount: files.fileCount }
 }
 

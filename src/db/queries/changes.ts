@@ -44,6 +44,20 @@ export async function readChanges(
   return { lastSeq, joinedSeq, changes: found.length > limit ? 'too_many' : found.map(changeOf) }
 }
 
+/** The first of the changes after a place; undefined for one who is no member. */
+export async function readFirstChanges(
+  db: Database,
+  { conversationId, userId, afterSeq, limit }: ChangesQuery,
+): Promise<{ upTo: number; isLast: boolean; changes: Change[] } | undefined> {
+  const rows = await db.rows<ChangeRow>(CHANGES, [conversationId, userId, afterSeq, limit + 1])
+  const [first] = rows
+  if (!first) return undefined
+  const found = rows.filter((row) => row.kind !== null)
+  const changes = found.slice(0, limit).map(changeOf)
+  const isLast = found.length <= limit
+  return { upTo: isLast ? first.lastSeq : changes.at(-1)!.place, isLast, changes }
+}
+
 /** Where a conversation stands, and where one member came in. */
 export interface Position {
   userId: string

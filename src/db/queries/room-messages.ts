@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, type SQL } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Orm } from '../database.ts'
 import { media, roomMessages, users } from '../schema.ts'
@@ -74,6 +74,16 @@ export async function listRoomMessages(
 ): Promise<RoomMessage[]> {
   const isEarlier = and(eq(roomMessages.roomId, roomId), lt(roomMessages.seq, before))
   const rows = await selectMessages(db, isEarlier).orderBy(desc(roomMessages.seq)).limit(limit)
+  return rows.map(withPrevious)
+}
+
+/** The first messages of a room after a place in it, in order. */
+export async function listRoomMessagesAfter(
+  db: Orm,
+  { roomId, after, limit }: { roomId: string; after: number; limit: number },
+): Promise<RoomMessage[]> {
+  const isLater = and(eq(roomMessages.roomId, roomId), gt(roomMessages.seq, after))
+  const rows = await selectMessages(db, isLater).orderBy(asc(roomMessages.seq)).limit(limit)
   return rows.map(withPrevious)
 }
 

@@ -56,7 +56,7 @@ export async function lockRoom(tx: Orm, id: string): Promise<{ creatorId: string
   return row
 }
 
-/** Locks the room in the same way, and takes the next place in the order of its messages; undefined without a room. */
+/** Locks the room in the same way, and takes the next place in its order; undefined without a room. */
 export async function takeRoomSeq(tx: Orm, id: string): Promise<number | undefined> {
   const [row] = await tx
     .update(rooms)
@@ -91,6 +91,32 @@ export async function insertRoomMembers(tx: Orm, roomId: string, userIds: string
     .onConflictDoNothing()
     .returning({ userId: roomMembers.userId })
   return rows.map(({ userId }) => userId)
+}
+
+/** The places of the latest changes of some rooms. */
+export async function roomPositions(
+  db: Orm,
+  ids: readonly string[],
+): Promise<{ id: string; lastSeq: number }[]> {
+  if (ids.length === 0) return []
+  return db
+    .select({ id: rooms.id, lastSeq: rooms.lastSeq })
+    .from(rooms)
+    .where(inArray(rooms.id, [...ids]))
+}
+
+/** Which of some users are members of a room. */
+export async function roomMembersAmong(
+  db: Orm,
+  roomId: string,
+  userIds: readonly string[],
+): Promise<Set<string>> {
+  if (userIds.length === 0) return new Set()
+  const rows = await db
+    .select({ userId: roomMembers.userId })
+    .from(roomMembers)
+    .where(and(eq(roomMembers.roomId, roomId), inArray(roomMembers.userId, [...userIds])))
+  return new Set(rows.map(({ userId }) => userId))
 }
 
 /** Takes a member out; false for somebody who was none. */

@@ -20,7 +20,7 @@ export const rooms = pgTable('rooms', {
   creatorId: uuid('creator_id')
     .notNull()
     .references(() => users.id),
-  /** The seq of the room's latest message. */
+  /** The seq of the room's latest message or removal. */
   lastSeq: seq('last_seq').notNull().default(0),
   insertedAt: insertedAt(),
 })

@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { Sessions } from '../../domain/sessions.ts'
 import { AppError } from '../../errors.ts'
 import { callerIfKnown } from './authenticate.ts'
-import { clockStore } from './rate-limit-store.ts'
+import { type SharedCounter, sharedKey, windowStore } from './rate-limit-store.ts'
 
 /** Counts a request; throws `rate_limited` when it is one too many. */
 export type RateLimit = (request: FastifyRequest) => Promise<void>
@@ -30,16 +30,21 @@ interface RateLimitOptions {
   enabled: boolean
   clock: Clock
   sessions: Pick<Sessions, 'familyOf'>
+  /** Counts what concerns signing in over all nodes; absent on a single one. */
+  sharedCounter: SharedCounter | undefined
 }
 
 const MINUTE_MS = 60_000
 
+/** Starts the keys of sessions. */
+const SESSION = 'session '
+
 /** Sets up the limits of the HTTP API. */
 export async function createRateLimits(
   app: FastifyInstance,
-  { enabled, clock, sessions }: RateLimitOptions,
+  { enabled, clock, sessions, sharedCounter }: RateLimitOptions,
 ): Promise<RateLimits> {
-  await app.register(rateLimit, { global: false, store: clockStore(clock) })
+  await app.register(rateLimit, { global: false, store: windowStore(clock, sharedCounter) })
 
   const always = (options: CreateRateLimitOptions): RateLimit => {
     const check = app.createRateLimit({ ...options, timeWindow: MINUTE_MS })
@@ -50,11 +55,11 @@ export async function createRateLimits(
     }
   }
   const limit = enabled ? always : () => async () => {}
-  const lettersFromAddress = limit({ max: 30, keyGenerator: addressOf })
-  const letters = (): RateLimit => {
+  const lettersFromAddress = limit({ max: 30, keyGenerator: shared('letters from', addressOf) })
+  const letters = (kind: LetterKind): RateLimit => {
     const lettersToAccount = always({
       max: 1,
-      keyGenerator: (request) => callerIfKnown(request)?.userId ?? typedAccount(request),
+      keyGenerator: shared(kind, (request) => callerIfKnown(request)?.userId ?? typedAccount(request)),
     })
     return async (request) => {
       await lettersFromAddress(request)
@@ -63,11 +68,12 @@ export async function createRateLimits(
   }
   const presented = new WeakMap<FastifyRequest, string | undefined>()
   const refreshes = limit({
-    max: (_request, key) => (key.startsWith('session ') ? 30 : 600),
+    max: (_request, key) => (key.includes(SESSION) ? 30 : 600),
     async keyGenerator(request) {
       const token = presented.get(request)
       const sessionId = token === undefined ? undefined : await sessions.familyOf(token)
-      return sessionId === undefined ? addressOf(request) : `session ${sessionId}`
+      const key = sessionId === undefined ? addressOf(request) : SESSION + sessionId
+      return sharedKey('refreshes', key)
     },
   })
 
@@ -76,20 +82,25 @@ export async function createRateLimits(
       max: 1_200,
       keyGenerator: (request) => callerIfKnown(request)?.userId ?? addressOf(request),
     }),
-    loginsFromAddress: limit({ max: 600, keyGenerator: addressOf }),
-    loginsToAccount: limit({ max: 10, keyGenerator: typedAccount }),
-    registrations: limit({ max: 600, keyGenerator: addressOf }),
+    loginsFromAddress: limit({ max: 600, keyGenerator: shared('logins from', addressOf) }),
+    loginsToAccount: limit({ max: 10, keyGenerator: shared('logins to', typedAccount) }),
+    registrations: limit({ max: 600, keyGenerator: shared('registrations', addressOf) }),
     refreshes: (tokenOf) => async (request) => {
       presented.set(request, tokenOf(request))
       await refreshes(request)
     },
     letters: {
-      email_confirmation: letters(),
-      email_change: letters(),
-      password_reset: letters(),
-      email_verification: letters(),
+      email_confirmation: letters('email_confirmation'),
+      email_change: letters('email_change'),
+      password_reset: letters('password_reset'),
+      email_verification: letters('email_verification'),
     },
   }
+}
+
+/** Makes the keys of a limit those of all nodes. */
+function shared(limit: string, keyOf: (request: FastifyRequest) => string) {
+  return (request: FastifyRequest) => sharedKey(limit, keyOf(request))
 }
 
 function typedAccount({ body }: FastifyRequest): string {

@@ -8,6 +8,10 @@ type HealthOptions = Pick<HttpOptions, 'database' | 'readiness' | 'registry'> & 
 /** Milliseconds the database has to answer. */
 const PING_TIMEOUT_MS = 2_000
 
+/** All nodes lose Redis at once, and each still serves its own clients: none should be taken out of service. */
+const NO_REDIS = 'ok, but without redis'
+const SERVES = new Set(['ok', NO_REDIS])
+
 const Status = (description: string) => Type.Object({ status: Type.String() }, { description })
 const tags = ['Operation']
 const status = { tags, response: { 200: Status('Yes.'), 503: Status('No, for the reason given.') } }
@@ -23,7 +27,7 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
 
   app.get('/readyz', { schema: { ...status, summary: 'Whether it can serve' } }, async (_request, reply) => {
     const state = await readyStatus()
-    if (state !== 'ok') reply.code(503).header('retry-after', 1)
+    if (!SERVES.has(state)) reply.code(503).header('retry-after', 1)
     return { status: state }
   })
 
@@ -38,7 +42,8 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
 
   async function readyStatus(): Promise<string> {
     if (!readiness.ready()) return 'not ready'
-    return (await answersInTime(database, clock)) ? 'ok' : 'no database'
+    if (!(await answersInTime(database, clock))) return 'no database'
+    return readiness.reachesNodes() ? 'ok' : NO_REDIS
   }
 }
 

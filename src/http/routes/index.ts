@@ -17,12 +17,17 @@ import { whisperRoutes } from './whisper/index.ts'
 
 /** Adds every HTTP route to a server made by `createHttpServer`. */
 export async function registerRoutes(app: FastifyInstance, options: HttpOptions): Promise<void> {
-  const { config, endpoint, services, dialect } = options
+  const { config, endpoint, services, dialect, sharedCounter } = options
   const { clock, sessions } = services
   measureRequests(app, options.registry)
   identifyCallers(app)
   await documentRoutes(app)
-  const limits = await createRateLimits(app, { enabled: config.rateLimits, clock, sessions })
+  const limits = await createRateLimits(app, {
+    enabled: config.rateLimits,
+    clock,
+    sessions,
+    sharedCounter,
+  })
   const routeOptions: RouteOptions = { ...services, dialect, limits, contract: config.contract }
 
   await app.register(healthRoutes, { ...options, clock })

@@ -1,0 +1,101 @@
+import { createClient, createCluster } from 'redis'
+import type { RedisConfig } from '../config.ts'
+
+type Listener = (message: Buffer, channel: Buffer) => void
+
+/** What Parley asks of Redis, of one server or of a cluster. Commands fail at once while it cannot be reached. */
+export interface RedisLink {
+  readonly isReady: boolean
+  publish(channel: string, message: Buffer): Promise<unknown>
+  subscribe(channel: string, listener: Listener): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  /** Runs a Lua script on one key. */
+  eval(script: string, key: string, args: string[]): Promise<unknown>
+  /** Connects, and goes on trying until `close`. Resolves when it is connected. */
+  connect(): Promise<unknown>
+  close(): void
+}
+
+export interface LinkEvents {
+  lost(error: unknown): void
+  /** Connected, for the first time or again; what was subscribed still is. */
+  ready(): void
+}
+
+/** A connection that says nothing for this long is taken for dead; it is asked for a word more often than that. */
+const SILENCE_MS = 8_000
+const PING_MS = 2_500
+
+const socket = {
+  connectTimeout: 3_000,
+  socketTimeout: SILENCE_MS,
+  // All nodes lose Redis at the same moment: they should not come back in step.
+  reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1_000) + Math.random() * 200,
+}
+const common = { disableOfflineQueue: true, pingInterval: PING_MS, socket } as const
+
+/** Prepares a link; nothing is connected yet. */
+export function redisLink(config: RedisConfig, events: LinkEvents): RedisLink {
+  return config.cluster ? clusterLink(config.url, events) : serverLink(config.url, events)
+}
+
+function serverLink(url: string, { lost, ready }: LinkEvents): RedisLink {
+  const commands = createClient({ url, ...common })
+  const subscriptions = commands.duplicate()
+  const isReady = () => commands.isReady && subscriptions.isReady
+  for (const client of [commands, subscriptions]) {
+    client.on('error', lost)
+    client.on('ready', () => isReady() && ready())
+  }
+  return {
+    get isReady() {
+      return isReady()
+    },
+    publish: (channel, message) => commands.publish(channel, message),
+    subscribe: (channel, listener) => subscriptions.subscribe(channel, listener, true),
+    unsubscribe: (channel) => subscriptions.unsubscribe(channel),
+    eval: (script, key, args) => commands.eval(script, { keys: [key], arguments: args }),
+    connect: () => Promise.all([commands.connect(), subscriptions.connect()]),
+    close() {
+      commands.destroy()
+      subscriptions.destroy()
+    },
+  }
+}
+
+/** Channels are sharded: each lives on the node of its slot, so that more nodes carry more. */
+function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
+  const { username, password, protocol } = new URL(url)
+  const tls = protocol === 'rediss:' ? { tls: true as const } : {}
+  const cluster = createCluster({
+    rootNodes: [{ url }],
+    defaults: {
+      ...common,
+      socket: { ...socket, ...tls },
+      ...(username && { username: decodeURIComponent(username) }),
+      ...(password && { password: decodeURIComponent(password) }),
+    },
+  })
+  const away = new Set<string>()
+  cluster.on('error', lost)
+  cluster.on('node-error', (error, { address }) => {
+    away.add(address)
+    lost(error)
+  })
+  cluster.on('node-disconnect', ({ address }) => away.delete(address))
+  cluster.on('node-ready', ({ address }) => {
+    away.delete(address)
+    if (away.size === 0 && cluster.isOpen) ready()
+  })
+  return {
+    get isReady() {
+      return cluster.isOpen && away.size === 0
+    },
+    publish: (channel, message) => cluster.sPublish(channel, message),
+    subscribe: (channel, listener) => cluster.sSubscribe(channel, listener, true),
+    unsubscribe: (channel) => cluster.sUnsubscribe(channel),
+    eval: (script, key, args) => cluster.eval(script, { keys: [key], arguments: args }),
+    connect: () => cluster.connect(),
+    close: () => cluster.destroy(),
+  }
+}

@@ -1,0 +1,186 @@
+import type { Clock } from '../clock.ts'
+
+/** What a sequencer works with. */
+export interface SequencerTools<Item> {
+  clock: Clock
+  /** Takes an item in its turn. */
+  deliver(item: Item): void
+  /**
+   * Delivers what a stream holds after a position, from where it is stored; undefined: from where that should begin.
+   * @returns the new position, or undefined when the stream is no longer of concern.
+   */
+  catchUp(key: string, after: number | undefined): Promise<number | undefined>
+}
+
+/** A stream whose next item is missing. */
+interface Gap<Item> {
+  /** Items ahead of their turn. */
+  waiting: Map<number, Item>
+  /** The latest position that is known to exist. */
+  goal: number
+  isReading: boolean
+  cancel: () => void
+}
+
+/** An item ahead of its turn waits this long for those before it, which may be on their way from another node. */
+const PATIENCE_MS = 50
+/** A failed reading is tried again after this long. */
+const AGAIN_MS = 1_000
+/** How often a stream is read for a position that does not come. */
+const MOST_READS = 3
+
+/**
+ * Keeps numbered streams in order: each item is delivered once, after the one before it. What is missing is read from where
+ * it is stored, so that items may come late, twice, in any order, or not at all.
+ */
+export class Sequencer<Item> {
+  readonly #tools: SequencerTools<Item>
+  /** Undefined until `start`. */
+  #positions: Map<string, number> | undefined
+  #early: { key: string; seq: number; item: Item }[] = []
+  #gaps = new Map<string, Gap<Item>>()
+  #stopped = false
+
+  constructor(tools: SequencerTools<Item>) {
+    this.#tools = tools
+  }
+
+  get isStarted(): boolean {
+    return this.#positions !== undefined
+  }
+
+  /** The streams that are followed, and where they stand. */
+  get positions(): ReadonlyMap<string, number> {
+    return this.#positions ?? new Map()
+  }
+
+  /** Says where the streams stand. What came before this is taken in its turn now, even if it is not later than that. */
+  start(positions: Iterable<readonly [key: string, position: number]>): void {
+    const starting = new Map(positions)
+    for (const { key, seq } of this.#early) {
+      const position = starting.get(key)
+      if (position !== undefined && seq <= position) starting.set(key, seq - 1)
+    }
+    this.#positions = starting
+    const early = this.#early
+    this.#early = []
+    for (const { key, seq, item } of early) {
+      if (!this.accept(key, seq, item)) continue
+      this.#tools.deliver(item)
+      this.release(key)
+    }
+  }
+
+  /** Forgets what came before `start`, which failed. */
+  reset(): void {
+    this.#early = []
+  }
+
+  /** Follows a stream from a position, unless it is followed already. */
+  follow(key: string, position: number): void {
+    if (this.#positions?.has(key)) return
+    this.#positions?.set(key, position)
+    this.release(key)
+  }
+
+  /**
+   * Whether it is an item's turn: then it counts as delivered, and the caller delivers it and calls `release`. Otherwise it was
+   * here before, or waits.
+   */
+  accept(key: string, seq: number, item: Item): boolean {
+    const positions = this.#positions
+    if (!positions) {
+      this.#early.push({ key, seq, item })
+      return false
+    }
+    const gap = this.#gaps.get(key)
+    if (gap?.isReading) {
+      gap.goal = Math.max(gap.goal, seq)
+      return false
+    }
+    const position = positions.get(key)
+    if (position !== undefined && seq <= position) return false
+    if (position !== undefined && seq === position + 1) {
+      positions.set(key, seq)
+      return true
+    }
+    this.#wait(key, seq, item)
+    return false
+  }
+
+  /** Delivers what waited for the item that was accepted. */
+  release(key: string): void {
+    const gap = this.#gaps.get(key)
+    if (!gap || gap.isReading) return
+    let position = this.#positions?.get(key)
+    if (position === undefined) return
+    for (let item = gap.waiting.get(position + 1); item; item = gap.waiting.get(position + 1)) {
+      this.#positions?.set(key, ++position)
+      this.#tools.deliver(item)
+    }
+    for (const seq of gap.waiting.keys()) if (seq <= position) gap.waiting.delete(seq)
+    if (gap.waiting.size === 0) this.#close(key)
+  }
+
+  /** Reads what may be missing at the end of a stream, where no later item shows it; or a stream that is not followed yet. */
+  check(key: string): void {
+    if (!this.#positions || this.#stopped) return
+    const gap = this.#gapOf(key)
+    gap.cancel()
+    if (!gap.isReading) void this.#read(key, gap)
+  }
+
+  /** Follows a stream no more. */
+  forget(key: string): void {
+    this.#positions?.delete(key)
+    this.#close(key)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const key of [...this.#gaps.keys()]) this.#close(key)
+  }
+
+  #wait(key: string, seq: number, item: Item): void {
+    const isNew = !this.#gaps.has(key)
+    const gap = this.#gapOf(key)
+    gap.waiting.set(seq, item)
+    gap.goal = Math.max(gap.goal, seq)
+    if (isNew) gap.cancel = this.#tools.clock.after(PATIENCE_MS, () => void this.#read(key, gap))
+  }
+
+  #gapOf(key: string): Gap<Item> {
+    const gap = this.#gaps.get(key) ?? { waiting: new Map(), goal: 0, isReading: false, cancel: () => {} }
+    this.#gaps.set(key, gap)
+    return gap
+  }
+
+  /** What waits is in the store too: it is read with what is missing, as is all that comes meanwhile. */
+  async #read(key: string, gap: Gap<Item>): Promise<void> {
+    gap.isReading = true
+    gap.waiting.clear()
+    for (let reads = 0; reads < MOST_READS; reads++) {
+      let position: number | undefined
+      try {
+        position = await this.#tools.catchUp(key, this.#positions?.get(key))
+      } catch {
+        // Whoever reads has said why.
+        if (this.#gaps.get(key) !== gap) return
+        gap.cancel = this.#tools.clock.after(AGAIN_MS, () => void this.#read(key, gap))
+        return
+      }
+      if (this.#gaps.get(key) !== gap) return
+      if (position === undefined) return this.forget(key)
+      this.#positions?.set(key, position)
+      if (position >= gap.goal) break
+    }
+    // What is stored nowhere by now will not come.
+    if (gap.goal > (this.#positions?.get(key) ?? 0)) this.#positions?.set(key, gap.goal)
+    this.#close(key)
+  }
+
+  #close(key: string): void {
+    this.#gaps.get(key)?.cancel()
+    this.#gaps.delete(key)
+  }
+}

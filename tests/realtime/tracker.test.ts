@@ -1,0 +1,199 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { LocalBackplane } from '../../src/infra/local-backplane.ts'
+import type { Backplane, RouteListener } from '../../src/realtime/backplane.ts'
+import { Nodes } from '../../src/realtime/nodes.ts'
+import { type GroupChange, Tracker } from '../../src/realtime/tracker.ts'
+import { ManualClock } from '../support/clock.ts'
+
+/** A backplane that can be cut: then nothing leaves, and nothing arrives. */
+class CuttableBackplane implements Backplane {
+  isConnected = true
+  readonly isAlone = false
+  readonly #inner: LocalBackplane
+  readonly #whenRestored: (() => void)[] = []
+
+  constructor(inner: LocalBackplane) {
+    this.#inner = inner
+  }
+
+  get nodeId() {
+    return this.#inner.nodeId
+  }
+
+  subscribe(route: string, listener: RouteListener) {
+    return this.#inner.subscribe(route, (message) => {
+      if (this.isConnected) listener(message)
+    })
+  }
+
+  unsubscribe(route: string) {
+    this.#inner.unsubscribe(route)
+  }
+
+  publish(route: string, message: Uint8Array) {
+    if (this.isConnected) this.#inner.publish(route, message)
+  }
+
+  onRestored(listener: () => void) {
+    this.#whenRestored.push(listener)
+  }
+
+  restore() {
+    this.isConnected = true
+    for (const listener of this.#whenRestored) listener()
+  }
+
+  close() {
+    return this.#inner.close()
+  }
+}
+
+interface StartedNode {
+  backplane: CuttableBackplane
+  nodes: Nodes
+  tracker: Tracker
+  /** What the tracker told. */
+  changes: GroupChange[]
+  /** Who is in the lobby. */
+  keys(): string[]
+}
+
+/** Nodes with a tracker each, which started one after the other. */
+async function startNodes(count: number) {
+  const clock = new ManualClock()
+  const started: StartedNode[] = []
+  for (const inner of LocalBackplane.together(count)) {
+    const backplane = new CuttableBackplane(inner)
+    const nodes = new Nodes(backplane, clock)
+    const tracker = new Tracker('test', nodes, clock)
+    const changes: GroupChange[] = []
+    tracker.onChange((change) => changes.push(change))
+    await nodes.start()
+    onTestFinished(() => nodes.stop())
+    const keys = () => [...tracker.entries('lobby')].map(({ key }) => key).sort()
+    started.push({ backplane, nodes, tracker, changes, keys })
+  }
+  // Time passes in small steps, with what nodes tell each other in between.
+  async function pass(ms: number) {
+    for (let passed = 0; passed < ms; passed += 500) {
+      clock.advance(500)
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  return { clock, pass, started, all: () => started.map(({ keys }) => keys()) }
+}
+
+describe('trackers', () => {
+  it('hold the same entries on all nodes', async () => {
+    const { started, all, pass } = await startNodes(3)
+    const [a, b, c] = started as [StartedNode, StartedNode, StartedNode]
+    a.tracker.track('lobby', 'ann', { mood: 'fine' })
+    const bob = b.tracker.track('lobby', 'bob', null)
+    c.tracker.track('elsewhere', 'cat', null)
+    await pass(500)
+    expect(all()).toEqual([
+      ['ann', 'bob'],
+      ['ann', 'bob'],
+      ['ann', 'bob'],
+    ])
+    expect([...c.tracker.entries('lobby')].find(({ key }) => key === 'ann')?.meta).toEqual({ mood: 'fine' })
+    b.tracker.untrack('lobby', bob)
+    await pass(500)
+    expect(all()).toEqual([['ann'], ['ann'], ['ann']])
+  })
+
+  it('give a newcomer what there is', async () => {
+    const { started, all, pass } = await startNodes(2)
+    const [a, b] = started as [StartedNode, StartedNode]
+    b.backplane.isConnected = false
+    for (let i = 0; i < 200; i++) a.tracker.track('lobby', `user ${i}`, null)
+    await pass(500)
+    expect(b.keys()).toEqual([])
+    b.backplane.restore()
+    await pass(3_000)
+    expect(b.keys()).toHaveLength(200)
+    expect(all()[0]).toEqual(all()[1])
+  })
+
+  it('mend what was lost on the way, and tell only what changed', async () => {
+    const { started, pass } = await startNodes(2)
+    const [a, b] = started as [StartedNode, StartedNode]
+    const refs = ['ann', 'bob', 'cat'].map((key) => a.tracker.track('lobby', key, null))
+    await pass(500)
+    b.changes.length = 0
+    b.backplane.isConnected = false
+    a.tracker.untrack('lobby', refs[1] as string)
+    a.tracker.track('lobby', 'dan', null)
+    await pass(4_000)
+    expect(b.changes).toEqual([])
+    b.backplane.restore()
+    await pass(3_000)
+    expect(b.keys()).toEqual(['ann', 'cat', 'dan'])
+    expect(b.changes.map(({ joins, leaves }) => [joins.map(keyOf), leaves.map(keyOf)])).toEqual([
+      [['dan'], ['bob']],
+    ])
+  })
+
+  it('drop the entries of a node that is silent, and say why', async () => {
+    const { started, pass } = await startNodes(3)
+    const [a, b, c] = started as [StartedNode, StartedNode, StartedNode]
+    a.tracker.track('lobby', 'ann', null)
+    b.tracker.track('lobby', 'bob', null)
+    await pass(2_500)
+    a.nodes.stop = () => {}
+    a.backplane.publish = () => {}
+    b.changes.length = 0
+    await pass(7_000)
+    expect(b.keys()).toEqual(['ann', 'bob'])
+    await pass(8_000)
+    expect([b.keys(), c.keys()]).toEqual([['bob'], ['bob']])
+    expect(b.changes.map(({ leaves, isLoss }) => [leaves.map(keyOf), isLoss])).toEqual([[['ann'], true]])
+    expect(b.nodes.count).toBe(2)
+  })
+
+  it('keep everyone while this node hears nothing itself, and do not flicker when it hears again', async () => {
+    const { started, pass } = await startNodes(2)
+    const [a, b] = started as [StartedNode, StartedNode]
+    a.tracker.track('lobby', 'ann', null)
+    await pass(2_500)
+    b.changes.length = 0
+    b.backplane.isConnected = false
+    await pass(60_000)
+    expect(b.keys()).toEqual(['ann'])
+    b.backplane.restore()
+    await pass(5_000)
+    expect([b.keys(), b.changes]).toEqual([['ann'], []])
+  })
+
+  it('keep everyone after this process was halted', async () => {
+    const { started, clock, pass } = await startNodes(2)
+    const [a, b] = started as [StartedNode, StartedNode]
+    a.tracker.track('lobby', 'ann', null)
+    await pass(2_500)
+    b.changes.length = 0
+    // All at once, without a moment in which anything is heard: as the first thing after a halt.
+    const publish = a.backplane.publish.bind(a.backplane)
+    a.backplane.publish = () => {}
+    const now = clock.now.bind(clock)
+    clock.now = () => now() + 30_000
+    clock.advance(2_000)
+    a.backplane.publish = publish
+    expect(b.keys()).toEqual(['ann'])
+    await pass(5_000)
+    expect([b.keys(), b.changes]).toEqual([['ann'], []])
+  })
+
+  it('drop the entries of a node at once when it says goodbye', async () => {
+    const { started, pass } = await startNodes(2)
+    const [a, b] = started as [StartedNode, StartedNode]
+    a.tracker.track('lobby', 'ann', null)
+    await pass(500)
+    a.nodes.stop()
+    await pass(500)
+    expect(b.keys()).toEqual([])
+  })
+})
+
+function keyOf({ key }: { key: string }): string {
+  return key
+}

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from 'redis'
+import { onTestFinished } from 'vitest'
+import { temporaryFolder } from './folder.ts'
+
+/** The Redis to test with; absent: those tests are skipped, as are those that start one of their own. */
+export const redisUrl = process.env.REDIS_URL
+
+export interface OwnRedis {
+  url: string
+  start(): Promise<void>
+  /** As a crash would. */
+  stop(): Promise<void>
+}
+
+/** Starts a Redis that a test may stop; `cluster`: one that has all slots of a cluster. It is gone when the test has finished. */
+export async function startRedis({ cluster = false } = {}): Promise<OwnRedis> {
+  const port = await freePort()
+  const url = `redis://127.0.0.1:${port}`
+  const settings = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder()]
+  const clusterSettings = cluster ? ['--cluster-enabled', 'yes', '--cluster-port', await freePort()] : []
+  let server: ChildProcess | undefined
+
+  async function start() {
+    server = spawn('redis-server', [...settings, ...clusterSettings].map(String), { stdio: 'ignore' })
+    await answers(url, cluster)
+  }
+  async function stop() {
+    if (server?.exitCode !== null || server.signalCode !== null) return
+    server.kill('SIGKILL')
+    await once(server, 'exit')
+  }
+  onTestFinished(stop)
+  await start()
+  return { url, start, stop }
+}
+
+async function answers(url: string, cluster: boolean): Promise<void> {
+  const client = createClient({ url, socket: { reconnectStrategy: 50 } })
+  client.on('error', () => {})
+  await client.connect()
+  if (cluster) {
+    const slots = (await client.sendCommand(['CLUSTER', 'SLOTS'])) as unknown[]
+    if (slots.length === 0) await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+    for (;;) {
+      const info = String(await client.sendCommand(['CLUSTER', 'INFO']))
+      if (info.includes('cluster_state:ok')) break
+      await sleep(50)
+    }
+  }
+  client.destroy()
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
+}
