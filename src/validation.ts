@@ -15,11 +15,13 @@ const STORABLE = '^[^\\u0000\\p{Cs}]*$'
 /** The `uuid` format would let `urn:uuid:` pass, which PostgreSQL does not take. */
 const UUID = '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
 const PAGE_SIZE = '^([1-9][0-9]?|100)$'
+const SEQ = '^[0-9]{1,15}$'
 
 const PATTERN_MESSAGES: Record<string, string> = {
   [STORABLE]: 'has characters that cannot be stored',
   [UUID]: 'must be a UUID',
   [PAGE_SIZE]: 'must be a whole number from 1 to 100',
+  [SEQ]: 'must be a whole number, not negative',
 }
 
 const TYPE_NAMES: Record<string, string> = {
@@ -47,6 +49,11 @@ export function Uuid(options: Omit<TStringOptions, 'pattern' | 'format'> = {}) {
 
 /** A `page_size` in a query string, where every value is text: digits from 1 to 100. */
 export const PageSizeText = Type.String({ pattern: PAGE_SIZE, description: 'From 1 to 100; 20 if absent.' })
+
+/** A place in the order of a conversation, in a query string. */
+export function SeqText(description: string) {
+  return Type.String({ pattern: SEQ, description })
+}
 
 /** Compiles a schema once. The function it returns gives the payload back, typed. @throws AppError `validation_failed` */
 export function payloadCheck<Schema extends TSchema>(schema: Schema): (payload: unknown) => Static<Schema> {

@@ -2,14 +2,17 @@ import { Type } from 'typebox'
 import { readRecipients } from '../domain/messages.ts'
 import { AppError } from '../errors.ts'
 import { defineChannel } from '../realtime/definition.ts'
-import { Text } from '../validation.ts'
+import { payloadCheck, Text } from '../validation.ts'
 import { openConversationView } from '../views/conversations.ts'
 import { sentView } from '../views/messages.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
 import { Alias, ClientMessageId, EncryptedMessages, KeyPair, UserIds } from './payloads.ts'
 
+const Place = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const Join = Type.Object({ after_seq: Type.Optional(Place) })
 const Nothing = Type.Object({})
+const Read = Type.Object({ seq: Type.Optional(Place) })
 const ChangeAlias = Type.Object({ alias: Alias })
 const SendMessage = Type.Object({
   encrypted_messages: EncryptedMessages,
@@ -24,16 +27,22 @@ const SetKeys = Type.Object(KeyPair)
 export function conversationChannel({ services, dialect, guard, broadcasts, typing }: ChannelContext) {
   const { conversations, messages } = services
   const { on, checkToken } = guard
+  const checkJoin = payloadCheck(Join)
 
   return defineChannel<{ id: string }>({
     pattern: 'conversation:*',
     async join(channel, id, payload) {
       checkToken(channel, payload, 'unauthorized')
+      const { after_seq: afterSeq } = checkJoin(payload)
       const details = await conversations.open(id, channel.userId)
       // Broadcasts go to the topic as it is written here: an id in capitals would hear nothing.
       if (details.conversation.id !== id) throw new AppError('no_conversation')
-      const latest = await messages.latest(channel.userId, id)
-      return { state: { id }, reply: openConversationView(dialect, details, latest, channel.userId) }
+      const { userId } = channel
+      const past =
+        afterSeq === undefined
+          ? await messages.latest(userId, id)
+          : await messages.since(userId, id, afterSeq)
+      return { state: { id }, reply: openConversationView(dialect, details, past, userId) }
     },
     left: (channel) => typing.left(channel),
     events: {
@@ -63,9 +72,9 @@ export function conversationChannel({ services, dialect, guard, broadcasts, typi
       ),
       start_typing: on(Nothing, (channel) => typing.start(channel)),
       finish_typing: on(Nothing, (channel) => typing.finish(channel)),
-      read_conversation: on(Nothing, async (channel, { id }) => {
-        await conversations.markRead(id, channel.userId)
-        channel.broadcast('read_conversation', { user_id: channel.userId })
+      read_conversation: on(Read, async (channel, { id }, { seq }) => {
+        const readSeq = await conversations.markRead(id, channel.userId, seq)
+        channel.broadcast('read_conversation', { user_id: channel.userId, read_seq: readSeq })
       }),
       modify_conversation: on(Modify, async (channel, { id }, { new_members, alias }) => {
         const change = alias === undefined ? { newMembers: new_members } : { newMembers: new_members, alias }

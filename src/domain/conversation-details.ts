@@ -10,6 +10,12 @@ export interface ConversationDetails {
   users: UserSummary[]
   /** When each member last read, by user id. */
   readTimes: Map<string, Date | null>
+  /** The place up to which each member has read, by user id. */
+  readSeqs: Map<string, number>
+  /** The place of the latest change that is surely among what is read of the conversation after this. */
+  lastSeq: number
+  /** Messages that the reader has not read. */
+  unread: number
   /** By user id; members who have not set their keys are absent. */
   publicKeys: Map<string, Jwk>
   /** The reader's own. */
@@ -33,6 +39,9 @@ export function detailsOf(
     conversation: conversationOf(reader.conversationId, own),
     users: roster.map(({ id, email, displayName }) => ({ id, email, displayName })),
     readTimes: new Map(roster.map((row) => [row.id, row.lastRead === null ? null : new Date(row.lastRead)])),
+    readSeqs: new Map(roster.map((row) => [row.id, row.readSeq])),
+    lastSeq: own.lastSeq,
+    unread: own.unread,
     publicKeys,
     privateKey: open(vault, own, reader, 'private'),
   }

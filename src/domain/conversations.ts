@@ -7,6 +7,7 @@ import {
   findPrivatePair,
   insertConversation,
   insertPrivatePair,
+  type ListedConversation,
   takeSeq,
   updateConversation,
 } from '../db/queries/conversations.ts'
@@ -38,7 +39,7 @@ import type { SendQueue } from './send-queue.ts'
 import { readUuid } from './uuid.ts'
 import type { Vault } from './vault.ts'
 
-export type { Conversation } from '../db/queries/conversations.ts'
+export type { Conversation, ListedConversation } from '../db/queries/conversations.ts'
 export type { ConversationDetails } from './conversation-details.ts'
 export type { Jwk, KeyPair } from './conversation-keys.ts'
 
@@ -118,7 +119,7 @@ export class Conversations {
   }
 
   /** Every conversation of a user, newest first, and everyone they share one with. */
-  async listOf(userId: string): Promise<{ conversations: Conversation[]; users: UserSummary[] }> {
+  async listOf(userId: string): Promise<{ conversations: ListedConversation[]; users: UserSummary[] }> {
     const [conversations, users] = await Promise.all([
       conversationsOf(this.#db.orm, userId),
       companionsOf(this.#db.orm, userId),
@@ -137,10 +138,16 @@ export class Conversations {
     return id !== undefined && isMember(this.#db, id, userId)
   }
 
-  /** Records that a member has read everything so far. @throws AppError `no_conversation` */
-  async markRead(conversationId: string, userId: string): Promise<void> {
-    const marked = await markMemberRead(this.#db, readConversationId(conversationId), userId)
-    if (!marked) throw new AppError('no_conversation')
+  /**
+   * Records that a member has read everything so far, or up to a place.
+   * @returns the place up to which they have read: not less than ever before, and not more than there is.
+   * @throws AppError `no_conversation`
+   */
+  async markRead(conversationId: string, userId: string, seq?: number): Promise<number> {
+    const id = readConversationId(conversationId)
+    const readSeq = await markMemberRead(this.#db, { conversationId: id, userId, seq: seq ?? null })
+    if (readSeq === undefined) throw new AppError('no_conversation')
+    return readSeq
   }
 
   /** Names a group; null takes the name away. @throws AppError `no_conversation`, `private_conversation`, `validation_failed` */

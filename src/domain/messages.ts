@@ -7,7 +7,13 @@ import {
   findDeletion,
   type MessageRef,
 } from '../db/queries/change-message.ts'
-import { type Change, type Position, positionsOf, readFirstChanges } from '../db/queries/changes.ts'
+import {
+  type Change,
+  type Position,
+  positionsOf,
+  readChanges,
+  readFirstChanges,
+} from '../db/queries/changes.ts'
 import { type HistoryQuery, type Message, readHistories } from '../db/queries/messages.ts'
 import type { Copy } from '../db/queries/send-batch.ts'
 import { AppError } from '../errors.ts'
@@ -33,6 +39,9 @@ const PAGES_AT_ONCE = 16
 const LONG_PAGES_AT_ONCE = 2
 const MISSED_AT_ONCE = 200
 
+/** Changes that are told one by one to whoever was away; after more of them it is less work to begin anew. */
+const MOST_MISSED = 500
+
 /** How often a conversation may change under an edit before its author is told to come back. */
 const MOST_TRIES = 100
 
@@ -45,6 +54,15 @@ export interface HistoryRequest {
   pageToken?: string | undefined
   pageSize?: number | undefined
 }
+
+/**
+ * What happened in a conversation since a place, up to `lastSeq`: every change in order, or, where these cannot all be told,
+ * the newest messages instead.
+ */
+export type CaughtUp = { conversationId: string; lastSeq: number } & (
+  | { recovered: true; changes: Change[] }
+  | { recovered: false; latest: Page<Message> }
+)
 
 interface MessageTools {
   db: Database
@@ -172,6 +190,24 @@ export class Messages {
   /** The first page, for a member who enters the conversation. @throws AppError `no_conversation` */
   latest(userId: string, conversationId: string): Promise<Page<Message>> {
     return this.history(userId, { conversationId })
+  }
+
+  /**
+   * What a member has missed who knows the conversation up to a place. It cannot be told one by one if it is more than
+   * `MOST_MISSED` changes, if the place is from before they were added (again), or if it has not been reached.
+   * @throws AppError `no_conversation`
+   */
+  async since(userId: string, conversationId: string, afterSeq: number): Promise<CaughtUp> {
+    const id = readConversationId(conversationId)
+    const query = { conversationId: id, userId, afterSeq, limit: MOST_MISSED }
+    const found = await readChanges(this.#db, query)
+    if (!found) throw new AppError('no_conversation')
+    const { lastSeq, joinedSeq, changes } = found
+    if (afterSeq >= joinedSeq && afterSeq <= lastSeq && changes !== 'too_many') {
+      return { conversationId: id, lastSeq, recovered: true, changes }
+    }
+    // Read after the place that is told: what comes in between is in it, and may be told again.
+    return { conversationId: id, lastSeq, recovered: false, latest: await this.latest(userId, id) }
   }
 }
 

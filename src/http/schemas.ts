@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 import type { Contract } from '../config.ts'
 
 const Uuid = Type.String({ format: 'uuid' })
@@ -51,9 +51,12 @@ const Conversation = Type.Object({
   alias: NullableText('The name of a group.'),
   inserted_at: Time,
   updated_at: Time,
+  last_seq: Type.Integer({ description: 'The place of the latest change in its order.' }),
+  read_seq: Type.Integer({ description: 'The place up to which the user has read.' }),
+  unread: Type.Integer({ description: 'Messages of others after that, of the latest thousand.' }),
 })
 
-export const Message = Type.Object({
+const Message = Type.Object({
   id: Uuid,
   sender: Uuid,
   content: Type.String({ description: "Encrypted for the caller, by the sender's client." }),
@@ -61,6 +64,11 @@ export const Message = Type.Object({
   updated_at: Time,
   message_group: Uuid,
   seq: Type.Integer({ description: 'The place of its sending in the order of the conversation.' }),
+})
+
+const ChangeEvent = Type.Object({
+  event: Type.Enum(['new_message', 'edit_message', 'delete_message']),
+  payload: Type.Unsafe<unknown>({ description: 'As it was told on the socket.' }),
 })
 
 export const Session = Type.Object({
@@ -90,6 +98,26 @@ export const NoContent = Type.Null({ description: 'Done.' })
 /** A body that is one page, in the shape each dialect gives it. */
 export function pageSchema(contract: Contract, name: string, item: TSchema): TSchema {
   return PAGES[contract](name, Type.Array(item))
+}
+
+/** A page of messages, or the changes that were missed, in the shape each dialect gives them. */
+export function historySchema(contract: Contract): TSchema {
+  const page = pageSchema(contract, 'messages', Message) as TObject
+  return Type.Object(
+    {
+      ...Type.Partial(page).properties,
+      recovered: Type.Optional(
+        Type.Boolean({
+          description: 'With `after_seq` alone: whether `changes` are here, or a page in their place.',
+        }),
+      ),
+      last_seq: Type.Optional(
+        Type.Integer({ description: 'With `after_seq` alone: up to where nothing is missing now.' }),
+      ),
+      changes: Type.Optional(Type.Array(ChangeEvent, { description: 'In order.' })),
+    },
+    { description: 'One page, or what was missed.' },
+  )
 }
 
 const PAGE = { description: 'One page.' }

@@ -1,5 +1,6 @@
 import type { MessageChange } from '../domain/events.ts'
-import type { Change, Message, Sent } from '../domain/messages.ts'
+import type { CaughtUp, Change, Message, Sent } from '../domain/messages.ts'
+import type { Page } from '../domain/pagination.ts'
 import type { Dialect } from './dialect.ts'
 
 /** One recipient's copy of a message. */
@@ -45,4 +46,17 @@ export function changeEventView(dialect: Dialect, conversationId: string, change
 /** `delete_message`: which message is gone, and the place of its deletion. */
 export function deletionView(groupId: string, seq: number) {
   return { message_group_id: groupId, seq }
+}
+
+/** What somebody missed: the changes, or what `page` makes of the newest messages. */
+export function caughtUpView(
+  dialect: Dialect,
+  caughtUp: CaughtUp,
+  page: (latest: Page<Message>) => Record<string, unknown>,
+) {
+  const { conversationId, recovered, lastSeq } = caughtUp
+  const missed = recovered
+    ? { changes: caughtUp.changes.map((change) => changeEventView(dialect, conversationId, change)) }
+    : page(caughtUp.latest)
+  return { recovered, last_seq: lastSeq, ...missed }
 }

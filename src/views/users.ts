@@ -1,5 +1,5 @@
 import type { Account, SignInDetails, UserSummary } from '../domain/accounts.ts'
-import { conversationView } from './conversations.ts'
+import { listedConversationView } from './conversations.ts'
 import type { Dialect } from './dialect.ts'
 
 /** A user as other users see one. */
@@ -20,7 +20,7 @@ export function signInView(
 ) {
   return {
     user: accountView(account),
-    conversations: conversations.map((conversation) => conversationView(dialect, conversation)),
+    conversations: conversations.map((conversation) => listedConversationView(dialect, conversation)),
     users: users.map(userSummaryView),
     auth_token: tokens.accessToken,
     refresh_token: tokens.refreshToken,

@@ -47,6 +47,10 @@ describe('joining conversation:<id>', () => {
         ],
         page_token: null,
       },
+      last_seq: 1,
+      unread: 0,
+      read_seq: 0,
+      read_seqs: { [ann.id]: 0, [bob.id]: 1 },
       read_times: { [ann.id]: null, [bob.id]: isoTime },
       public_keys: { [ann.id]: KEYS.public_key },
       private_key: KEYS.private_key,
@@ -398,7 +402,7 @@ describe('read_conversation', () => {
     const { ann, bob, annTalk, bobTalk, id } = await threeInAGroup()
     const heard = listen(bobTalk, 'read_conversation')
     expect(await push(ann, annTalk, 'read_conversation')).toEqual(sent)
-    expect(await heard()).toEqual({ user_id: ann.id })
+    expect(await heard()).toEqual({ user_id: ann.id, read_seq: 0 })
     const { response } = await settle(
       bob.connect().channel(`conversation:${id}`, { token: bob.token }).join(),
     )

@@ -119,6 +119,14 @@ describe('the changes after a place', () => {
     expect(await brief(bob, 5, 0)).toEqual([])
   })
 
+  it('are none where they are too long together', async () => {
+    const long = 'x'.repeat(65_536)
+    await Promise.all(Array.from({ length: 17 }, () => send(long)))
+    expect((await brief(bob, 1))?.length).toBe(16)
+    expect(await brief(bob, 0)).toBe('too_many')
+    expect(await changes(bob, 17)).toMatchObject({ lastSeq: 17, changes: [] })
+  })
+
   it('are for members alone', async () => {
     await send('secret')
     expect(await changes(cid)).toBeUndefined()

@@ -399,6 +399,56 @@ describe('reading', () => {
     expect(await readState(id, bob)).toEqual(later)
   })
 
+  it('is recorded up to a place, not beyond the latest change, and never goes back', async () => {
+    const id = await startGroup(chat, [ann, bob])
+    for (const text of ['one', 'two', 'three']) {
+      await chat.messages.send(id, ann, contentsFor([ann, bob], text))
+    }
+    const places: number[] = []
+    for (const seq of [2, 1, 0, 99, 3, undefined])
+      places.push(await chat.conversations.markRead(id, bob, seq))
+    expect(places).toEqual([2, 2, 2, 3, 3, 3])
+    expect(await readState(id, ann)).toEqual({ seq: 0, at: null })
+  })
+
+  it('leaves what others sent since as unread, unless it was deleted', async () => {
+    const id = await startGroup(chat, [ann, bob])
+    const send = (from: string, to = [ann, bob]) => chat.messages.send(id, from, contentsFor(to, 'x'))
+    const reading = async (userId: string) => {
+      const [listed] = (await chat.conversations.listOf(userId)).conversations
+      const details = await chat.conversations.open(id, userId)
+      expect([details.lastSeq, details.readSeqs.get(userId), details.unread]).toEqual([
+        listed?.lastSeq,
+        listed?.readSeq,
+        listed?.unread,
+      ])
+      return listed && [listed.lastSeq, listed.readSeq, listed.unread]
+    }
+    const first = await send(ann)
+    await send(ann)
+    await send(bob)
+    expect(await reading(bob)).toEqual([3, 0, 2])
+    expect(await reading(ann)).toEqual([3, 0, 1])
+    await chat.messages.delete(id, ann, first.groupId)
+    expect(await reading(bob)).toEqual([4, 0, 1])
+    await chat.conversations.markRead(id, bob, 2)
+    expect(await reading(bob)).toEqual([4, 2, 0])
+    await chat.conversations.addMembers(id, ann, { newMembers: [cid] })
+    expect(await reading(cid)).toEqual([4, 4, 0])
+    await send(ann, [ann, bob, cid])
+    expect(await reading(cid)).toEqual([5, 4, 1])
+    expect(await reading(bob)).toEqual([5, 2, 1])
+  })
+
+  it('counts no more than a thousand', async () => {
+    const id = await startGroup(chat, [ann, bob])
+    const send = (from: string) => chat.messages.send(id, from, contentsFor([ann, bob], 'x'))
+    await Promise.all(Array.from({ length: 1_005 }, () => send(ann)))
+    expect((await chat.conversations.open(id, bob)).unread).toBe(1_000)
+    await Promise.all(Array.from({ length: 10 }, () => send(bob)))
+    expect((await chat.conversations.open(id, bob)).unread).toBe(990)
+  })
+
   it('is for members only', async () => {
     const id = await startGroup(chat, [ann, bob])
     expect(await ruleBroken(chat.conversations.markRead(id, cid))).toBe('no_conversation')

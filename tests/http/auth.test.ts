@@ -45,7 +45,9 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
     const id = await api.converse(ann, bob)
     const time = expect.stringMatching(TIMES[contract])
     const { conversations, users } = (await api.login('ann')).json<SignedIn>()
-    expect(conversations).toEqual([{ id, private: true, alias: null, inserted_at: time, updated_at: time }])
+    const times = { inserted_at: time, updated_at: time }
+    const reading = { last_seq: 0, read_seq: 0, unread: 0 }
+    expect(conversations).toEqual([{ id, private: true, alias: null, ...times, ...reading }])
     expect(users).toEqual([{ id: bob.user.id, email: 'bob@example.com', display_name: 'bob Example' }])
   })
 

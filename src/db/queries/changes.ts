@@ -13,7 +13,7 @@ export interface Changes {
   lastSeq: number
   /** Where the reader's membership began: nothing up to there is among the changes. */
   joinedSeq: number
-  /** In order. `too_many`: more than asked for, and so none of them. */
+  /** In order. `too_many`: more than asked for, or longer, and so none of them. */
   changes: Change[] | 'too_many'
 }
 
@@ -26,6 +26,9 @@ interface ChangesQuery {
   limit: number
 }
 
+/** Bytes that the contents of changes may have together: one frame is to hold them, and not all readers are fast. */
+const MOST_BYTES = 1_048_576
+
 /**
  * The changes of a conversation after a place, with the reader's own copies as they are now; undefined for one who is no
  * member. Whoever applies them in order has the true state in the end. A place is missing where nothing is left to tell: the
@@ -36,12 +39,14 @@ export async function readChanges(
   db: Database,
   { conversationId, userId, afterSeq, limit }: ChangesQuery,
 ): Promise<Changes | undefined> {
-  const rows = await db.rows<ChangeRow>(CHANGES, [conversationId, userId, afterSeq, limit + 1])
+  const params = [conversationId, userId, afterSeq, limit + 1, MOST_BYTES]
+  const rows = await db.rows<ChangeRow & { fits: boolean }>(CHANGES_THAT_FIT, params)
   const [first] = rows
   if (!first) return undefined
   const { lastSeq, joinedSeq } = first
   const found = rows.filter((row) => row.kind !== null)
-  return { lastSeq, joinedSeq, changes: found.length > limit ? 'too_many' : found.map(changeOf) }
+  const isTooMuch = found.length > limit || !first.fits
+  return { lastSeq, joinedSeq, changes: isTooMuch ? 'too_many' : found.map(changeOf) }
 }
 
 /** The first of the changes after a place; undefined for one who is no member. */
@@ -78,8 +83,10 @@ interface ChangeRow extends Message {
   place: number
 }
 
-function changeOf({ lastSeq: _, joinedSeq: __, kind, place, ...message }: ChangeRow): Change {
-  if (kind === 'deleted') return { kind, place, groupId: message.groupId }
+function changeOf(row: ChangeRow): Change {
+  const { kind, place, id, groupId, senderId, content, seq, insertedAt, updatedAt } = row
+  if (kind === 'deleted') return { kind, place, groupId }
+  const message = { id, groupId, senderId, content, seq, insertedAt, updatedAt }
   return { kind: kind as 'sent' | 'edited', place, message }
 }
 
@@ -115,6 +122,13 @@ left join lateral (
 ) h on true
 where own.conversation_id = $1 and own.user_id = $2
 order by h.place`
+
+/** The same; where the contents are too long together, they are not read. */
+const CHANGES_THAT_FIT = `
+select f."lastSeq", f."joinedSeq", f.kind, f.place, f.id, f."groupId", f."senderId",
+  case when f.fits then f.content end as content, f.seq, f."insertedAt", f."updatedAt", f.fits
+from (select *, coalesce(sum(octet_length(content)) over (), 0) <= $5::bigint as fits from (${CHANGES}) found) f
+order by f.place`
 
 const POSITIONS = `
 select m.user_id as "userId", m.conversation_id as "conversationId", c.last_seq::float8 as "lastSeq",

@@ -1,6 +1,7 @@
 import { and, count, desc, eq, inArray, sql } from 'drizzle-orm'
 import type { Orm } from '../database.ts'
 import { conversations, members, privatePairs, users } from '../schema.ts'
+import { unreadOf } from './unread.ts'
 
 /** A conversation as its members see it. */
 export interface Conversation {
@@ -110,10 +111,24 @@ function ordered(pair: [string, string]): { lowUserId: string; highUserId: strin
   return { lowUserId, highUserId }
 }
 
+/** A conversation with what one of its members has read of it. */
+export interface ListedConversation extends Conversation {
+  /** The place of the latest change. */
+  lastSeq: number
+  /** The place up to which the member has read. */
+  readSeq: number
+  unread: number
+}
+
 /** The conversations of a user, newest first. */
-export function conversationsOf(db: Orm, userId: string): Promise<Conversation[]> {
+export function conversationsOf(db: Orm, userId: string): Promise<ListedConversation[]> {
+  const reading = {
+    lastSeq: conversations.lastSeq,
+    readSeq: members.readSeq,
+    unread: sql<number>`${sql.raw(unreadOf('members'))}`,
+  }
   return db
-    .select(conversationColumns)
+    .select({ ...conversationColumns, ...reading })
     .from(conversations)
     .innerJoin(members, eq(members.conversationId, conversations.id))
     .where(eq(members.userId, userId))

@@ -1,9 +1,13 @@
 import { and, eq, inArray, ne } from 'drizzle-orm'
 import type { Database, Orm } from '../database.ts'
 import { members, users } from '../schema.ts'
+import { unreadOf } from './unread.ts'
 import type { UserSummary } from './users.ts'
 
-/** A member with their public key, and with the private key if they are the one who reads; keys are null until set. */
+/**
+ * A member with their public key, and with the private key if they are the one who reads; keys are null until set.
+ * `unread` is the reader's, in every row.
+ */
 export interface RosterRow extends UserSummary {
   private: boolean
   alias: string | null
@@ -11,6 +15,11 @@ export interface RosterRow extends UserSummary {
   insertedAt: number
   updatedAt: number
   lastRead: number | null
+  /** The place up to which the member has read. */
+  readSeq: number
+  /** The place of the conversation's latest change. */
+  lastSeq: number
+  unread: number
   vaultKey: string | null
   publicKey: Uint8Array | null
   privateKey: Uint8Array | null
@@ -53,16 +62,23 @@ export async function isMember(db: Database, conversationId: string, userId: str
   return (await db.rows(statement, [conversationId, userId])).length > 0
 }
 
-/** Records that a member has read all there is; false for somebody who is no member. */
-export async function markMemberRead(db: Database, conversationId: string, userId: string): Promise<boolean> {
-  const rows = await db.rows(
-    `update members m set last_read = greatest(m.last_read, now()), read_seq = greatest(m.read_seq, c.last_seq)
+/**
+ * Records that a member has read up to a place, or all there is if that is null; never less than before.
+ * @returns the place up to which they have read now; undefined for somebody who is no member.
+ */
+export async function markMemberRead(
+  db: Database,
+  { conversationId, userId, seq }: { conversationId: string; userId: string; seq: number | null },
+): Promise<number | undefined> {
+  const [row] = await db.rows<{ readSeq: number }>(
+    `update members m set last_read = greatest(m.last_read, now()),
+      read_seq = greatest(m.read_seq, least(c.last_seq, $3::bigint))
     from conversations c
     where c.id = $1 and m.conversation_id = $1 and m.user_id = $2
-    returning 1 as done`,
-    [conversationId, userId],
+    returning m.read_seq::float8 as "readSeq"`,
+    [conversationId, userId, seq],
   )
-  return rows.length > 0
+  return row?.readSeq
 }
 
 /** Everyone who shares a conversation with a user. */
@@ -85,6 +101,8 @@ select c.private, c.alias,
   (extract(epoch from c.updated_at) * 1000)::float8 as "updatedAt",
   u.id, u.email, u.display_name as "displayName",
   (extract(epoch from m.last_read) * 1000)::float8 as "lastRead",
+  m.read_seq::float8 as "readSeq", c.last_seq::float8 as "lastSeq",
+  (select ${unreadOf('own')} from members own where own.conversation_id = $1 and own.user_id = $2) as unread,
   k.vault_key as "vaultKey", k.public_key as "publicKey",
   case when m.user_id = $2 then k.private_key end as "privateKey"
 from conversations c

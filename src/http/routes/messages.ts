@@ -1,15 +1,22 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Uuid } from '../../validation.ts'
-import { messageView } from '../../views/messages.ts'
+import type { Message } from '../../domain/messages.ts'
+import type { Page } from '../../domain/pagination.ts'
+import { SeqText, Uuid } from '../../validation.ts'
+import { caughtUpView, messageView } from '../../views/messages.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
 import { callerOf } from '../plugins/authenticate.ts'
-import { failures, Message, pageSchema } from '../schemas.ts'
+import { failures, historySchema } from '../schemas.ts'
 
 const HistoryQuery = Type.Object({
   ...PageQuery.properties,
   conversation_id: Uuid(),
+  after_seq: Type.Optional(
+    SeqText(
+      'Asks for what happened after this place instead: every change, or the newest messages if these are too many.',
+    ),
+  ),
 })
 
 /** Message history. */
@@ -17,22 +24,27 @@ export const messageRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app,
   { messages, dialect, contract },
 ) => {
+  const pageOf = (page: Page<Message>) =>
+    dialect.namedPage('messages', page, (message) => messageView(dialect, message))
+
   app.get(
     '/messages',
     {
       schema: {
         tags: ['Conversations'],
-        summary: 'The messages of a conversation, newest first',
+        summary: 'The messages of a conversation, newest first, or what was missed of it',
         querystring: HistoryQuery,
-        response: { 200: pageSchema(contract, 'messages', Message), ...failures(400, 401, 403, 422, 429) },
+        response: { 200: historySchema(contract), ...failures(400, 401, 403, 422, 429) },
       },
     },
     async (request) => {
-      const page = await messages.history(callerOf(request).userId, {
-        ...readPageQuery(request.query),
-        conversationId: request.query.conversation_id,
-      })
-      return dialect.namedPage('messages', page, (message) => messageView(dialect, message))
+      const { userId } = callerOf(request)
+      const { conversation_id: conversationId, after_seq: afterSeq } = request.query
+      if (afterSeq === undefined) {
+        return pageOf(await messages.history(userId, { ...readPageQuery(request.query), conversationId }))
+      }
+      const caughtUp = await messages.since(userId, conversationId, Number(afterSeq))
+      return caughtUpView(dialect, caughtUp, pageOf)
     },
   )
 }

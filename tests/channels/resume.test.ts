@@ -1,0 +1,204 @@
+import type { Channel } from 'phoenix'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { type Person, startApp, type TestApp } from '../support/app.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Json, listen, settle } from '../support/phoenix.ts'
+import { copiesFor, push, startGroup } from '../support/talks.ts'
+
+async function twoTalking(env: Record<string, string> = {}) {
+  const app = await startApp(env)
+  const { id, people, talks, own } = await startGroup(app, ['ann', 'bob'])
+  const [ann, bob] = people as [Person, Person]
+  const [annTalk, bobTalk] = talks as [Channel, Channel]
+  const [annOwn, bobOwn] = own as [Channel, Channel]
+  const say = (text: string) => push(ann, annTalk, 'send_message', copiesFor(people, text))
+  return { app, id, people, ann, bob, annTalk, bobTalk, annOwn, bobOwn, say }
+}
+
+/** Joins a conversation again, on a connection of its own, after a place. */
+async function resume(person: Person, id: string, after_seq: unknown) {
+  const channel = person.connect().channel(`conversation:${id}`, { token: person.token, after_seq })
+  return settle(channel.join())
+}
+
+/** Keeps every event of messages that a person hears of a conversation, as `changes` tells them. */
+function record(talk: Channel, own: Channel) {
+  const heard: { event: string; payload: Json }[] = []
+  const keep = (channel: Channel, event: string) =>
+    channel.on(event, (payload: Json) => void heard.push({ event, payload }))
+  keep(own, 'new_message')
+  keep(own, 'edit_message')
+  keep(talk, 'delete_message')
+  return heard
+}
+
+describe.each(['documented', 'legacy'])('joining conversation:<id> with after_seq (%s)', (contract) => {
+  it('answers the events that were missed, as they were told', async () => {
+    const { id, people, ann, bob, annTalk, bobTalk, bobOwn, say } = await twoTalking({ CONTRACT: contract })
+    const heard = record(bobTalk, bobOwn)
+    for (const text of ['one', 'two', 'three']) await say(text)
+    await eventually(() => expect(heard).toHaveLength(3))
+    const [one, two] = heard.map(({ payload }) => payload.message.message_group)
+    heard.length = 0
+    await say('four')
+    await push(ann, annTalk, 'edit_message', { message_group_id: one, ...copiesFor(people, 'uno') })
+    await push(ann, annTalk, 'delete_message', { message_group_id: two })
+    await eventually(() => expect(heard).toHaveLength(3))
+    const { status, response } = await resume(bob, id, 3)
+    expect(status).toBe('ok')
+    expect(response).toMatchObject({
+      recovered: true,
+      last_seq: 6,
+      unread: 3,
+      read_seq: 0,
+      conversation: { id },
+    })
+    expect(response.changes).toEqual(heard)
+    expect(heard.map(({ event }) => event)).toEqual(['new_message', 'edit_message', 'delete_message'])
+    expect(response).not.toHaveProperty('messages')
+    expect((await resume(bob, id, 6)).response).toMatchObject({ recovered: true, last_seq: 6, changes: [] })
+  })
+
+  it('answers the latest page where that cannot be', async () => {
+    const { id, bob, say } = await twoTalking({ CONTRACT: contract })
+    await say('one')
+    const { response } = await resume(bob, id, 2)
+    expect(response).toMatchObject({
+      recovered: false,
+      last_seq: 1,
+      messages: { items: [{ content: 'one' }] },
+    })
+    expect(response).not.toHaveProperty('changes')
+  })
+})
+
+describe('joining conversation:<id> with after_seq', () => {
+  it('refuses what is no place', async () => {
+    const { id, bob } = await twoTalking()
+    for (const after_seq of [-1, 0.5, '3', null, true, 2 ** 60]) {
+      const { status, response } = await resume(bob, id, after_seq)
+      expect([status, response.reason]).toEqual(['error', 'invalid_payload'])
+      expect(response.errors).toHaveProperty('after_seq')
+    }
+  })
+
+  it('loses nothing that happens while it is answered', async () => {
+    const { app, id, people, ann, bob, annTalk, bobOwn, say } = await twoTalking()
+    const messages = listen(bobOwn, 'new_message')
+    await say('one')
+    await say('two')
+    const { message_group: group } = (await messages()).message
+    expect((await messages()).message.content).toBe('two')
+    const { read, goOn } = holdReading(app)
+    const again = bob.connect().channel(`conversation:${id}`, { token: bob.token, after_seq: 1 })
+    const deleted = listen(again, 'delete_message')
+    const joining = settle(again.join())
+    // The changes are read, and what happens now is not among them.
+    await read
+    await say('three')
+    await push(ann, annTalk, 'delete_message', { message_group_id: group })
+    goOn()
+    const { response } = await joining
+    expect(response).toMatchObject({ recovered: true, last_seq: 2 })
+    expect(response.changes).toMatchObject([{ payload: { message: { content: 'two' } } }])
+    expect((await messages()).message).toMatchObject({ content: 'three', seq: 3 })
+    expect(await deleted()).toEqual({ message_group_id: group, seq: 4 })
+    await push(ann, annTalk, 'send_message', copiesFor(people, 'four'))
+    expect((await messages()).message.seq).toBe(5)
+  })
+})
+
+describe('GET /api/messages with after_seq', () => {
+  const ask = (app: TestApp, { token }: Person, id: string, after: string) =>
+    app.request('GET', `/api/messages?conversation_id=${id}&after_seq=${after}`, { token })
+
+  it('answers the same', async () => {
+    const { app, id, bob, say } = await twoTalking()
+    await say('one')
+    await say('two')
+    const { response } = await resume(bob, id, 1)
+    const { recovered, last_seq, changes } = response
+    const { status, body } = await ask(app, bob, id.toUpperCase(), '1')
+    expect({ status, body }).toEqual({ status: 200, body: { recovered, last_seq, changes } })
+    const whole = await history(app, bob, id)
+    expect((await ask(app, bob, id, '3')).body).toEqual({ recovered: false, last_seq: 2, ...whole })
+    for (const after of ['-1', '', '1.5', 'x', '9'.repeat(16)]) {
+      expect(await ask(app, bob, id, after)).toMatchObject({
+        status: 422,
+        body: { errors: { after_seq: [expect.any(String)] } },
+      })
+    }
+    const mallory = await app.signUp('mallory')
+    expect((await ask(app, mallory, id, '0')).status).toBe(403)
+  })
+
+  it('has its page where the legacy dialect has it', async () => {
+    const { app, id, bob, say } = await twoTalking({ CONTRACT: 'legacy' })
+    await say('one')
+    expect((await ask(app, bob, id, '7')).body).toMatchObject({
+      recovered: false,
+      last_seq: 1,
+      messages: { items: [{ seq: 1 }], page_token: '' },
+    })
+  })
+})
+
+describe('read_conversation', () => {
+  it('tells up to where, and is known at the next join and sign-in', async () => {
+    const { app, id, bob, annTalk, bobTalk, say } = await twoTalking()
+    for (const text of ['one', 'two', 'three']) await say(text)
+    const heard = listen(annTalk, 'read_conversation')
+    for (const [payload, read_seq] of [
+      [{ seq: 2 }, 2],
+      [{ seq: 1 }, 2],
+      [{ seq: 99 }, 3],
+      [{}, 3],
+    ] as const) {
+      expect(await push(bob, bobTalk, 'read_conversation', payload)).toEqual({
+        status: 'ok',
+        response: 'message_sent',
+      })
+      expect(await heard()).toEqual({ user_id: bob.id, read_seq })
+    }
+    await say('four')
+    const { response } = await resume(bob, id, 4)
+    expect(response).toMatchObject({ read_seq: 3, unread: 1, last_seq: 4 })
+    expect(response.read_seqs[bob.id]).toBe(3)
+    expect(response.read_times[bob.id]).not.toBeNull()
+    const refreshed = await app.request('POST', '/auth/refresh', { body: { token: bob.refreshToken } })
+    expect(refreshed.body.conversations).toMatchObject([{ id, last_seq: 4, read_seq: 3, unread: 1 }])
+  })
+
+  it('refuses what is no place', async () => {
+    const { bob, bobTalk } = await twoTalking()
+    for (const seq of [-1, 0.5, '3', null]) {
+      const { response } = await push(bob, bobTalk, 'read_conversation', { seq })
+      expect(response).toMatchObject({ reason: 'invalid_payload', errors: { seq: [expect.any(String)] } })
+    }
+  })
+})
+
+async function history(app: TestApp, { token }: Person, id: string): Promise<Json> {
+  return (await app.request('GET', `/api/messages?conversation_id=${id}`, { token })).body
+}
+
+/** Holds the next reading of changes back between the database's answer and its use. */
+function holdReading({ database }: TestApp) {
+  let goOn = () => {}
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const { rows } = database
+  const spy = vi.spyOn(database, 'rows')
+  onTestFinished(() => spy.mockRestore())
+  const read = new Promise<void>((resolve) => {
+    spy.mockImplementation(async (statement, params) => {
+      const found = await rows(statement, params)
+      if (!statement.includes('edited_seq >')) return found as never[]
+      resolve()
+      await held
+      return found as never[]
+    })
+  })
+  return { read, goOn }
+}

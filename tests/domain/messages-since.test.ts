@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import {
+  addPeople,
+  type Chat,
+  contentsFor,
+  openChat,
+  ruleBroken,
+  startGroup,
+} from '../support/chat-services.ts'
+import { openTestDatabase, truncateAll } from '../support/database.ts'
+
+let db: Database
+let chat: Chat
+let ann: string
+let bob: string
+let cid: string
+/** A group of Ann and Bob. */
+let group: string
+
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+beforeEach(async () => {
+  await truncateAll(db)
+  chat = await openChat(db)
+  ;[ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
+  group = await startGroup(chat, [ann, bob])
+})
+
+async function sendMany(count: number, to = [ann, bob]) {
+  const sends = Array.from({ length: count }, (_, n) =>
+    chat.messages.send(group, ann, contentsFor(to, `message ${n + 1}`)),
+  )
+  await Promise.all(sends)
+}
+
+/** What Bob is told in short: the places of the changes, or those of a page. */
+async function since(afterSeq: number, userId = bob) {
+  const { lastSeq, ...rest } = await chat.messages.since(userId, group, afterSeq)
+  const places = rest.recovered
+    ? rest.changes.map(({ kind, place }) => `${kind} ${place}`)
+    : rest.latest.items.map(({ seq }) => seq)
+  return { lastSeq, recovered: rest.recovered, places }
+}
+
+describe('what was missed of a conversation', () => {
+  it('is told change by change', async () => {
+    await sendMany(3)
+    expect(await since(1)).toEqual({ lastSeq: 3, recovered: true, places: ['sent 2', 'sent 3'] })
+    expect(await since(3)).toEqual({ lastSeq: 3, recovered: true, places: [] })
+  })
+
+  it('is told change by change up to 500 of them, and not at all beyond', async () => {
+    await sendMany(501)
+    const found = await since(1)
+    expect(found).toMatchObject({ lastSeq: 501, recovered: true })
+    expect(found.places).toHaveLength(500)
+    expect(await since(0)).toEqual({
+      lastSeq: 501,
+      recovered: false,
+      places: Array.from({ length: 20 }, (_, n) => 501 - n),
+    })
+  })
+
+  it('cannot be told from a place that was not reached', async () => {
+    await sendMany(2)
+    expect(await since(3)).toEqual({ lastSeq: 2, recovered: false, places: [2, 1] })
+    expect(await since(Number.MAX_SAFE_INTEGER)).toMatchObject({ recovered: false })
+  })
+
+  it('cannot be told from a place before one was added', async () => {
+    await sendMany(2)
+    await chat.conversations.addMembers(group, ann, { newMembers: [cid] })
+    await sendMany(2, [ann, bob, cid])
+    expect(await since(1, cid)).toEqual({ lastSeq: 4, recovered: false, places: [4, 3] })
+    expect(await since(2, cid)).toEqual({ lastSeq: 4, recovered: true, places: ['sent 3', 'sent 4'] })
+    await chat.conversations.leave(group, cid)
+    await chat.conversations.addMembers(group, ann, { newMembers: [cid] })
+    expect(await since(4, cid)).toEqual({ lastSeq: 5, recovered: false, places: [4, 3] })
+    expect(await since(5, cid)).toEqual({ lastSeq: 5, recovered: true, places: [] })
+  })
+
+  it('is told to members alone', async () => {
+    expect(await ruleBroken(chat.messages.since(cid, group, 0))).toBe('no_conversation')
+    expect(await ruleBroken(chat.messages.since(ann, 'undefined', 0))).toBe('no_conversation')
+  })
+})
