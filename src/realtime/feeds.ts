@@ -194,7 +194,7 @@ export class Feeds<Label extends Place> {
       const now = new Map(stored.get(owner))
       for (const [stream, position] of now) {
         const delivered = sequencer.positions.get(stream)
-        if (delivered === undefined || delivered < position) sequencer.check(stream)
+        if (delivered === undefined || delivered < position) sequencer.check(stream, position)
       }
       for (const stream of sequencer.positions.keys()) if (!now.has(stream)) sequencer.check(stream)
     }

@@ -122,12 +122,18 @@ export class Sequencer<Item> {
     if (gap.waiting.size === 0) this.#close(key)
   }
 
-  /** Reads what may be missing at the end of a stream, where no later item shows it; or a stream that is not followed yet. */
-  check(key: string): void {
+  /**
+   * Reads what may be missing at the end of a stream, where no later item shows it; or a stream that is not followed yet.
+   * @param goal the position that is known to exist.
+   */
+  check(key: string, goal = 0): void {
     if (!this.#positions || this.#stopped) return
     const gap = this.#gapOf(key)
+    gap.goal = Math.max(gap.goal, goal)
+    // One that has failed will be tried again.
+    if (gap.isReading) return
     gap.cancel()
-    if (!gap.isReading) void this.#read(key, gap)
+    void this.#read(key, gap)
   }
 
   /** Follows a stream no more. */

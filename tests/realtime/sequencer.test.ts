@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Sequencer } from '../../src/realtime/sequencer.ts'
@@ -17,11 +18,12 @@ function openStream({ position = 0 }: { position?: number } = {}) {
     deliver: (seq) => void delivered.push(seq),
     async catchUp(_key, after = 0) {
       state.reads++
+      const upTo = state.stored
       await Promise.resolve()
       if (state.isDown) throw new Error('down')
       if (state.isGone) return undefined
-      for (let seq = after + 1; seq <= state.stored; seq++) delivered.push(seq)
-      return state.stored
+      for (let seq = after + 1; seq <= upTo; seq++) delivered.push(seq)
+      return upTo
     },
   })
   const receive = (seq: number) => {
@@ -85,6 +87,28 @@ describe('a sequencer', () => {
       clock.advance(AGAIN_MS)
       expect(delivered).toEqual([1, 2, 3])
     })
+  })
+
+  it('tries again when it is asked about a stream that could not be read', async () => {
+    const { delivered, clock, state, sequencer } = started()
+    state.isDown = true
+    sequencer.check('stream', 1)
+    await setImmediate()
+    sequencer.check('stream', 1)
+    Object.assign(state, { isDown: false, stored: 1 })
+    await eventually(() => {
+      clock.advance(AGAIN_MS)
+      expect(delivered).toEqual([1])
+    })
+  })
+
+  it('reads on when more is asked for than was there while it read', async () => {
+    const { delivered, state, sequencer } = started()
+    state.stored = 1
+    sequencer.check('stream', 1)
+    state.stored = 2
+    sequencer.check('stream', 2)
+    await eventually(() => expect(delivered).toEqual([1, 2]))
   })
 
   it('takes what came before its start in its turn, even if the start is later', () => {
@@ -162,7 +186,7 @@ describe('a sequencer', () => {
           clock.advance(PATIENCE_MS)
           await Promise.resolve()
         }
-        sequencer.check('stream')
+        sequencer.check('stream', state.stored)
         const all = Array.from({ length: state.stored }, (_, i) => i + 1)
         await eventually(() => expect(sequencer.positions.get('stream')).toBe(state.stored))
         expect(delivered).toEqual(all)
