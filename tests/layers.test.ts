@@ -29,7 +29,7 @@ const LAW: Record<string, string[]> = {
   keys: [],
 }
 
-const TRANSPORTS = ['realtime/websocket.ts', 'realtime/upgrades.ts']
+const TRANSPORTS = ['realtime/websocket.ts', 'realtime/websocket-wire.ts', 'realtime/upgrades.ts']
 
 interface Import {
   from: string

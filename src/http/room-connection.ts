@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { databaseTrouble } from '../domain/database-trouble.ts'
 import type { Visitor } from '../domain/room-life.ts'
 import { AppError } from '../errors.ts'
@@ -7,7 +6,7 @@ import type { Connection, Endpoint } from '../realtime/endpoint.ts'
 import { encodeFrame } from '../realtime/frames.ts'
 import type { BroadcastEncoder, Subscriber } from '../realtime/pubsub.ts'
 import { CloseCode, type Identity } from '../realtime/socket.ts'
-import type { Outlet } from '../realtime/writer.ts'
+import type { Listener, WebSocketWire } from '../realtime/websocket-wire.ts'
 import { onlineView, roomErrorView, roomTopic } from '../views/rooms.ts'
 import { describeFailure, type RoomServices, runBinaryFrame, runTextFrame } from './room-commands.ts'
 import type { LongFrame, RoomIntake } from './room-intake.ts'
@@ -38,15 +37,13 @@ const MOST_WAITING = 64
  * One connection to one room. It listens from the moment it is made, so that whoever is put out while they connect is put
  * out; `open` gives it its socket.
  */
-export class RoomConnection implements Connection, Outlet, LongFrame {
+export class RoomConnection implements Connection, Listener, LongFrame {
   readonly identity: Identity
-  corked = false
   readonly #options: RoomConnectionOptions
   readonly #topic: string
   readonly #seat: Subscriber
   #visitor: Visitor | undefined
-  #ws: WebSocket | undefined
-  #stream: Duplex | undefined
+  #ws: WebSocketWire | undefined
   #lastHeardAt: number
   #phase: 'coming' | 'open' | 'quiet' | 'closed' = 'coming'
   readonly #waiting: Frame[] = []
@@ -73,10 +70,6 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
     return this.identity.userId
   }
 
-  get stream(): Duplex {
-    return this.#stream as Duplex
-  }
-
   get isClosed(): boolean {
     return this.#phase === 'closed'
   }
@@ -96,9 +89,8 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
   }
 
   /** The connection stands: its user is in the room. */
-  open(ws: WebSocket, stream: Duplex, visitor: Visitor): void {
+  open(ws: WebSocketWire, stream: Duplex, visitor: Visitor): void {
     this.#ws = ws
-    this.#stream = stream
     this.#visitor = visitor
     this.#phase = 'open'
     this.#listen(ws, stream)
@@ -111,13 +103,22 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
   }
 
   close(code: number, reason: string): void {
-    this.end()
+    this.disconnected()
     this.#ws?.close(code, reason)
   }
 
-  terminate(): void {
-    this.end()
-    this.#ws?.terminate()
+  receiveFrame(data: Buffer, isBinary: boolean): void {
+    this.#incoming = 0
+    if (this.#phase !== 'open') return
+    const limited = this.#options.endpoint.limit(this.userId, 'message')
+    if (limited) return this.#tell(roomErrorView(describeFailure(new AppError('rate_limited'))))
+    this.#waiting.push({ data, isBinary })
+    this.#holdBackOrNot()
+    if (!this.#busy) void this.#work()
+  }
+
+  heard(): void {
+    this.#lastHeardAt = this.#options.endpoint.clock.now()
   }
 
   admit(): void {
@@ -130,7 +131,7 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
   }
 
   /** The connection is gone, or never came to stand. */
-  end(): void {
+  disconnected(): void {
     if (this.isClosed) return
     this.#phase = 'closed'
     const { endpoint, intake, services } = this.#options
@@ -142,16 +143,13 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
     if (this.#visitor) services.roomLife.leave(this.#visitor)
   }
 
-  #listen(ws: WebSocket, stream: Duplex): void {
+  #listen(ws: WebSocketWire, stream: Duplex): void {
     // Before `ws` takes the bytes: those that make a frame whole have been counted when it comes.
     stream.prependListener('data', (chunk: Buffer) => {
-      this.#hear()
+      this.heard()
       this.#count(chunk.length)
     })
-    ws.on('message', (data: Buffer, isBinary) => this.#receive({ data, isBinary }))
-    ws.on('close', () => this.end())
-    // Whatever the connection failed with, `ws` closes it with the code that says so.
-    ws.on('error', () => {})
+    ws.attach(this, stream, this.#options.endpoint.writer)
   }
 
   #count(bytes: number): void {
@@ -161,16 +159,6 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
     if (this.isClosed) return this.#ws?.pause()
     this.#place = this.#options.intake.enter(this) ? 'taken' : 'wanted'
     this.#holdBackOrNot()
-  }
-
-  #receive(frame: Frame): void {
-    this.#incoming = 0
-    if (this.#phase !== 'open') return
-    const limited = this.#options.endpoint.limit(this.userId, 'message')
-    if (limited) return this.#tell(roomErrorView(describeFailure(new AppError('rate_limited'))))
-    this.#waiting.push(frame)
-    this.#holdBackOrNot()
-    if (!this.#busy) void this.#work()
   }
 
   /** Frames take effect one after the other, in their order. */
@@ -213,12 +201,8 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
     if (this.#isHeldBack) return this.#ws?.pause()
     if (!this.#ws?.isPaused) return
     // It could not be heard until now.
-    this.#hear()
+    this.heard()
     this.#ws.resume()
-  }
-
-  #hear(): void {
-    this.#lastHeardAt = this.#options.endpoint.clock.now()
   }
 
   #givePlaceBack(): void {
@@ -233,7 +217,6 @@ export class RoomConnection implements Connection, Outlet, LongFrame {
   }
 
   #write(frame: Buffer): void {
-    const ws = this.#ws
-    if (ws && !this.isClosed && ws.readyState === ws.OPEN) this.#options.endpoint.writer.write(this, frame)
+    if (!this.isClosed) this.#ws?.write(frame)
   }
 }

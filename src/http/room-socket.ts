@@ -7,6 +7,7 @@ import type { Visitor } from '../domain/room-life.ts'
 import { AppError } from '../errors.ts'
 import { isAllowedOrigin } from '../realtime/handshake.ts'
 import { takeUpgrade } from '../realtime/upgrades.ts'
+import { WebSocketWire } from '../realtime/websocket-wire.ts'
 import type { WhisperOptions } from './options.ts'
 import type { Caller } from './plugins/authenticate.ts'
 import { callerFrom, hasBearer, isSameOrigin } from './plugins/session.ts'
@@ -39,6 +40,7 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
   }
   const server = new WebSocketServer({
     noServer: true,
+    WebSocket: WebSocketWire,
     perMessageDeflate: false,
     maxPayload,
     handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
@@ -66,7 +68,7 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
           username,
         })
       } catch (error) {
-        connection.end()
+        connection.disconnected()
         throw error
       }
     },
@@ -97,7 +99,7 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
     if (!head) throw new AppError('not_found')
     const { socket } = request.raw
     server.handleUpgrade(request.raw, socket, head, (ws) => connection.open(ws, socket, visitor))
-    if (!connection.isOpen) connection.end()
+    if (!connection.isOpen) connection.disconnected()
   }
 }
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocketServer } from 'ws'
 import { admit, type TransportOptions } from './handshake.ts'
-import { Socket, type Wire } from './socket.ts'
+import { Socket } from './socket.ts'
 import { routeUpgrade } from './upgrades.ts'
-import type { Outlet, Writer } from './writer.ts'
+import { WebSocketWire } from './websocket-wire.ts'
 
 const PROTOCOL = 'phoenix'
 
@@ -19,6 +19,7 @@ export async function websocketTransport(app: FastifyInstance, options: Transpor
   const path = `${options.path}/websocket`
   const server = new WebSocketServer({
     noServer: true,
+    WebSocket: WebSocketWire,
     maxPayload: maxFrameBytes,
     perMessageDeflate: false,
     clientTracking: false,
@@ -28,11 +29,10 @@ export async function websocketTransport(app: FastifyInstance, options: Transpor
   app.server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const admission = isAt(path, request.url) ? admit(options, request) : undefined
     if (typeof admission !== 'object') return routeUpgrade(app, request, head)
-    server.handleUpgrade(request, stream, head, (ws: PhoenixWebSocket) => {
-      const wire = new WebSocketWire(ws, stream, endpoint.writer)
-      ws.owner = new Socket(endpoint, wire, admission)
-      endpoint.remember(ws.owner)
-      listen(ws)
+    server.handleUpgrade(request, stream, head, (ws) => {
+      const socket = new Socket(endpoint, ws, admission)
+      ws.attach(socket, stream, endpoint.writer)
+      endpoint.remember(socket)
     })
   })
 
@@ -40,58 +40,6 @@ export async function websocketTransport(app: FastifyInstance, options: Transpor
     const admission = admit(options, raw)
     return reply.code(typeof admission === 'object' ? 404 : admission).send()
   })
-}
-
-/** A WebSocket that knows whose it is. */
-type PhoenixWebSocket = WebSocket & { owner?: Socket }
-
-/** The listeners are shared by all connections, so that an idle one costs no closures. */
-function listen(ws: PhoenixWebSocket): void {
-  ws.on('error', onError)
-  ws.on('message', onMessage)
-  ws.on('ping', onPing)
-  ws.on('close', onClose)
-}
-
-function onMessage(this: PhoenixWebSocket, data: Buffer, isBinary: boolean): void {
-  this.owner?.receiveFrame(data, isBinary)
-}
-
-function onPing(this: PhoenixWebSocket): void {
-  this.owner?.heard()
-}
-
-function onClose(this: PhoenixWebSocket): void {
-  this.owner?.disconnected()
-}
-
-/** Whatever the connection failed with (a reset, a frame too large), `ws` closes it with the code that says so. */
-function onError(): void {}
-
-class WebSocketWire implements Wire, Outlet {
-  readonly stream: Duplex
-  corked = false
-  readonly #ws: PhoenixWebSocket
-  readonly #writer: Writer
-
-  constructor(ws: PhoenixWebSocket, stream: Duplex, writer: Writer) {
-    this.#ws = ws
-    this.stream = stream
-    this.#writer = writer
-  }
-
-  write(frame: Buffer): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#writer.write(this, frame)
-  }
-
-  close(code: number, reason: string): void {
-    this.#ws.close(code, reason)
-  }
-
-  terminate(): void {
-    this.#ws.terminate()
-    this.#ws.owner?.disconnected()
-  }
 }
 
 function isAt(path: string, url = ''): boolean {

@@ -119,6 +119,25 @@ describe('a connection', () => {
     expect(await lively.settled()).toEqual([])
   })
 
+  it('brings what was sent before it is closed', async () => {
+    const { endpoint, connect } = await startRealtime([roomChannel()])
+    const client = await connect()
+    await client.call(['1', '1', 'room:a', 'phx_join', {}])
+    endpoint.pubsub.broadcast('room:a', 'last', 'words')
+    endpoint.disconnect(() => true)
+    expect(await client.event('last')).toEqual([null, null, 'room:a', 'last', 'words'])
+    expect(await client.closed).toBe(1001)
+  })
+
+  it('brings the answers to what its client asked just before it closed', async () => {
+    const { connect } = await startRealtime([roomChannel()])
+    const client = await connect()
+    await client.call(['1', '1', 'room:a', 'phx_join', {}])
+    client.send(['1', '2', 'room:a', 'echo', 'bye'])
+    client.close()
+    expect(await client.event('phx_reply')).toMatchObject({ 1: '2', 4: { response: 'bye' } })
+  })
+
   it('is closed with 1001 when its session ends', async () => {
     const { endpoint, connect } = await startRealtime([roomChannel()])
     const [ann, bob] = [await connect('ann'), await connect('bob')]
