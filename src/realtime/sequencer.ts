@@ -26,7 +26,7 @@ interface Gap<Item> {
 const PATIENCE_MS = 50
 /** A failed reading is tried again after this long. */
 const AGAIN_MS = 1_000
-/** How often a stream is read for a position that does not come. */
+/** How often a stream is read for a position that is not there. */
 const MOST_READS = 3
 
 /**
@@ -165,7 +165,9 @@ export class Sequencer<Item> {
   async #read(key: string, gap: Gap<Item>): Promise<void> {
     gap.isReading = true
     gap.waiting.clear()
-    for (let reads = 0; reads < MOST_READS; reads++) {
+    for (let misses = 0; ; ) {
+      // Only what was known of before a reading has to be in it.
+      const { goal } = gap
       let position: number | undefined
       try {
         position = await this.#tools.catchUp(key, this.#positions?.get(key))
@@ -177,12 +179,14 @@ export class Sequencer<Item> {
       }
       if (this.#gaps.get(key) !== gap) return
       if (position === undefined) return this.forget(key)
+      if (position < goal && ++misses === MOST_READS) {
+        // What is stored nowhere by now will not come.
+        position = goal
+        misses = 0
+      }
       this.#positions?.set(key, position)
-      if (position >= gap.goal) break
+      if (position >= gap.goal) return this.#close(key)
     }
-    // What is stored nowhere by now will not come.
-    if (gap.goal > (this.#positions?.get(key) ?? 0)) this.#positions?.set(key, gap.goal)
-    this.#close(key)
   }
 
   #close(key: string): void {
