@@ -1,5 +1,6 @@
-import { hash, verify } from '@node-rs/argon2'
+import { availableParallelism } from 'node:os'
 import { AppError } from '../errors.ts'
+import { HashingThreads } from './hashing-threads.ts'
 
 /** Argon2id as OWASP recommends it: 19 MiB, two passes, one thread. It is what the library does by default too. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
@@ -8,22 +9,31 @@ const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 const NOBODYS_HASH =
   '$argon2id$v=19$m=19456,t=2,p=1$5FOhBSVbIOlvXDisTV4/1A$WCSr6ZhpOScXOkMF/rR1A7L7CPsVhfNNgy2kEf99Zd8'
 
-/** More at once would block the thread pool, which files and DNS need too. */
-const AT_ONCE = 2
+/** A hash keeps a processor busy, and the memory: one processor stays with everybody else, where there are several. */
+const AT_ONCE = Math.max(1, Math.min(2, availableParallelism() - 1))
 const QUEUE_LENGTH = 256
 const RETRY_AFTER_MS = 5_000
 
 /** No password that fits the rules is longer before it is normalised, and normalising a huge one takes seconds. */
 const MAX_RAW_LENGTH = 1024
 
+/** The processors belong to the process, however many servers it runs, as tests do. */
+const threads = new HashingThreads()
+
 /** Hashes and verifies passwords, a few at a time. */
 export class Passwords {
+  readonly #atOnce: number
   readonly #waiting: (() => void)[] = []
   #running = 0
 
+  constructor({ atOnce = AT_ONCE } = {}) {
+    this.#atOnce = atOnce
+  }
+
   /** @throws AppError `busy` when too many are waiting already. */
   hash(password: string): Promise<string> {
-    return this.#inTurn(() => hash(normalizePassword(password), COST))
+    const job = { kind: 'hash', password: normalizePassword(password), cost: COST } as const
+    return this.#inTurn(() => threads.run(job))
   }
 
   /**
@@ -32,15 +42,16 @@ export class Passwords {
    */
   verify(passwordHash: string | null | undefined, password: string): Promise<boolean> {
     const isPossible = Boolean(passwordHash) && !isOversized(password)
-    const candidate = isPossible ? normalizePassword(password) : ''
-    return this.#inTurn(async () => {
-      const isRight = await verify(isPossible ? passwordHash! : NOBODYS_HASH, candidate)
-      return isRight && isPossible
-    })
+    const job = {
+      kind: 'verify',
+      password: isPossible ? normalizePassword(password) : '',
+      hash: isPossible ? passwordHash! : NOBODYS_HASH,
+    } as const
+    return this.#inTurn(async () => (await threads.run(job)) && isPossible)
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running < AT_ONCE) this.#running++
+    if (this.#running < this.#atOnce) this.#running++
     else await this.#turn()
     try {
       return await work()
