@@ -53,6 +53,27 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
   })
 })
 
+describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, 500 migrations', () => {
+  const ROUNDS = 125
+
+  it(`by four at once succeed each, on ${ROUNDS} empty databases`, { timeout: 300_000 }, async () => {
+    const { url, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
+    const sql = postgres(url, { max: 1, onnotice: () => {} })
+    onTestFinished(async () => {
+      await sql.end()
+      await drop()
+    })
+    for (let round = 0; round < ROUNDS; round++) {
+      await Promise.all(Array.from({ length: 4 }, () => migratePostgres(url)))
+      const applied = await sql`select hash from drizzle.__drizzle_migrations`
+      expect(applied.length).toBeGreaterThan(0)
+      expect(new Set(applied.map(({ hash }) => hash)).size).toBe(applied.length)
+      await sql`drop schema public, drizzle cascade`
+      await sql`create schema public`
+    }
+  })
+})
+
 describe('what the tables make impossible', () => {
   const [ann, bob] = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b']
   const [first, second] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002']
