@@ -24,9 +24,9 @@ export class Broadcasts {
       feeds.send({ conversationId, seq, topic, userIds, event: 'delete_message', payload })
     })
     events.on('member_left', ({ conversationId, userId: leaverId, seq, memberIds: userIds }) => {
-      const payload = { user_id: leaverId }
-      const topic = conversationTopic(conversationId)
-      feeds.send({ conversationId, seq, topic, userIds, event: 'leave_conversation', payload, leaverId })
+      const place = seq === null ? { seq: 0, isUnordered: true } : { seq }
+      const told = { topic: conversationTopic(conversationId), event: 'leave_conversation', leaverId }
+      feeds.send({ conversationId, ...place, ...told, userIds, payload: { user_id: leaverId } })
     })
   }
 
@@ -36,7 +36,7 @@ export class Broadcasts {
     const conversationId = conversation.id
     for (const userId of memberIds) {
       const to = { topic: userTopic(userId), userIds: [userId] }
-      this.#feeds.send({ conversationId, seq, ...to, event: 'new_conversation', payload, begins: true })
+      this.#feeds.send({ conversationId, seq, ...to, event: 'new_conversation', payload, isUnordered: true })
     }
     return conversationId
   }

@@ -21,8 +21,8 @@ export interface ConversationEvent {
   event: string
   payload: unknown
   leaverId?: string
-  /** Whether the conversation may be new to them. */
-  begins?: boolean
+  /** Whether it is told at once, as what begins a conversation is. */
+  isUnordered?: boolean
 }
 
 /** Where the changes of conversations are stored. */

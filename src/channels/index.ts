@@ -9,6 +9,7 @@ import { conversationChannel } from './conversation.ts'
 import { ConversationFeeds } from './conversation-feeds.ts'
 import { followUsers } from './follow-users.ts'
 import { makeGuard } from './guard.ts'
+import { MembershipWatch } from './membership-watch.ts'
 import { missedChanges, missedInRooms } from './missed.ts'
 import { roomChannel } from './room.ts'
 import { broadcastRooms } from './room-broadcasts.ts'
@@ -38,6 +39,7 @@ export function useChannels(endpoint: Endpoint, services: Services, dialect: Dia
   const broadcasts = new Broadcasts(conversationFeeds, services.events, dialect)
   broadcastRooms(endpoint, roomFeeds, services.events, services.media)
   followUsers(endpoint, services, visibility)
+  const membershipWatch = new MembershipWatch(endpoint, services)
   const context = {
     services,
     dialect,
@@ -58,7 +60,10 @@ export function useChannels(endpoint: Endpoint, services: Services, dialect: Dia
     get catchUps() {
       return conversationFeeds.catchUps + roomFeeds.catchUps
     },
-    stop: () => typing.stop(),
+    stop() {
+      typing.stop()
+      membershipWatch.stop()
+    },
   }
 }
 

@@ -17,7 +17,9 @@ import {
   deleteMember,
   insertMembers,
   isMember,
+  type Membership,
   markMemberRead,
+  membershipsMissing,
   rosterOf,
 } from '../db/queries/members.ts'
 import type { UserSummary } from '../db/queries/users.ts'
@@ -40,6 +42,7 @@ import { readUuid } from './uuid.ts'
 import type { Vault } from './vault.ts'
 
 export type { Conversation, ListedConversation } from '../db/queries/conversations.ts'
+export type { Membership } from '../db/queries/members.ts'
 export type { ConversationDetails } from './conversation-details.ts'
 export type { Jwk, KeyPair } from './conversation-keys.ts'
 
@@ -136,6 +139,14 @@ export class Conversations {
   async isMember(conversationId: string, userId: string): Promise<boolean> {
     const id = readUuid(conversationId)
     return id !== undefined && isMember(this.#db, id, userId)
+  }
+
+  /** Those of some users who are not members of the conversation they are named with. */
+  async strangers(asked: readonly Membership[]): Promise<Membership[]> {
+    return membershipsMissing(
+      this.#db,
+      asked.filter(({ placeId }) => readUuid(placeId) === placeId),
+    )
   }
 
   /**
@@ -245,13 +256,11 @@ export class Conversations {
 async function takeOut(
   tx: Orm,
   { id, userId, unsure }: { id: string; userId: string; unsure: boolean },
-): Promise<{ seq: number; memberIds: string[] }> {
+): Promise<{ seq: number | null; memberIds: string[] }> {
   const conversation = await lockWithMembers(tx, id)
   if (!conversation?.memberIds.includes(userId)) {
     // The try whose answer was lost has done it, and nobody was told yet.
-    if (unsure) {
-      return { seq: conversation?.lastSeq ?? 0, memberIds: [...(conversation?.memberIds ?? []), userId] }
-    }
+    if (unsure) return { seq: null, memberIds: [...(conversation?.memberIds ?? []), userId] }
     throw new AppError('no_conversation')
   }
   if (conversation.private) throw new AppError('private_conversation')

@@ -16,7 +16,8 @@ export interface DomainEvents {
   /** `memberIds`: whom it concerns, the members at that moment. */
   message_deleted: { conversationId: string; groupId: string; seq: number; memberIds: string[] }
   /** `memberIds`: the members until then, the leaver included. */
-  member_left: { conversationId: string; userId: string; seq: number; memberIds: string[] }
+  /** `seq` is null when the answer to the commit was lost, and its place with it. */
+  member_left: { conversationId: string; userId: string; seq: number | null; memberIds: string[] }
   room_message: RoomMessage
   room_member_added: { roomId: string } & RoomUser
   room_member_removed: { roomId: string; seq: number } & RoomUser

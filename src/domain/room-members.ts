@@ -11,9 +11,14 @@ const NANOID = /^[\w-]{21}$/
 /** Wrong ids that are named one by one. */
 const MOST_NAMED = 100
 
+/** Whether a text can be a room's id. */
+export function isRoomId(text: string): boolean {
+  return NANOID.test(text)
+}
+
 /** A room's id as it came. @throws AppError `no_room` for what cannot be one. */
 export function readRoomId(text: string): string {
-  if (!NANOID.test(text)) throw new AppError('no_room')
+  if (!isRoomId(text)) throw new AppError('no_room')
   return text
 }
 

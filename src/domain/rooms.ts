@@ -2,6 +2,7 @@ import { nanoid } from 'nanoid'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { isUniqueViolation } from '../db/failures.ts'
+import type { Membership } from '../db/queries/members.ts'
 import {
   findByClientMessageId,
   findRoomMessage,
@@ -18,6 +19,7 @@ import {
   type Room,
   type RoomListQuery,
   roomMembersAmong,
+  roomMembershipsMissing,
   roomPositions,
   takeRoomSeq,
 } from '../db/queries/rooms.ts'
@@ -28,6 +30,7 @@ import type { MediaLibrary } from './media.ts'
 import type { Page, PageTokens } from './pagination.ts'
 import { PATIENCE_MS, persist } from './persist.ts'
 import {
+  isRoomId,
   type RoomUser,
   readRoomId,
   requireRoomMember,
@@ -222,6 +225,14 @@ export class Rooms {
     const items = found.slice(0, PAGE_SIZE)
     const last = found.length > PAGE_SIZE ? items.at(-1) : undefined
     return { items, pageToken: last ? this.#pageTokens.seal(scope, String(last.seq)) : null }
+  }
+
+  /** Those of some users who are not members of the room they are named with. */
+  strangers(asked: readonly Membership[]): Promise<Membership[]> {
+    return roomMembershipsMissing(
+      this.#db,
+      asked.filter(({ placeId }) => isRoomId(placeId)),
+    )
   }
 
   /** The places of the latest changes of some rooms; those that are not there are left out. */

@@ -39,6 +39,8 @@ const MOST_WAITING = 64
  */
 export class RoomConnection implements Connection, Listener, LongFrame {
   readonly identity: Identity
+  /** Settles when nothing that is told to the room is missed any more; undefined: from the beginning. */
+  readonly listening: Promise<void> | undefined
   readonly #options: RoomConnectionOptions
   readonly #topic: string
   readonly #seat: Subscriber
@@ -63,7 +65,7 @@ export class RoomConnection implements Connection, Listener, LongFrame {
       close: () => this.close(CloseCode.policyViolation, 'removed from the room'),
     }
     options.endpoint.remember(this)
-    options.endpoint.pubsub.subscribe(this.#topic, this.#seat)
+    this.listening = options.endpoint.pubsub.subscribe(this.#topic, this.#seat)
   }
 
   get userId(): string {

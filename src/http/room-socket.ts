@@ -59,6 +59,7 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       const identity = await identify(request)
       const connection = new RoomConnection(shared, identity, request.params.room_id)
       try {
+        await connection.listening
         const { username } = await refusing(rooms.requireMember(request.params.room_id, identity.userId))
         // Put out, signed out or sent elsewhere while that was asked.
         if (connection.isClosed) throw new AppError(endpoint.isDraining ? 'busy' : 'forbidden')

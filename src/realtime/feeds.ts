@@ -8,8 +8,8 @@ import { Sequencer } from './sequencer.ts'
 export interface Place {
   stream: string
   seq: number
-  /** Whether the stream may be new to the owner: then it is at `seq`, and the parcel need not wait for its turn. */
-  begins?: boolean | undefined
+  /** Whether the parcel has no turn to wait for. A stream that is new to the owner is at `seq` then. */
+  isUnordered?: boolean | undefined
 }
 
 /** Where the streams of a family of feeds stand. */
@@ -125,10 +125,10 @@ export class Feeds<Label extends Place> {
 
   /** Whether it is to be delivered now. */
   #accept(owner: string, parcel: Parcel<Label>): boolean {
-    const { stream, seq, begins } = parcel.label
+    const { stream, seq, isUnordered } = parcel.label
     const sequencer = this.#feeds.get(owner)?.sequencer
     if (!sequencer) return false
-    if (!begins) return sequencer.accept(stream, seq, parcel)
+    if (!isUnordered) return sequencer.accept(stream, seq, parcel)
     sequencer.follow(stream, seq)
     return true
   }

@@ -99,6 +99,11 @@ export class PubSub<S extends Subscriber> {
     return this.#topics.get(topic) ?? (EMPTY as ReadonlySet<S>)
   }
 
+  /** The topics that someone on this node listens to. */
+  topics(): Iterable<string> {
+    return this.#topics.keys()
+  }
+
   /** Sends an event to everyone in a topic, on all nodes; those here get it in the order of the calls. */
   broadcast(topic: string, event: string, payload: unknown): void {
     const { isAlone } = this.#backplane

@@ -283,7 +283,7 @@ describe.runIf(server)('two nodes on one database', () => {
 })
 
 function placeOf(event: Told): number {
-  return 'editSeq' in event ? event.editSeq : event.seq
+  return ('editSeq' in event ? event.editSeq : event.seq) as number
 }
 
 /** The places of a conversation's changes that nodes told of, in order. */

@@ -1,52 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { LocalBackplane } from '../../src/infra/local-backplane.ts'
-import type { Backplane, RouteListener } from '../../src/realtime/backplane.ts'
 import { Nodes } from '../../src/realtime/nodes.ts'
 import { type GroupChange, Tracker } from '../../src/realtime/tracker.ts'
 import { ManualClock } from '../support/clock.ts'
-
-/** A backplane that can be cut: then nothing leaves, and nothing arrives. */
-class CuttableBackplane implements Backplane {
-  isConnected = true
-  readonly isAlone = false
-  readonly #inner: LocalBackplane
-  readonly #whenRestored: (() => void)[] = []
-
-  constructor(inner: LocalBackplane) {
-    this.#inner = inner
-  }
-
-  get nodeId() {
-    return this.#inner.nodeId
-  }
-
-  subscribe(route: string, listener: RouteListener) {
-    return this.#inner.subscribe(route, (message) => {
-      if (this.isConnected) listener(message)
-    })
-  }
-
-  unsubscribe(route: string) {
-    this.#inner.unsubscribe(route)
-  }
-
-  publish(route: string, message: Uint8Array) {
-    if (this.isConnected) this.#inner.publish(route, message)
-  }
-
-  onRestored(listener: () => void) {
-    this.#whenRestored.push(listener)
-  }
-
-  restore() {
-    this.isConnected = true
-    for (const listener of this.#whenRestored) listener()
-  }
-
-  close() {
-    return this.#inner.close()
-  }
-}
+import { CuttableBackplane } from '../support/cuttable-backplane.ts'
 
 interface StartedNode {
   backplane: CuttableBackplane
@@ -62,8 +18,7 @@ interface StartedNode {
 async function startNodes(count: number) {
   const clock = new ManualClock()
   const started: StartedNode[] = []
-  for (const inner of LocalBackplane.together(count)) {
-    const backplane = new CuttableBackplane(inner)
+  for (const backplane of CuttableBackplane.together(count)) {
     const nodes = new Nodes(backplane, clock)
     const tracker = new Tracker('test', nodes, clock)
     const changes: GroupChange[] = []

@@ -5,6 +5,7 @@ import { type App, buildApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { ManualClock } from './clock.ts'
+import { CuttableBackplane } from './cuttable-backplane.ts'
 import { openTestDatabase, truncateAll } from './database.ts'
 import { temporaryFolder } from './folder.ts'
 import { type Json, openSocket, type PhoenixVersion, settle } from './phoenix.ts'
@@ -17,8 +18,8 @@ export interface Person {
   email: string
   token: string
   refreshToken: string
-  /** Opens a socket of theirs with an official client; `open` is undone when the test ends. */
-  connect(options?: { version?: PhoenixVersion }): Socket
+  /** Opens a socket of theirs with an official client, to another node if `at` says so; it is closed when the test ends. */
+  connect(options?: { version?: PhoenixVersion; at?: { url: string } }): Socket
   /** Joins a topic with their token, on their first socket. @throws when the join is refused. */
   join(topic: string, payload?: object): Promise<Channel>
 }
@@ -59,11 +60,32 @@ export async function startApp(
   env: Record<string, string> = {},
   change: Partial<Config> = {},
 ): Promise<TestApp> {
-  const clock = new ManualClock()
+  return startNode({ env, change, database: await emptyDatabase(), clock: new ManualClock() })
+}
+
+/** Several servers on one database, which hear each other until their backplanes are cut. */
+export async function startNodes(count: number): Promise<(TestApp & { backplane: CuttableBackplane })[]> {
+  const shared = { database: await emptyDatabase(), clock: new ManualClock() }
+  const nodes = []
+  for (const backplane of CuttableBackplane.together(count)) {
+    nodes.push({ ...(await startNode({ ...shared, backplane })), backplane })
+  }
+  return nodes
+}
+
+interface NodeOptions {
+  env?: Record<string, string>
+  change?: Partial<Config>
+  database: Database
+  clock: ManualClock
+  backplane?: CuttableBackplane
+}
+
+async function startNode({ env, change, database, clock, backplane }: NodeOptions): Promise<TestApp> {
   const logs: string[] = []
   const logger = pino({ level: 'info' }, { write: (line) => void logs.push(line) })
   const config = { ...readConfig({ ...environment, DATA_DIR: temporaryFolder(), ...env }), ...change }
-  const app = await buildApp(config, { clock, logger, database: await emptyDatabase() })
+  const app = await buildApp(config, { clock, logger, database, ...(backplane && { backplane }) })
   const url = await app.listen()
   onTestFinished(() => app.close())
 
@@ -93,8 +115,9 @@ export async function startApp(
       email,
       token: body.auth_token,
       refreshToken: body.refresh_token,
-      connect(options = {}) {
-        const socket = openSocket(`${url.replace('http', 'ws')}/socket`, { token: person.token, ...options })
+      connect({ at = { url }, ...options } = {}) {
+        const address = `${at.url.replace('http', 'ws')}/socket`
+        const socket = openSocket(address, { token: person.token, ...options })
         onTestFinished(() => socket.disconnect())
         return socket
       },

@@ -1,6 +1,7 @@
 import { and, eq, inArray, ne } from 'drizzle-orm'
 import type { Database, Orm } from '../database.ts'
 import { members, users } from '../schema.ts'
+import { uuidArray } from './array-literal.ts'
 import { unreadOf } from './unread.ts'
 import type { UserSummary } from './users.ts'
 
@@ -55,6 +56,22 @@ export async function memberIdsOf(db: Orm, conversationId: string): Promise<stri
     .where(eq(members.conversationId, conversationId))
     .orderBy(members.userId)
   return rows.map(({ userId }) => userId)
+}
+
+/** A user in a conversation, or a room. */
+export interface Membership {
+  placeId: string
+  userId: string
+}
+
+/** Those of some memberships of conversations that are not there. */
+export function membershipsMissing(db: Database, asked: readonly Membership[]): Promise<Membership[]> {
+  return db.rows(
+    `select place_id as "placeId", user_id as "userId"
+    from unnest($1::uuid[], $2::uuid[]) as asked (place_id, user_id)
+    where not exists (select from members m where m.conversation_id = place_id and m.user_id = asked.user_id)`,
+    [uuidArray(asked.map(({ placeId }) => placeId)), uuidArray(asked.map(({ userId }) => userId))],
+  )
 }
 
 export async function isMember(db: Database, conversationId: string, userId: string): Promise<boolean> {

@@ -1,6 +1,8 @@
 import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
-import type { Orm } from '../database.ts'
+import type { Database, Orm } from '../database.ts'
 import { roomMembers, rooms, users } from '../schema.ts'
+import { textArray, uuidArray } from './array-literal.ts'
+import type { Membership } from './members.ts'
 
 /** A room as everyone may see it: its creator and members by their short ids, the first member first. */
 export interface Room {
@@ -91,6 +93,16 @@ export async function insertRoomMembers(tx: Orm, roomId: string, userIds: string
     .onConflictDoNothing()
     .returning({ userId: roomMembers.userId })
   return rows.map(({ userId }) => userId)
+}
+
+/** Those of some memberships of rooms that are not there. */
+export function roomMembershipsMissing(db: Database, asked: readonly Membership[]): Promise<Membership[]> {
+  return db.rows(
+    `select place_id as "placeId", user_id as "userId"
+    from unnest($1::text[], $2::uuid[]) as asked (place_id, user_id)
+    where not exists (select from room_members m where m.room_id = place_id and m.user_id = asked.user_id)`,
+    [textArray(asked.map(({ placeId }) => placeId)), uuidArray(asked.map(({ userId }) => userId))],
+  )
 }
 
 /** The places of the latest changes of some rooms. */

@@ -1,0 +1,193 @@
+import type { Channel } from 'phoenix'
+import { describe, expect, it } from 'vitest'
+import { type Person, startNodes, type TestApp } from '../support/app.ts'
+import { eventually } from '../support/eventually.ts'
+import { settle } from '../support/phoenix.ts'
+import { copiesFor, KEYS, push, startGroup } from '../support/talks.ts'
+
+const MISSED = ['new_message', 'edit_message', 'delete_message', 'leave_conversation'] as const
+
+/** What a channel was told, in order. */
+function record(channel: Channel): string[] {
+  const told: string[] = []
+  for (const event of MISSED) {
+    channel.on(
+      event,
+      (payload) => void told.push(`${event} ${payload.message?.content ?? payload.seq ?? ''}`.trim()),
+    )
+  }
+  return told
+}
+
+async function joinAt(node: TestApp, person: Person, topic: string): Promise<Channel> {
+  const channel = person.connect({ at: node }).channel(topic, { token: person.token })
+  expect(await settle(channel.join())).toMatchObject({ status: 'ok' })
+  return channel
+}
+
+/** Ann on one node, Bob on another, in one group. */
+async function startApart() {
+  const nodes = await startNodes(2)
+  const [here, there] = nodes as [(typeof nodes)[number], (typeof nodes)[number]]
+  const { id, people, talks } = await startGroup(here, ['ann', 'bob'])
+  const [ann, bob] = people as [Person, Person]
+  const own = await joinAt(there, bob, `user:${bob.id}`)
+  const talk = await joinAt(there, bob, `conversation:${id}`)
+  const send = (text: string) => push(ann, talks[0] as Channel, 'send_message', copiesFor(people, text))
+  return { here, there, ann, bob, id, people, annsTalk: talks[0] as Channel, own, talk, send }
+}
+
+describe('a user on another node', () => {
+  it('is told what is sent, edited and deleted', async () => {
+    const { own, talk, send, ann, annsTalk, people } = await startApart()
+    const [told, toldInTalk] = [record(own), record(talk)]
+    await send('one')
+    await eventually(() => expect(told).toEqual(['new_message one']))
+    const { response } = await push(ann, annsTalk, 'send_message', {
+      ...copiesFor(people, 'two'),
+      client_message_id: '0190f3a0-0000-7000-8000-000000000001',
+    })
+    const message_group_id = response.message_group
+    await push(ann, annsTalk, 'edit_message', { message_group_id, ...copiesFor(people, 'too') })
+    await push(ann, annsTalk, 'delete_message', { message_group_id })
+    await eventually(() => expect(told).toEqual(['new_message one', 'new_message two', 'edit_message too']))
+    await eventually(() => expect(toldInTalk).toEqual(['delete_message 4']))
+  })
+
+  it('gets what was sent while the nodes were cut off from each other once they are not, in order', async () => {
+    const { here, own, send } = await startApart()
+    const told = record(own)
+    await send('one')
+    await eventually(() => expect(told).toHaveLength(1))
+    here.backplane.isConnected = false
+    await send('two')
+    await send('three')
+    here.backplane.restore()
+    await eventually(() => expect(told).toEqual(['one', 'two', 'three'].map((text) => `new_message ${text}`)))
+    await send('four')
+    await eventually(() => expect(told.slice(3)).toEqual(['new_message four']))
+  })
+
+  it('gets what was lost before what comes next, even if nobody noticed', async () => {
+    const { here, there, own, send } = await startApart()
+    const told = record(own)
+    there.backplane.isConnected = false
+    await send('lost')
+    there.backplane.isConnected = true
+    await send('next')
+    await eventually(() => {
+      here.clock.advance(10)
+      expect(told).toEqual(['new_message lost', 'new_message next'])
+    })
+  })
+
+  it('is told of a conversation that began meanwhile, and of what was sent there', async () => {
+    const { here, there, ann, bob, own } = await startApart()
+    const begun: string[] = []
+    own.on('new_conversation', ({ conversation }) => void begun.push(conversation.alias))
+    const told = record(own)
+    there.backplane.isConnected = false
+    const { talks } = await startGroupOf(here, ann, [ann, bob], 'Later')
+    await push(ann, talks, 'send_message', copiesFor([ann, bob], 'hello'))
+    there.backplane.restore()
+    await eventually(() => expect([begun, told]).toEqual([['Later'], ['new_message hello']]))
+  })
+
+  it('is put out when they leave on this one, also while the nodes cannot hear each other', async () => {
+    for (const cut of [false, true]) {
+      const { here, there, bob, id, talk } = await startApart()
+      let closed = false
+      talk.onClose(() => {
+        closed = true
+      })
+      const second = await joinAt(here, bob, `conversation:${id}`)
+      there.backplane.isConnected = !cut
+      await push(bob, second, 'leave_conversation')
+      await eventually(() => {
+        if (cut) there.clock.advance(1_000)
+        expect(closed).toBe(true)
+      })
+    }
+  })
+
+  it('loses their socket when the session is ended on this one', async () => {
+    const { here, bob, own } = await startApart()
+    let closed = false
+    own.onError(() => {
+      closed = true
+    })
+    await here.request('POST', '/api/signout_all', { token: bob.token })
+    await eventually(() => expect(closed).toBe(true))
+  })
+})
+
+describe('a room', () => {
+  /** Ann is in a room on one node, Bob on the other. */
+  async function startRoom() {
+    const nodes = await startNodes(2)
+    const [here, there] = nodes as [(typeof nodes)[number], (typeof nodes)[number]]
+    const [ann, bob] = [await here.signUp('ann'), await here.signUp('bob')]
+    const { services } = here
+    const room = await services.rooms.create(ann.id, { name: 'Attic', userIds: [bob.id] })
+    const talk = await joinAt(there, bob, `room:${room.id}`)
+    const told: string[] = []
+    const counts: number[] = []
+    talk.on('chat.message', ({ text_content }) => void told.push(text_content))
+    talk.on('chat.active', ({ content }) => void counts.push(content))
+    return { here, there, ann, bob, room, services, talk, told, counts }
+  }
+
+  it('brings what is posted on another node, and what was missed, once and in order', async () => {
+    const { there, ann, room, services, told } = await startRoom()
+    await services.rooms.post(room.id, ann.id, { text: 'one' })
+    await eventually(() => expect(told).toEqual(['one']))
+    there.backplane.isConnected = false
+    await services.rooms.post(room.id, ann.id, { text: 'two' })
+    there.backplane.restore()
+    await eventually(() => expect(told).toEqual(['one', 'two']))
+    await services.rooms.post(room.id, ann.id, { text: 'three' })
+    await eventually(() => expect(told).toEqual(['one', 'two', 'three']))
+  })
+
+  it('counts members over all nodes, each once', async () => {
+    const { here, there, ann, bob, room, counts } = await startRoom()
+    await joinAt(here, ann, `room:${room.id}`)
+    await eventually(() => {
+      here.clock.advance(50)
+      expect(counts.at(-1)).toBe(2)
+    })
+    await joinAt(here, bob, `room:${room.id}`)
+    here.clock.advance(50)
+    await eventually(() => {
+      expect(here.services.roomLife.count(room.id)).toBe(2)
+      expect(there.services.roomLife.count(room.id)).toBe(2)
+    })
+  })
+
+  it('brings nothing that is posted later to whoever was removed, even if the removal was not heard of', async () => {
+    const { here, there, ann, bob, room, services, talk, told } = await startRoom()
+    let closed = false
+    talk.onClose(() => {
+      closed = true
+    })
+    there.backplane.isConnected = false
+    await services.rooms.removeMember(room.id, ann.id, bob.id)
+    there.backplane.isConnected = true
+    await services.rooms.post(room.id, ann.id, { text: 'without Bob' })
+    await eventually(() => {
+      here.clock.advance(10)
+      expect(closed).toBe(true)
+    })
+    expect(told).toEqual([])
+  })
+})
+
+async function startGroupOf(node: TestApp, creator: Person, people: Person[], alias: string) {
+  const system = await joinAt(node, creator, 'system:general')
+  const { response: id } = await push(creator, system, 'start_group_conversation', {
+    user_ids: people.map((person) => person.id),
+    alias,
+    ...KEYS,
+  })
+  return { talks: await joinAt(node, creator, `conversation:${id}`) }
+}
