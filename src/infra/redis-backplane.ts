@@ -83,7 +83,7 @@ export class RedisBackplane implements Backplane {
     this.#closed = true
     this.#connected = false
     this.#listeners.clear()
-    this.#link.close()
+    await this.#link.close()
   }
 
   #lose(error: unknown): void {

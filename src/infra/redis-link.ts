@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, createCluster } from 'redis'
 import type { RedisConfig } from '../config.ts'
 
@@ -13,7 +14,8 @@ export interface RedisLink {
   eval(script: string, key: string, args: string[]): Promise<unknown>
   /** Connects, and goes on trying until `close`. Resolves when it is connected. */
   connect(): Promise<unknown>
-  close(): void
+  /** Lets go, after what was published has left. */
+  close(): Promise<void>
 }
 
 export interface LinkEvents {
@@ -56,9 +58,9 @@ function serverLink(url: string, { lost, ready }: LinkEvents): RedisLink {
     unsubscribe: (channel) => subscriptions.unsubscribe(channel),
     eval: (script, key, args) => commands.eval(script, { keys: [key], arguments: args }),
     connect: () => Promise.all([commands.connect(), subscriptions.connect()]),
-    close() {
-      commands.destroy()
-      subscriptions.destroy()
+    async close() {
+      if (subscriptions.isOpen) subscriptions.destroy()
+      await end(commands)
     },
   }
 }
@@ -96,6 +98,19 @@ function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
     unsubscribe: (channel) => cluster.sUnsubscribe(channel),
     eval: (script, key, args) => cluster.eval(script, { keys: [key], arguments: args }),
     connect: () => cluster.connect(),
-    close: () => cluster.destroy(),
+    close: () => end(cluster),
   }
+}
+
+/** How long a goodbye may take. */
+const GOODBYE_MS = 1_000
+
+async function end(client: { isOpen: boolean; close(): unknown; destroy(): void }): Promise<void> {
+  if (!client.isOpen) return
+  const closing = Promise.resolve(client.close()).then(
+    () => true,
+    () => true,
+  )
+  const hasLeft = await Promise.race([closing, sleep(GOODBYE_MS, false, { ref: false })])
+  if (!hasLeft && client.isOpen) client.destroy()
 }

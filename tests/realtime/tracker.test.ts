@@ -138,6 +138,28 @@ describe('trackers', () => {
     expect([b.keys(), b.changes]).toEqual([['ann'], []])
   })
 
+  it('agree on ten thousand entries, each told once, and then say next to nothing', async () => {
+    const { started, pass } = await startNodes(3)
+    let bytes = 0
+    for (const { backplane } of started) {
+      const publish = backplane.publish.bind(backplane)
+      backplane.publish = (route, message) => {
+        bytes += message.length
+        publish(route, message)
+      }
+    }
+    const entry = { online_at: '1790000000' }
+    for (const [index, { tracker }] of started.entries()) {
+      for (let i = index; i < 10_000; i += 3) tracker.track('lobby', `00000000-0000-7000-8000-${i}`, entry)
+    }
+    await pass(1_000)
+    expect(started.map(({ keys }) => keys().length)).toEqual([10_000, 10_000, 10_000])
+    expect(bytes).toBeLessThan(10_000 * 200)
+    bytes = 0
+    await pass(60_000)
+    expect(bytes / 60).toBeLessThan(500)
+  })
+
   it('drop the entries of a node at once when it says goodbye', async () => {
     const { started, pass } = await startNodes(2)
     const [a, b] = started as [StartedNode, StartedNode]
