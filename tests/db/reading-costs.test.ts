@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { readChanges } from '../../src/db/queries/changes.ts'
+import { rosterOf } from '../../src/db/queries/members.ts'
+import { addPeople } from '../support/chat-services.ts'
+import { openTestDatabase } from '../support/database.ts'
+
+const MESSAGES = 100_000
+const LAST_SEQ = 110_000
+const GROUP = '00000000-0000-7000-8000-000000000001'
+
+interface Plan {
+  'Node Type': string
+  'Relation Name'?: string
+  'Actual Rows': number
+  'Actual Loops': number
+  Plans?: Plan[]
+}
+
+/** Only PostgreSQL plans by what it knows of a table of this size. */
+describe.runIf(process.env.DATABASE_URL)(`in a conversation of ${MESSAGES} messages`, () => {
+  let db: Database
+  let ann: string
+  let bob: string
+
+  beforeAll(async () => {
+    db = await openTestDatabase()
+    ;[ann, bob] = await addPeople(db, 'ann', 'bob')
+    await db.rows('insert into conversations (id, private, last_seq) values ($1, false, $2)', [
+      GROUP,
+      LAST_SEQ,
+    ])
+    await db.rows('insert into members (conversation_id, user_id) values ($1, $2), ($1, $3)', [
+      GROUP,
+      ann,
+      bob,
+    ])
+    // Every twentieth was edited since, and the one after it deleted.
+    await db.rows(
+      `insert into message_groups (id, conversation_id, sender_id, seq, edited_seq, deleted_seq)
+      select gen_random_uuid(), $1, $2, n, case when n % 20 = 0 then $3::int + n / 20 end,
+        case when n % 20 = 1 then $3::int + 5000 + n / 20 + 1 end
+      from generate_series(1, $3::int) n`,
+      [GROUP, ann, MESSAGES],
+    )
+    await db.rows(
+      `insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
+      select g.id, r, gen_random_uuid(), g.conversation_id, g.seq, 'x'
+      from message_groups g, unnest(array[$1::uuid, $2::uuid]) r where deleted_seq is null`,
+      [ann, bob],
+    )
+    await db.rows('analyze', [])
+  }, 120_000)
+  afterAll(() => db.close())
+
+  /** The rows that a reading takes from the tables of messages. @throws when it goes through all of one. */
+  async function rowsRead(read: (db: Database) => Promise<unknown>): Promise<number> {
+    let plan: Plan | undefined
+    const explain = async (statement: string, params: unknown[]) => {
+      const explained = `explain (analyze, format json) ${statement}`
+      const [row] = await db.rows<{ 'QUERY PLAN': [{ Plan: Plan }] }>(explained, params)
+      plan = row?.['QUERY PLAN'][0].Plan
+      return []
+    }
+    await read({ ...db, rows: explain as Database['rows'] })
+    const scans = nodesOf(plan as Plan).filter((node) => node['Relation Name']?.startsWith('message'))
+    expect(scans.length).toBeGreaterThan(0)
+    expect(scans.map((node) => node['Node Type'])).not.toContain('Seq Scan')
+    return scans.reduce((sum, node) => sum + node['Actual Rows'] * node['Actual Loops'], 0)
+  }
+
+  const changes = (afterSeq: number) => (on: Database) =>
+    readChanges(on, { conversationId: GROUP, userId: bob, afterSeq, limit: 500 })
+
+  it('ten changes are read in about as many rows', async () => {
+    expect(await rowsRead(changes(LAST_SEQ - 10))).toBeLessThan(50)
+    expect(await rowsRead(changes(MESSAGES - 10))).toBeLessThan(2_500)
+  })
+
+  it('too many changes are known by a few more than may be', async () => {
+    expect(await rowsRead(changes(0))).toBeLessThan(3_000)
+  })
+
+  it('no more than a thousand unread messages are counted', async () => {
+    expect(await rowsRead((on) => rosterOf(on, GROUP, bob))).toBeLessThan(2_100)
+  })
+})
+
+function nodesOf(plan: Plan): Plan[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
+}
