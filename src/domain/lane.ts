@@ -8,6 +8,7 @@ import {
   findSent,
   type Outcome,
   type Placed,
+  type Repeated,
   sendBatch,
 } from '../db/queries/send-batch.ts'
 import { AppError } from '../errors.ts'
@@ -153,7 +154,7 @@ export class Lane {
     for (const [index, send] of sends.entries()) {
       const outcome = outcomes[index] as Outcome
       if (outcome.verdict === 'ok') this.#announce(send, outcome)
-      else if (outcome.verdict === 'repeated') this.#resolve(send, outcome)
+      else if (outcome.verdict === 'repeated') this.#repeat(send, outcome)
       else if (outcome.verdict !== 'stale') this.#reject(send, new AppError(outcome.verdict))
       else if (++send.tries === MOST_TRIES) this.#reject(send, busy())
       else stale.push(send)
@@ -161,7 +162,13 @@ export class Lane {
     return stale
   }
 
-  #announce(send: Send, { seq, insertedAt }: Placed): void {
+  /** What is found by its name may be this very send, from a try that was given up for lost: nobody was told of it yet. */
+  #repeat(send: Send, earlier: Repeated): void {
+    if (earlier.groupId === send.draft.groupId) this.#announce(send, earlier)
+    else this.#resolve(send, earlier)
+  }
+
+  #announce(send: Send, { seq, insertedAt }: Omit<Placed, 'verdict'>): void {
     const { conversationId, groupId, senderId, copies } = send.draft
     this.#tools.events.emit('message_sent', {
       conversationId,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Database, openDatabase } from '../../src/db/database.ts'
 import {
@@ -53,8 +54,8 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     return { proxy, node: await openChat(proxied, { lanes: 1, ...(clock && { clock }) }) }
   }
 
-  const send = (node: Chat, text: string) =>
-    ruleBroken(node.messages.send(group, ann, contentsFor([ann, bob], text)))
+  const send = (node: Chat, text: string, clientMessageId?: string) =>
+    ruleBroken(node.messages.send(group, ann, contentsFor([ann, bob], text), clientMessageId))
 
   /** What Bob has, oldest first, as `seq content`. */
   async function stored(): Promise<string[]> {
@@ -83,6 +84,22 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     expect(await send(node, 'next')).toBe('kept')
     expect(await stored()).toEqual([`1 ${MARK}`, '2 next'])
   })
+
+  it.each<CutAt>(['before', 'answer'])(
+    'a message that is sent again by another node meanwhile is told once (cut: %s)',
+    async (at) => {
+      const { proxy, node } = await openNode()
+      const other = await openChat(db)
+      const name = randomUUID()
+      const cut = proxy.cut(MARK, at)
+      const sending = node.messages.send(group, ann, contentsFor([ann, bob], MARK), name)
+      await cut
+      const again = await other.messages.send(group, ann, contentsFor([ann, bob], 'again'), name)
+      expect(await sending).toEqual(again)
+      expect(await stored()).toHaveLength(1)
+      expect([...node.told, ...other.told]).toMatchObject([{ groupId: again.groupId, seq: 1 }])
+    },
+  )
 
   it.each<CutAt>(['before', 'answer'])('a batch keeps its order and its verdicts (cut: %s)', async (at) => {
     const { proxy, node } = await openNode()
@@ -135,7 +152,10 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     expect(await stored()).toEqual([`1 ${MARK}`, '2 next'])
   })
 
-  it('a statement that arrives just before it is sent again is found after all', async () => {
+  it.each([
+    ['', undefined],
+    [' by its name', randomUUID()],
+  ])('a statement that arrives just before it is sent again is found after all%s', async (_how, name) => {
     const { proxy, node: plain } = await openNode()
     let tries = 0
     const rows: Database['rows'] = async (statement, params) => {
@@ -144,7 +164,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     }
     const node = await openChat({ ...plain.db, rows }, { lanes: 1 })
     const cut = proxy.cut(MARK, 'late')
-    expect(await send(node, MARK)).toBe('kept')
+    expect(await send(node, MARK, name)).toBe('kept')
     await cut
     expect(tries).toBe(2)
     expect(await stored()).toEqual([`1 ${MARK}`])
