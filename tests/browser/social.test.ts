@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { startOpenIdServer } from '../support/oidc.ts'
-import { freePort, startSite } from '../support/site.ts'
+import { startSite } from '../support/site.ts'
 import { Authenticator, scan } from './authenticator.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
 import { shows } from './writing.ts'

@@ -1,0 +1,277 @@
+import { randomUUID } from 'node:crypto'
+import { Presence } from 'phoenix'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import type { Json } from '../support/phoenix.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { Cluster } from './rig/cluster.ts'
+import type { Node } from './rig/node.ts'
+import { type Connection, copies, type Person, request, signUp, startGroup } from './rig/people.ts'
+
+let cluster: Cluster
+let nodes: [Node, Node, Node]
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ nodes: 3 })
+  nodes = cluster.nodes as [Node, Node, Node]
+})
+afterAll(() => cluster?.dispose())
+
+/** Ann, Bob and Cid in a group, each connected to a node of their own and in all topics. */
+async function threeApart() {
+  const people = await Promise.all(['ann', 'bob', 'cid'].map((name) => signUp(nodes[0], name)))
+  const id = await startGroup(nodes[0], people)
+  const topic = `conversation:${id}`
+  const connections = people.map((person, n) => person.at(nodes[n] as Node))
+  for (const connection of connections) {
+    await connection.joinOwn()
+    await connection.join(topic)
+  }
+  type Three<T> = [T, T, T]
+  return { id, topic, people: people as Three<Person>, connections: connections as Three<Connection> }
+}
+
+/** A room of these, with the first as its creator. */
+async function makeRoom(people: Person[]): Promise<string> {
+  const { body } = await request(nodes[0], 'POST', '/api/v1/chat/room-list/', {
+    token: people[0]?.token as string,
+    body: { room_name: randomUUID(), user_ids: people.map(({ id }) => id) },
+  })
+  return body.id
+}
+
+describe('conversations', () => {
+  it('bring the messages of all nodes to all members, in one order', async () => {
+    const { topic, people, connections } = await threeApart()
+    const heard = connections.map((connection, n) => connection.hear(`user:${people[n]?.id}`, 'new_message'))
+    await Promise.all(
+      connections.flatMap((connection, n) =>
+        Array.from({ length: 20 }, (_, i) =>
+          connection.push(topic, 'send_message', copies(people, `${n}:${i}`)),
+        ),
+      ),
+    )
+    await eventually(() => expect(heard.map(({ length }) => length)).toEqual([60, 60, 60]))
+    const [first, ...others] = heard.map((told) => told.map(({ message }) => [message.seq, message.content]))
+    expect(first?.map(([seq]) => seq)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1))
+    for (const other of others) expect(other).toEqual(first)
+  })
+
+  it('tell edits and deletions on other nodes, in their order', async () => {
+    const { topic, people, connections } = await threeApart()
+    const [ann, , cid] = connections
+    const heard = cid.hear(`user:${people[2].id}`, 'new_message', 'edit_message')
+    const gone = cid.hear(topic, 'delete_message')
+    const sent = await ann.push(topic, 'send_message', {
+      ...copies(people, 'a'),
+      client_message_id: randomUUID(),
+    })
+    const message_group_id = sent.response.message_group
+    await ann.push(topic, 'edit_message', { message_group_id, ...copies(people, 'b') })
+    await ann.push(topic, 'delete_message', { message_group_id })
+    await eventually(() => expect(gone).toHaveLength(1))
+    expect(heard.map(({ seq, message }) => [seq ?? message.seq, message.content])).toEqual([
+      [1, 'a'],
+      [2, 'b'],
+    ])
+    expect(gone).toEqual([{ message_group_id, seq: 3 }])
+  })
+
+  it('take a message that is sent over all nodes at once, and again later, for one', async () => {
+    const { topic, people, connections } = await threeApart()
+    const [ann] = people
+    const elsewhere = await Promise.all(
+      nodes.map(async (node) => {
+        const connection = ann.at(node)
+        await connection.join(topic)
+        return connection
+      }),
+    )
+    const heard = connections[1].hear(`user:${people[1].id}`, 'new_message')
+    const message = { ...copies(people, 'x'), client_message_id: randomUUID() }
+    const send = (connection: Connection) => connection.push(topic, 'send_message', message)
+    const answers = await Promise.all(elsewhere.map(send))
+    answers.push(await send(elsewhere[2] as Connection))
+    expect(answers[0]).toMatchObject({ status: 'ok', response: { seq: 1 } })
+    for (const answer of answers) expect(answer).toEqual(answers[0])
+    await elsewhere[0]?.push(topic, 'send_message', copies(people, 'last'))
+    await eventually(() => expect(heard.at(-1)?.message.content).toBe('last'))
+    expect(heard.map((told) => told.message.seq)).toEqual([1, 2])
+  })
+
+  it('are new, and end, for a member on any node, who hears nothing afterwards', async () => {
+    const { topic, people, connections } = await threeApart()
+    const [ann, bob, cid] = connections
+    const bobElsewhere = people[1].at(nodes[2])
+    await bobElsewhere.joinOwn()
+    const channel = await bobElsewhere.join(topic)
+    const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
+    const told = bobElsewhere.hear(`user:${people[1].id}`, 'new_message', 'new_conversation')
+    const seen = bobElsewhere.hear(topic, 'start_typing')
+
+    const left = cid.hear(topic, 'leave_conversation')
+    await bob.push(topic, 'leave_conversation')
+    await closed
+    await eventually(() => expect(left).toMatchObject([{ user_id: people[1].id }]))
+    const rest = [people[0], people[2]]
+    expect(await ann.push(topic, 'send_message', copies(rest, 'without bob'))).toMatchObject({ status: 'ok' })
+    await cid.push(topic, 'start_typing')
+
+    const heard = cid.hear(`user:${people[2].id}`, 'new_message')
+    await ann.push(topic, 'modify_conversation', { new_members: [people[1].id] })
+    await ann.push(topic, 'send_message', copies(people, 'with bob'))
+    await eventually(() => expect(told).toHaveLength(2))
+    expect(told[0].user_ids).toContain(people[1].id)
+    expect(told[1].message.content).toBe('with bob')
+    expect(seen).toEqual([])
+    await eventually(() => expect(heard.at(-1)?.message.content).toBe('with bob'))
+  })
+
+  it('tell on all nodes who types, and that they stopped when their connection is gone', async () => {
+    const { topic, people, connections } = await threeApart()
+    const [ann, bob, cid] = connections
+    const started = cid.hear(topic, 'start_typing')
+    const finished = cid.hear(topic, 'finish_typing')
+    await ann.push(topic, 'start_typing')
+    await eventually(() => expect(started).toEqual([{ user_id: people[0].id }]))
+    await ann.push(topic, 'finish_typing')
+    await eventually(() => expect(finished).toEqual([{ user_id: people[0].id }]))
+    await bob.push(topic, 'start_typing')
+    await eventually(() => expect(started).toHaveLength(2))
+    bob.socket.disconnect()
+    await eventually(() => expect(finished.at(-1)).toEqual({ user_id: people[1].id }))
+  })
+})
+
+describe('presence', () => {
+  /** Somebody's list of who is online, as the official client keeps it. */
+  async function watch(person: Person, node: Node) {
+    const connection = person.at(node)
+    const channel = connection.channel('system:general')
+    const presence = new Presence(channel)
+    channel.join()
+    const online = () => {
+      const found: Record<string, number> = {}
+      presence.list((id, { metas }: Json) => {
+        found[id] = metas.length
+      })
+      return found
+    }
+    return { connection, online }
+  }
+
+  it('is the same on all nodes: who comes, goes, and hides', async () => {
+    const [ann, bob, cid] = (await Promise.all(
+      ['ann', 'bob', 'cid'].map((name) => signUp(nodes[0], name)),
+    )) as [Person, Person, Person]
+    const seats = [await watch(ann, nodes[0]), await watch(bob, nodes[1]), await watch(cid, nodes[2])]
+    const bobElsewhere = await watch(bob, nodes[2])
+    const everybodySees = (expected: Record<string, number>) =>
+      eventually(() => {
+        for (const { online } of seats) expect(online()).toMatchObject(expected)
+        for (const { online } of seats) expect(seatsOf(online())).toEqual(Object.keys(expected).sort())
+      })
+    const seatsOf = (online: Record<string, number>) =>
+      Object.keys(online)
+        .filter((id) => [ann.id, bob.id, cid.id].includes(id))
+        .sort()
+
+    await everybodySees({ [ann.id]: 1, [bob.id]: 2, [cid.id]: 1 })
+    bobElsewhere.connection.socket.disconnect()
+    await everybodySees({ [ann.id]: 1, [bob.id]: 1, [cid.id]: 1 })
+    const annElsewhere = await watch(ann, nodes[2])
+    await everybodySees({ [ann.id]: 2, [bob.id]: 1, [cid.id]: 1 })
+    await request(nodes[1], 'PATCH', '/api/profile', { token: ann.token, body: { hidden: true } })
+    await everybodySees({ [bob.id]: 1, [cid.id]: 1 })
+    await annElsewhere.connection.push('system:general', 'set_hidden', { hidden: false })
+    await everybodySees({ [ann.id]: 2, [bob.id]: 1, [cid.id]: 1 })
+  })
+})
+
+describe('sessions', () => {
+  it('end on all nodes: their connections are closed, and their tokens refused', async () => {
+    const ann = await signUp(nodes[0], 'ann')
+    const connections = nodes.map((node) => ann.at(node))
+    await Promise.all(connections.map((connection) => connection.joinOwn()))
+    await request(nodes[0], 'POST', '/api/signout_all', { token: ann.token })
+    expect(await Promise.all(connections.map(({ closed }) => closed))).toEqual([1001, 1001, 1001])
+    const answers = await Promise.all(
+      nodes.map((node) => request(node, 'GET', '/api/users', { token: ann.token })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401])
+  })
+
+  it('cannot be guessed at faster over several nodes', async () => {
+    const { email } = await signUp(nodes[0], 'ann')
+    const statuses: number[] = []
+    for (let attempt = 0; attempt < 12; attempt++) {
+      const body = { email, password: 'not the password at all' }
+      statuses.push((await request(nodes[attempt % 3] as Node, 'POST', '/auth/login', { body })).status)
+    }
+    expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401))
+    expect(statuses.slice(10)).toEqual([429, 429])
+  })
+})
+
+describe('rooms', () => {
+  /** Somebody in a room over the multiplexed socket, with everything they are told there. */
+  async function enter(person: Person, node: Node, roomId: string) {
+    const connection = person.at(node)
+    const topic = `room:${roomId}`
+    const channel = connection.channel(topic)
+    const told: Json[] = []
+    for (const event of ['chat.active', 'chat.message', 'chat.typing', 'chat.notification'])
+      channel.on(event, (payload) => void told.push(payload))
+    const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
+    channel.join()
+    const of = (type: string) => told.filter((one) => one.type === type)
+    return { connection, topic, closed, of, online: () => of('chat.active').at(-1)?.content }
+  }
+
+  it('bring what is said on one node to all, by either socket, and count who is there', async () => {
+    const people = await Promise.all(['ann', 'bob', 'cid'].map((name) => signUp(nodes[0], name)))
+    const [ann, bob, cid] = people as [Person, Person, Person]
+    const id = await makeRoom(people)
+    const [a, b] = [await enter(ann, nodes[0], id), await enter(bob, nodes[1], id)]
+    const again = await enter(bob, nodes[0], id)
+    await eventually(() => expect([a, b, again].map(({ online }) => online())).toEqual([2, 2, 2]))
+    const plain = await RawClient.connect(`${nodes[2].url.replace('http', 'ws')}/ws/chat/${id}/`, {
+      headers: { authorization: `Bearer ${cid.token}` },
+    })
+    await eventually(() => expect([a, b, again].map(({ online }) => online())).toEqual([3, 3, 3]))
+
+    const client_message_id = randomUUID()
+    await a.connection.push(a.topic, 'message', { message: 'from one', client_message_id })
+    await b.connection.push(b.topic, 'message', { message: 'from two' })
+    plain.send({ message_type: 'message', message: 'from three' })
+    const texts = (told: Json[]) => told.map(({ text_content: text }) => text)
+    const expected = ['from one', 'from two', 'from three']
+    await eventually(() => expect(texts(a.of('chat.message'))).toEqual(expected))
+    await eventually(() => expect(texts(b.of('chat.message'))).toEqual(expected))
+    await eventually(() => {
+      const frames = plain.frames as Json[]
+      expect(texts(frames.filter(({ type }) => type === 'chat.message'))).toEqual(expected)
+    })
+
+    plain.close()
+    again.connection.socket.disconnect()
+    await eventually(() => expect([a, b].map(({ online }) => online())).toEqual([2, 2]))
+  })
+
+  it('put out on all nodes whoever is removed, who hears nothing afterwards', async () => {
+    const people = await Promise.all(['ann', 'bob'].map((name) => signUp(nodes[0], name)))
+    const [ann, bob] = people as [Person, Person]
+    const id = await makeRoom(people)
+    const a = await enter(ann, nodes[0], id)
+    const seats = [await enter(bob, nodes[1], id), await enter(bob, nodes[2], id)]
+    await eventually(() => expect(seats.map(({ online }) => online())).toEqual([2, 2]))
+    const { token } = ann
+    const gone = await request(nodes[2], 'DELETE', `/api/v1/chat/rooms/${id}/users/${bob.id}/`, { token })
+    expect(gone.status).toBe(204)
+    await Promise.all(seats.map(({ closed }) => closed))
+    await a.connection.push(a.topic, 'message', { message: 'without bob' })
+    await eventually(() => expect(a.of('chat.message')).toHaveLength(1))
+    await eventually(() => expect(a.online()).toBe(1))
+    expect(seats.map(({ of }) => of('chat.message'))).toEqual([[], []])
+  })
+})
