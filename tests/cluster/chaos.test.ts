@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest'
+import { CAST, type Cast } from './chaos/cast.ts'
+import { formatReport } from './chaos/report.ts'
+import { type ChaosOptions, runChaos } from './chaos/run.ts'
+import { type Action, type Fault, makeSchedule, type Timed } from './chaos/schedule.ts'
+
+async function expectNoViolations(options: ChaosOptions): Promise<Map<string, number>> {
+  const journal = await runChaos(options)
+  expect(journal.violationCount, formatReport(journal, options)).toBe(0)
+  return journal.counts
+}
+
+/** Everybody sends, all the time, while something goes wrong. */
+function busyDuring(faults: Timed<Fault>[], lasts: number) {
+  const cast: Cast = {
+    people: 3,
+    devicesEach: 2,
+    conversations: [
+      [0, 1],
+      [0, 1, 2],
+    ],
+    rooms: [[0, 1, 2]],
+  }
+  const actions: Timed<Action>[] = []
+  for (let at = 0; at < lasts; at += 60) {
+    const turn = at / 60
+    const person = turn % 2
+    if (turn % 5 === 4) actions.push({ at, kind: 'say', person, room: 0, retry: 'none' })
+    else actions.push({ at, kind: 'send', person, conversation: turn % 3 === 0 ? 0 : 1, retry: 'none' })
+  }
+  return { cast, schedule: { faults, actions } }
+}
+
+it('happens the same way for the same seed, with faults of every kind, all over in time', () => {
+  const options = { lasts: 40_000, nodes: 3, cast: CAST }
+  const schedule = makeSchedule({ seed: 7, ...options })
+  expect(makeSchedule({ seed: 7, ...options })).toEqual(schedule)
+  expect(makeSchedule({ seed: 8, ...options })).not.toEqual(schedule)
+  for (const fault of schedule.faults) {
+    expect(fault.at + ('lasts' in fault ? fault.lasts : 0)).toBeLessThan(options.lasts)
+  }
+})
+
+it('loses nothing when nodes, Redis, the database and connections fail at random', async () => {
+  const seed = 7
+  const counts = await expectNoViolations({ seed, lasts: 40_000, nodes: 3 })
+  for (const kind of ['kill', 'drain', 'freeze', 'stop_redis', 'stop_postgres', 'cut_clients'])
+    expect(counts.get(`fault ${kind}`), kind).toBeGreaterThan(0)
+})
+
+it('loses nothing while all nodes are restarted one after the other', async () => {
+  const faults: Timed<Fault>[] = [0, 1, 2].map((node) => ({
+    at: 1_000 + node * 3_000,
+    kind: 'drain',
+    node,
+    lasts: 100,
+  }))
+  const counts = await expectNoViolations({ seed: 1, nodes: 3, lasts: 11_000, ...busyDuring(faults, 11_000) })
+  expect(counts.get('fault drain')).toBe(3)
+  expect(counts.get('messages acked')).toBeGreaterThan(100)
+})
+
+it('loses nothing, and does nothing by halves, when the database is restarted', async () => {
+  const faults: Timed<Fault>[] = [
+    { at: 1_000, kind: 'stop_postgres', lasts: 1_500 },
+    { at: 4_000, kind: 'stop_postgres', lasts: 100 },
+  ]
+  await expectNoViolations({ seed: 1, nodes: 3, lasts: 6_000, ...busyDuring(faults, 6_000) })
+})

@@ -1,0 +1,20 @@
+import { parseArgs } from 'node:util'
+import { formatReport } from './report.ts'
+import { type ChaosOptions, runChaos } from './run.ts'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '1' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    nodes: { type: 'string', default: '3' },
+  },
+})
+const options: ChaosOptions = {
+  seed: Number(values.seed),
+  lasts: Number(values.minutes) * 60_000,
+  nodes: Number(values.nodes),
+}
+console.log(`Seed ${options.seed}.`)
+const journal = await runChaos(options)
+console.log(formatReport(journal, options))
+process.exit(journal.violationCount ? 1 : 0)
