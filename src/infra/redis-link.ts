@@ -34,7 +34,9 @@ const socket = {
   // All nodes lose Redis at the same moment: they should not come back in step.
   reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1_000) + Math.random() * 200,
 }
-const common = { disableOfflineQueue: true, pingInterval: PING_MS, socket } as const
+// A timer for each command would cost more than the command; that of the connection is enough.
+const commandOptions = { timeout: 0 }
+const common = { disableOfflineQueue: true, pingInterval: PING_MS, socket, commandOptions } as const
 
 /** Prepares a link; nothing is connected yet. */
 export function redisLink(config: RedisConfig, events: LinkEvents): RedisLink {
@@ -71,6 +73,7 @@ function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
   const tls = protocol === 'rediss:' ? { tls: true as const } : {}
   const cluster = createCluster({
     rootNodes: [{ url }],
+    commandOptions,
     defaults: {
       ...common,
       socket: { ...socket, ...tls },
