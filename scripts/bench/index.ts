@@ -6,6 +6,7 @@ import { measureConnections } from './scenarios/connections.ts'
 import { measureDatabaseFloor } from './scenarios/database.ts'
 import { measureFanout } from './scenarios/fanout.ts'
 import { measureHistory, measureLogin } from './scenarios/http.ts'
+import { measureNodes } from './scenarios/nodes.ts'
 import { measurePresence } from './scenarios/presence.ts'
 import { measureGroups, measurePairs } from './scenarios/sends.ts'
 import { floor } from './subjects/floor.ts'
@@ -34,13 +35,20 @@ const SCENARIOS: Record<string, { measure: Scenario; subjects: SubjectKind[] }> 
   login: { measure: ofParley(measureLogin), subjects: [parleyOnPostgres] },
 }
 
+/** These start what they measure themselves. */
+const OTHERS: Record<string, (effort: Effort, report: Report) => Promise<void>> = {
+  nodes: measureNodes,
+  database: measureDatabaseFloor,
+}
+const NAMES = [...Object.keys(SCENARIOS), ...Object.keys(OTHERS)]
+
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     plots: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '5' },
-    only: { type: 'string', multiple: true, default: [...Object.keys(SCENARIOS), 'database'] },
+    only: { type: 'string', multiple: true, default: NAMES },
   },
 })
 
@@ -52,7 +60,8 @@ const report: Report = (result) => {
 }
 
 for (const name of options.only.flatMap((names) => names.split(','))) {
-  if (name === 'database') await measureDatabaseFloor(effort, report)
+  const measure = OTHERS[name]
+  if (measure) await measure(effort, report)
   else await run(name)
 }
 if (options.plots) await drawPlots()
@@ -64,8 +73,7 @@ process.exit(lost.length ? 1 : 0)
 
 async function run(name: string): Promise<void> {
   const scenario = SCENARIOS[name]
-  if (!scenario)
-    throw new Error(`There is no scenario ${name}: ${Object.keys(SCENARIOS).join(', ')}, database.`)
+  if (!scenario) throw new Error(`There is no scenario ${name}: ${NAMES.join(', ')}.`)
   for (const kind of scenario.subjects) {
     const subject = await kind.start()
     try {

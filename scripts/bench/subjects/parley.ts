@@ -118,7 +118,7 @@ export class Parley implements Subject {
   }
 }
 
-class ParleyClient implements Client {
+export class ParleyClient implements Client {
   readonly userId: string
   readonly #token: string
   readonly #wire: PhoenixWire
@@ -165,17 +165,47 @@ class ParleyClient implements Client {
 }
 
 async function start(name: string, onPostgres: boolean): Promise<Parley> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'parley-bench-'))
   const database = onPostgres ? await createDatabase() : undefined
+  const dataDir = await makeDataDir()
+  return startParley(name, { dataDir, databaseUrl: database?.url }, async () => {
+    await database?.drop()
+    await removeDataDir(dataDir)
+  })
+}
+
+/** Where one Parley runs, and with what besides. */
+interface Place {
+  dataDir: string
+  databaseUrl: string | undefined
+  env?: Record<string, string>
+}
+
+/** Starts a Parley as it is built. @param afterwards is called when it has stopped. */
+export async function startParley(
+  name: string,
+  { dataDir, databaseUrl, env }: Place,
+  afterwards = async () => {},
+): Promise<Parley> {
   const child = await startChild(['--enable-source-maps', 'dist/main.js'], {
     DATA_DIR: dataDir,
-    DATABASE_URL: database?.url ?? '',
+    DATABASE_URL: databaseUrl ?? '',
+    REDIS_URL: '',
     RATE_LIMITS: 'off',
     LOG_LEVEL: 'error',
+    ...env,
   })
-  return new Parley(name, child, database?.url, async () => {
+  return new Parley(name, child, databaseUrl, async () => {
     await child.stop()
-    await database?.drop()
-    await rm(dataDir, { recursive: true, force: true })
+    await afterwards()
   })
+}
+
+/** A folder for the secrets that a Parley makes up, which nodes of one deployment share. */
+export function makeDataDir(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'parley-bench-'))
+}
+
+/** Removes what `makeDataDir` made. */
+export function removeDataDir(dataDir: string): Promise<void> {
+  return rm(dataDir, { recursive: true, force: true })
 }

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto'
+import postgres from 'postgres'
+import { createClient } from 'redis'
+import { cpuSeconds } from '../measure.ts'
+import { makeDataDir, type Parley, type ParleyClient, removeDataDir, startParley } from './parley.ts'
+import { createDatabase } from './postgres.ts'
+import type { Client, Subject } from './subject.ts'
+
+/** CPU seconds that were used so far, by each part of what is measured. */
+export interface PartsCpu {
+  nodes: number
+  /** The server's own count; others may use it too. */
+  redis: number
+  /** The backends of this database. */
+  postgresql: number
+  load: number
+}
+
+const REDIS_URL = process.env.REDIS_URL || 'redis://127.0.0.1:6379'
+
+/** Several Parleys that are one chat. Who shares a private conversation is on two of them, where there are two. */
+export class ParleyNodes implements Subject {
+  readonly name: string
+  readonly pid: number
+  readonly #nodes: readonly Parley[]
+  readonly #postgres: postgres.Sql
+  readonly #redis = createClient({ url: REDIS_URL })
+  readonly #afterwards: () => Promise<void>
+
+  private constructor(nodes: readonly Parley[], databaseUrl: string, afterwards: () => Promise<void>) {
+    this.name = nodes.length === 1 ? '1 node' : `${nodes.length} nodes`
+    this.pid = (nodes[0] as Parley).pid
+    this.#nodes = nodes
+    this.#postgres = postgres(databaseUrl, { max: 1, onnotice: () => {} })
+    this.#afterwards = afterwards
+  }
+
+  /** @param withRedis a single node may do without. */
+  static async start(count: number, withRedis: boolean): Promise<ParleyNodes> {
+    const database = await createDatabase()
+    const dataDir = await makeDataDir()
+    const env = {
+      REDIS_URL: withRedis ? REDIS_URL : '',
+      SECRET_KEY_BASE: randomBytes(32).toString('hex'),
+      VAULT_KEY: randomBytes(32).toString('hex'),
+    }
+    const nodes: Parley[] = []
+    // One after the other: the first makes the schema.
+    while (nodes.length < count) {
+      nodes.push(await startParley('parley', { dataDir, databaseUrl: database.url, env }))
+    }
+    const subject = new ParleyNodes(nodes, database.url, async () => {
+      await database.drop()
+      await removeDataDir(dataDir)
+    })
+    await subject.#redis.connect()
+    return subject
+  }
+
+  connect(user: number): Promise<ParleyClient> {
+    const node = this.#nodes[(Math.floor(user / 2) + (user % 2)) % this.#nodes.length] as Parley
+    return node.connect(user)
+  }
+
+  startTalk(clients: Client[]): Promise<string> {
+    return (this.#nodes[0] as Parley).startTalk(clients)
+  }
+
+  async cpu(): Promise<PartsCpu> {
+    const { user, system } = process.cpuUsage()
+    const backends = await this.#postgres`
+      select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
+    const redis = await this.#redis.info('cpu')
+    return {
+      nodes: sum(this.#nodes.map(({ pid }) => cpuSeconds(pid))),
+      redis: sum(
+        [...redis.matchAll(/used_cpu_(?:sys|user):([\d.]+)/g)].map(([, seconds]) => Number(seconds)),
+      ),
+      postgresql: sum(backends.map(({ pid }) => cpuSeconds(pid))),
+      load: (user + system) / 1e6,
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.stop()))
+    this.#redis.destroy()
+    await this.#postgres.end()
+    await this.#afterwards()
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
