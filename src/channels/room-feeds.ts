@@ -87,8 +87,10 @@ export class RoomFeeds implements SubscriptionObserver<Subscriber> {
     if (label.removedId !== undefined) this.#endpoint.closeChannels(topic, label.removedId)
   }
 
-  async #catchUp(roomId: string, after = 0): Promise<number | undefined> {
+  async #catchUp(roomId: string, after: number | undefined): Promise<number | undefined> {
     const { pubsub } = this.#endpoint
+    // Whoever is there came after all that: they have read it, or may.
+    if (after === undefined) return (await this.#store.positions([roomId])).get(roomId)?.[0]?.[1]
     const topic = roomTopic(roomId)
     for (let position = after; ; ) {
       const userIds = [...new Set([...pubsub.subscribers(topic)].map(({ userId }) => userId))]
