@@ -121,7 +121,8 @@ const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
 /**
  * `locked` waits for its turn and reads the conversations as they are then; all else is read as it was when the statement
  * began. So a member list may be out of date by the time it is used: `seen.members_version` tells. Rows are locked in the
- * order of their ids, so that two nodes never wait for each other.
+ * order of their ids, so that two nodes never wait for each other. `known` asks draft by draft, hence the limit: as a join, the
+ * planner may read the whole table for it.
  * @param keyed what concerns drafts with a name of their sender's; others must not pay for it.
  */
 function sendBatchStatement(keyed: (sql: string) => string): string {
@@ -137,8 +138,13 @@ with locked as materialized (
   select * from unnest($2::uuid[], $3::uuid[], $4::uuid[]${keyed(', $9::uuid[]')})
     with ordinality as t (group_id, conversation_id, sender_id${keyed(', client_message_id')}, n)
 ), ${keyed(`known as materialized (
-  select d.group_id as draft_id, g.id, g.seq, g.inserted_at
-  from drafts d join message_groups g using (conversation_id, sender_id, client_message_id)
+  select d.group_id as draft_id, earlier.*
+  from drafts d cross join lateral (
+    select g.id, g.seq, g.inserted_at from message_groups g
+    where g.conversation_id = d.conversation_id and g.sender_id = d.sender_id
+      and g.client_message_id = d.client_message_id
+    limit 1
+  ) earlier
 ), `)}addressed as materialized (
   select d.group_id, count(c.group_id) as copies, count(m.user_id) as matching
   from drafts d
