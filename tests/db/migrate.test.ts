@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openDatabase } from '../../src/db/database.ts'
 import { migrateEmbedded, migratePostgres } from '../../src/db/migrate.ts'
+import { addPeople, contentsFor, openChat, startGroup } from '../support/chat-services.ts'
 import { createTestDatabase, openTestDatabase } from '../support/database.ts'
 
 const FUTURE = Date.UTC(2100, 0)
@@ -45,9 +48,9 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
         run(process.execPath, ['--import', 'tsx', 'scripts/migrate.ts'], { env }),
       ),
     )
-    const sql = postgres(url, { max: 1 })
-    const applied = await sql`select hash from drizzle.__drizzle_migrations`
-    await sql.end()
+    const client = postgres(url, { max: 1 })
+    const applied = await client`select hash from drizzle.__drizzle_migrations`
+    await client.end()
     expect(new Set(applied.map(({ hash }) => hash)).size).toBe(applied.length)
     await migratePostgres(url)
   })
@@ -58,20 +61,50 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, 500 migrations', () => 
 
   it(`by four at once succeed each, on ${ROUNDS} empty databases`, { timeout: 300_000 }, async () => {
     const { url, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
-    const sql = postgres(url, { max: 1, onnotice: () => {} })
+    const client = postgres(url, { max: 1, onnotice: () => {} })
     onTestFinished(async () => {
-      await sql.end()
+      await client.end()
       await drop()
     })
     for (let round = 0; round < ROUNDS; round++) {
       await Promise.all(Array.from({ length: 4 }, () => migratePostgres(url)))
-      const applied = await sql`select hash from drizzle.__drizzle_migrations`
+      const applied = await client`select hash from drizzle.__drizzle_migrations`
       expect(applied.length).toBeGreaterThan(0)
       expect(new Set(applied.map(({ hash }) => hash)).size).toBe(applied.length)
-      await sql`drop schema public, drizzle cascade`
-      await sql`create schema public`
+      await client`drop schema public, drizzle cascade`
+      await client`create schema public`
     }
   })
+})
+
+it('takes what was there before a member’s first message as read', async () => {
+  const db = await openTestDatabase()
+  onTestFinished(() => db.close())
+  const chat = await openChat(db)
+  const [ann, bob, cid, dee] = await addPeople(db, 'ann', 'bob', 'cid', 'dee')
+  const group = await startGroup(chat, [ann, bob])
+  const send = (to: string[]) => chat.messages.send(group, ann, contentsFor(to, 'x'))
+  await send([ann, bob])
+  await send([ann, bob])
+  await chat.conversations.addMembers(group, ann, { newMembers: [cid] })
+  await send([ann, bob, cid])
+  await chat.conversations.addMembers(group, ann, { newMembers: [dee] })
+  await chat.conversations.markRead(group, bob, 1)
+  // As the first version had them.
+  await db.rows('update members set read_seq = 0 where user_id <> $1', [bob])
+  await db.orm.execute(sql.raw(readFileSync('drizzle/0002_read_from_joining.sql', 'utf8')))
+  const reading = await Promise.all(
+    [ann, bob, cid, dee].map(async (userId) => {
+      const details = await chat.conversations.open(group, userId)
+      return [details.readSeqs.get(userId), details.unread]
+    }),
+  )
+  expect(reading).toEqual([
+    [0, 0],
+    [1, 2],
+    [2, 1],
+    [3, 0],
+  ])
 })
 
 describe('what the tables make impossible', () => {

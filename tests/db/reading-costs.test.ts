@@ -107,7 +107,7 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation of ${MESSAGES} messa
   })
 
   it('no more than a thousand unread messages are counted', async () => {
-    expect(await rowsRead((on) => rosterOf(on, GROUP, bob))).toBeLessThan(2_100)
+    expect(await rowsRead((on) => rosterOf(on, GROUP, bob))).toBeLessThan(1_100)
   })
 })
 
