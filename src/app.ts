@@ -38,9 +38,12 @@ import { RedisBackplane } from './infra/redis-backplane.ts'
 import { RedisCounter } from './infra/redis-counter.ts'
 import { ResendMailer } from './infra/resend-mailer.ts'
 import { SmtpMailer } from './infra/smtp-mailer.ts'
+import { deriveKey } from './keys.ts'
 import { measureRealtime } from './metrics.ts'
 import type { Backplane } from './realtime/backplane.ts'
 import { Endpoint } from './realtime/endpoint.ts'
+import type { TransportOptions } from './realtime/handshake.ts'
+import { longPollTransport } from './realtime/longpoll.ts'
 import { Nodes } from './realtime/nodes.ts'
 import { Tracker } from './realtime/tracker.ts'
 import { websocketTransport } from './realtime/websocket.ts'
@@ -185,13 +188,15 @@ async function assemble(
   measureRealtime(registry, endpoint, channels)
 
   let isReady = false
-  await http.register(websocketTransport, {
+  const transport: TransportOptions = {
     endpoint,
     path: '/socket',
     maxFrameBytes: limits.maxFrameBytes,
     allowedOrigins: config.allowedOrigins,
     authenticate: (token) => channels.admit(token),
-  })
+  }
+  await http.register(websocketTransport, transport)
+  await http.register(longPollTransport, { ...transport, key: deriveKey(secretKeyBase, 'long polling') })
   await registerRoutes(http, {
     config,
     endpoint,

@@ -29,7 +29,9 @@ const LAW: Record<string, string[]> = {
   keys: [],
 }
 
-const TRANSPORTS = ['realtime/websocket.ts', 'realtime/websocket-wire.ts', 'realtime/upgrades.ts']
+const TRANSPORTS = ['websocket', 'websocket-wire', 'upgrades', 'longpoll'].map(
+  (name) => `realtime/${name}.ts`,
+)
 
 interface Import {
   from: string

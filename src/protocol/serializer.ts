@@ -86,6 +86,18 @@ export const v1: Serializer = {
     JSON.stringify({ topic, event, payload: jsonOf(payload), ref: null }),
 }
 
+const v2Text: Serializer = {
+  decode: v2.decode,
+  encodeReply: (reply) => v2.encodeReply({ ...reply, response: jsonOf(reply.response) }),
+  encodePush: (push) => v2.encodePush({ ...push, payload: jsonOf(push.payload) }),
+  encodeBroadcast: (broadcast) => v2.encodeBroadcast({ ...broadcast, payload: jsonOf(broadcast.payload) }),
+}
+
+/** The same version where only text can be sent: bytes appear as base64, those of clients are understood. */
+export function textOnly(serializer: Serializer): Serializer {
+  return serializer === v2 ? v2Text : serializer
+}
+
 /** The serializer of a `vsn` parameter, or undefined for a version this server does not speak. */
 export function chooseSerializer(vsn: string | undefined): Serializer | undefined {
   if (vsn === '2.0.0') return v2

@@ -5,6 +5,7 @@ import { type AnyChannelDefinition, Refusal } from './definition.ts'
 import type { Nodes } from './nodes.ts'
 import { Presence } from './presence.ts'
 import { PubSub, type Subscriber } from './pubsub.ts'
+import { SlowReaders } from './slow-readers.ts'
 import { CloseCode, type Identity } from './socket.ts'
 import { TokenBuckets } from './token-buckets.ts'
 import { Tracker } from './tracker.ts'
@@ -65,6 +66,7 @@ export class Endpoint {
   readonly pubsub: PubSub<Subscriber>
   readonly presence: Presence
   readonly writer: Writer
+  readonly slowReaders: SlowReaders
   readonly #options: EndpointOptions
   readonly #definitions: AnyChannelDefinition[] = []
   readonly #sockets = new Set<Connection>()
@@ -81,7 +83,8 @@ export class Endpoint {
     this.nodes = nodes
     this.pubsub = new PubSub(nodes.backplane)
     this.presence = new Presence(this.pubsub, new Tracker('presence', nodes, clock), clock)
-    this.writer = new Writer(maxBufferedBytes, clock)
+    this.slowReaders = new SlowReaders(maxBufferedBytes, clock)
+    this.writer = new Writer(this.slowReaders)
     if (rateLimit) {
       this.#events = new TokenBuckets(rateLimit.eventBurst, rateLimit.eventsPerSecond, clock)
       this.#joins = new TokenBuckets(rateLimit.joinBurst, rateLimit.eventsPerSecond, clock)
@@ -176,7 +179,7 @@ export class Endpoint {
     for (const socket of [...this.#sockets]) {
       if (socket.heardAt <= idleSince) socket.close(CloseCode.goingAway, 'idle')
     }
-    this.writer.sweep()
+    this.slowReaders.sweep()
     this.#events?.sweep()
     this.#joins?.sweep()
   }

@@ -21,14 +21,15 @@ export interface Admission {
   serializer: Serializer
 }
 
-/** Where a connection comes from: its first request. */
+/** The request a connection begins with. */
 export interface Knock {
   url?: string | undefined
   headers: IncomingHttpHeaders
 }
 
-/** How phoenix.js names the subprotocol that carries its `authToken`. */
+/** How phoenix.js names what carries its `authToken`: a subprotocol, or a header where there are none. */
 const TOKEN_PROTOCOL_PREFIX = 'base64url.bearer.phx.'
+const TOKEN_HEADER = 'x-phoenix-authtoken'
 
 /** Lets a client in, or says with which status it is refused. */
 export function admit(
@@ -49,14 +50,17 @@ export function isAllowedOrigin({ headers }: Pick<Knock, 'headers'>, allowed: '*
   return allowed === '*' || origin === undefined || allowed.includes(origin)
 }
 
-/** The token of phoenix.js 1.8 and newer: a subprotocol, so that it is in no log of addresses. */
+/** What follows the question mark of a request's address. */
+export function queryOf(url = ''): string {
+  const start = url.indexOf('?')
+  return start < 0 ? '' : url.slice(start + 1)
+}
+
+/** The token of phoenix.js 1.8 and newer, which is in no log of addresses. */
 function tokenOf(headers: IncomingHttpHeaders): string | undefined {
+  const header = headers[TOKEN_HEADER]
+  if (typeof header === 'string') return header
   const protocols = headers['sec-websocket-protocol']?.split(',') ?? []
   const encoded = protocols.map((name) => name.trim()).find((name) => name.startsWith(TOKEN_PROTOCOL_PREFIX))
   return encoded && Buffer.from(encoded.slice(TOKEN_PROTOCOL_PREFIX.length), 'base64url').toString()
-}
-
-function queryOf(url: string): string {
-  const start = url.indexOf('?')
-  return start < 0 ? '' : url.slice(start + 1)
 }

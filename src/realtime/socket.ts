@@ -24,6 +24,7 @@ export const CloseCode = {
   goingAway: 1001,
   unsupportedData: 1003,
   policyViolation: 1008,
+  messageTooBig: 1009,
   serviceRestart: 1012,
 } as const
 

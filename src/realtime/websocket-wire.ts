@@ -36,6 +36,10 @@ export class WebSocketWire extends WebSocket implements Wire, Outlet {
     return this.#stream as Duplex
   }
 
+  get waitingBytes(): number {
+    return this.stream.destroyed ? 0 : this.stream.writableLength
+  }
+
   write(frame: Buffer): void {
     if (this.readyState === WebSocket.OPEN) this.#writer?.write(this, frame)
   }

@@ -1,19 +1,13 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '../clock.ts'
 import { Run } from './run.ts'
+import type { Reader, SlowReaders } from './slow-readers.ts'
 
 /** Where frames leave: one connection, as the writer sees it. */
-export interface Outlet {
+export interface Outlet extends Reader {
   readonly stream: Duplex
   /** What is gathered for it in this tick: the writer's. */
   pending: Run | undefined
-  /** Cuts the connection off without a goodbye. */
-  terminate(): void
 }
-
-/** How long a reader may stay over the limit, and how far beyond it is over at once. */
-const PATIENCE_MS = 5_000
-const HOPELESS_FACTOR = 8
 
 /**
  * Writes frames to sockets: those of one tick are gathered and leave together at its end, so that a burst is one system
@@ -21,17 +15,13 @@ const HOPELESS_FACTOR = 8
  * a slow reader from a busy moment.
  */
 export class Writer {
-  readonly #maxBufferedBytes: number
-  readonly #clock: Clock
-  readonly #slowSince = new Map<Outlet, number>()
+  readonly #slowReaders: SlowReaders
   #dirty: Outlet[] = []
   #start = new Run()
   readonly #flushAll = () => this.#endTick()
 
-  /** @param maxBufferedBytes what may wait for a reader for 5 s, or eight times that at once, before it is dropped. */
-  constructor(maxBufferedBytes: number, clock: Clock) {
-    this.#maxBufferedBytes = maxBufferedBytes
-    this.#clock = clock
+  constructor(slowReaders: SlowReaders) {
+    this.#slowReaders = slowReaders
   }
 
   write(outlet: Outlet, frame: Buffer): void {
@@ -52,19 +42,7 @@ export class Writer {
     if (chunks.length > 1) stream.cork()
     for (const chunk of chunks) stream.write(chunk)
     if (chunks.length > 1) stream.uncork()
-    if (stream.writableLength > this.#maxBufferedBytes) this.#judge(outlet)
-  }
-
-  /** Drops the readers that have been slow for too long. To be called about once a second. */
-  sweep(): void {
-    const now = this.#clock.now()
-    for (const [outlet, since] of this.#slowSince) {
-      if (outlet.stream.destroyed || outlet.stream.writableLength <= this.#maxBufferedBytes) {
-        this.#slowSince.delete(outlet)
-      } else if (now - since >= PATIENCE_MS) {
-        this.#drop(outlet)
-      }
-    }
+    this.#slowReaders.judge(outlet)
   }
 
   #gather(outlet: Outlet): void {
@@ -77,15 +55,5 @@ export class Writer {
     this.#dirty = []
     this.#start = new Run()
     for (const outlet of dirty) this.flush(outlet)
-  }
-
-  #judge(outlet: Outlet): void {
-    if (outlet.stream.writableLength > this.#maxBufferedBytes * HOPELESS_FACTOR) this.#drop(outlet)
-    else if (!this.#slowSince.has(outlet)) this.#slowSince.set(outlet, this.#clock.now())
-  }
-
-  #drop(outlet: Outlet): void {
-    this.#slowSince.delete(outlet)
-    outlet.terminate()
   }
 }

@@ -3,6 +3,7 @@ import { setImmediate as tick } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Run } from '../../src/realtime/run.ts'
+import { SlowReaders } from '../../src/realtime/slow-readers.ts'
 import { type Outlet, Writer } from '../../src/realtime/writer.ts'
 import { ManualClock } from '../support/clock.ts'
 
@@ -18,6 +19,10 @@ class Recorder implements Outlet {
     },
   })
 
+  get waitingBytes(): number {
+    return this.stream.writableLength
+  }
+
   terminate(): void {
     this.isTerminated = true
     this.stream.destroy()
@@ -29,7 +34,7 @@ class Recorder implements Outlet {
 }
 
 function makeWriter(maxBufferedBytes = 10_000_000) {
-  return new Writer(maxBufferedBytes, new ManualClock())
+  return new Writer(new SlowReaders(maxBufferedBytes, new ManualClock()))
 }
 
 it('brings every reader just its own frames, in their order, whoever else gets which of them', async () => {

@@ -4,6 +4,8 @@ import { onTestFinished } from 'vitest'
 import { LocalBackplane } from '../../src/infra/local-backplane.ts'
 import type { AnyChannelDefinition } from '../../src/realtime/definition.ts'
 import { Endpoint, type EndpointOptions } from '../../src/realtime/endpoint.ts'
+import type { TransportOptions } from '../../src/realtime/handshake.ts'
+import { longPollTransport } from '../../src/realtime/longpoll.ts'
 import { Nodes } from '../../src/realtime/nodes.ts'
 import { websocketTransport } from '../../src/realtime/websocket.ts'
 import { ManualClock } from './clock.ts'
@@ -15,8 +17,12 @@ interface Overrides extends Partial<EndpointOptions> {
 }
 
 /** The channel server by itself, without a chat: `?token=<user>` connects as that user, `bad` is refused. */
-export async function startRealtime(definitions: AnyChannelDefinition[], overrides: Overrides = {}) {
+export async function startRealtime(
+  definitions: AnyChannelDefinition[],
+  change: Overrides | ((clock: ManualClock) => Overrides) = {},
+) {
   const clock = new ManualClock()
+  const overrides = typeof change === 'function' ? change(clock) : change
   const crashes: object[] = []
   const endpoint = new Endpoint({
     clock,
@@ -30,20 +36,26 @@ export async function startRealtime(definitions: AnyChannelDefinition[], overrid
   })
   endpoint.use(...definitions)
   const app = Fastify()
-  await app.register(websocketTransport, {
+  const transport: TransportOptions = {
     endpoint,
     path: '/socket',
     maxFrameBytes: overrides.maxFrameBytes ?? 262_144,
     allowedOrigins: overrides.allowedOrigins ?? '*',
     authenticate: (token) =>
       token && token !== 'bad' ? { userId: token, sessionId: `session-${token}` } : undefined,
-  })
+  }
+  await app.register(websocketTransport, transport)
+  await app.register(longPollTransport, { ...transport, key: Buffer.from('a key of tests') })
+  await endpoint.nodes.start()
   await app.listen({ port: 0, host: '127.0.0.1' })
   const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/socket`
   const clients: RawClient[] = []
   onTestFinished(async () => {
     for (const client of clients) client.terminate()
     endpoint.stop()
+    endpoint.nodes.stop()
+    // A connection over which nothing was asked is waited for.
+    app.server.closeAllConnections()
     await app.close()
   })
 

@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { startApp } from '../support/app.ts'
+import { PollClient } from '../support/poll-client.ts'
+
+async function start() {
+  const app = await startApp()
+  const ann = await app.signUp('ann')
+  const client = new PollClient(`${app.url}/socket`, { params: { token: ann.token } })
+  return { app, ann, client, join: ['1', '1', `user:${ann.id}`, 'phx_join', { token: ann.token }] }
+}
+
+it('a client that polls is a client like any other', async () => {
+  const { app, ann, client, join } = await start()
+  await client.open()
+  await client.send(join)
+  expect(await client.frames()).toEqual([
+    ['1', '1', `user:${ann.id}`, 'phx_reply', { status: 'ok', response: {} }],
+  ])
+  const bob = await app.signUp('bob')
+  const general = await bob.join('system:general')
+  const keys = { public_key: {}, private_key: {} }
+  general.push('start_private_conversation', { token: bob.token, other_user_id: ann.id, ...keys })
+  expect((await client.frames())[0]).toMatchObject({ 2: `user:${ann.id}`, 3: 'new_conversation' })
+})
+
+it('a session of polls ends with that of its user, who is then refused', async () => {
+  const { app, ann, client, join } = await start()
+  await client.open()
+  await client.send(join)
+  await client.frames()
+  const poll = client.poll()
+  await sleep(50)
+  await app.request('POST', '/api/signout', { token: ann.token, body: { token: ann.refreshToken } })
+  expect((await poll).status).toBe(403)
+  expect((await client.send(join)).status).toBe(410)
+  expect((await client.poll()).status).toBe(403)
+})
+
+it('a server that stops has those who poll come back', async () => {
+  const { app, client } = await start()
+  await client.open()
+  const poll = client.poll()
+  await sleep(50)
+  await app.close()
+  expect((await poll).status).toBe(500)
+})
+
+it('no token is logged', async () => {
+  const { app, ann, client, join } = await start()
+  app.logs.length = 0
+  await client.open()
+  await client.send(join)
+  await client.sendBatch('x'.repeat(3_000_000))
+  await client.request('GET')
+  expect(app.logs.join('')).not.toMatch(ann.token)
+  expect(app.logs.join('')).not.toMatch(client.token!)
+})

@@ -1,0 +1,150 @@
+import type { Socket } from 'phoenix'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { listen, openSocket, type PhoenixVersion, phoenixVersions, settle } from '../support/phoenix.ts'
+import { startRealtime } from '../support/realtime-server.ts'
+import { Xhr } from '../support/xhr.ts'
+import { roomChannel } from './room-channel.ts'
+
+// Before 1.8 the client looks for what it needs in a window.
+vi.hoisted(() => {
+  Object.assign(globalThis, { self: globalThis })
+})
+
+describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, polling', (version) => {
+  if (version !== '1.8') {
+    beforeAll(() => void vi.stubGlobal('XMLHttpRequest', Xhr))
+    afterAll(() => void vi.unstubAllGlobals())
+  }
+
+  async function start(overrides = {}) {
+    const server = await startRealtime([roomChannel()], overrides)
+    const connect = (token: string, options = {}): Socket => {
+      const { LongPoll: transport } = phoenixVersions[version]
+      const quick = { reconnectAfterMs: () => 5, rejoinAfterMs: () => 5 }
+      const socket = openSocket(server.url, { version, token, transport, ...quick, ...options })
+      onTestFinished(() => socket.disconnect())
+      return socket
+    }
+    return { ...server, connect }
+  }
+
+  it('joins, pushes, hears broadcasts and leaves', async () => {
+    const { connect } = await start()
+    const channel = connect('ann').channel('room:a')
+    const shouted = listen(channel, 'shouted')
+    expect(await settle(channel.join())).toEqual({ status: 'ok', response: { joined: 'a' } })
+    expect(await settle(channel.push('echo', { any: ['thing'] }))).toEqual({
+      status: 'ok',
+      response: { any: ['thing'] },
+    })
+    expect(await settle(channel.push('refuse', {}))).toEqual({ status: 'error', response: 'not you' })
+    channel.push('shout', { text: 'hi' })
+    expect(await shouted()).toEqual({ text: 'hi' })
+    expect((await settle(channel.leave())).status).toBe('ok')
+  })
+
+  it('keeps the order of many pushes and of what they bring about', async () => {
+    const { connect } = await start()
+    const channel = connect('ann').channel('room:a')
+    const shouted = listen(channel, 'shouted')
+    await settle(channel.join())
+    const sent = Array.from({ length: 300 }, (_, i) => ({ i }))
+    // Without batches, before 1.7, each push is a request of its own, and requests overtake each other.
+    for (const payload of sent) {
+      const push = settle(channel.push('shout', payload))
+      if (version === '1.6') await push
+    }
+    const heard = []
+    for (const _ of sent) heard.push(await shouted())
+    expect(heard).toEqual(sent)
+  })
+
+  it('stops asking after a permanent refusal', async () => {
+    const { connect } = await start()
+    const channel = connect('ann').channel('room:a', { wish: 'refuse for good' })
+    const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
+    expect(await settle(channel.join())).toEqual({ status: 'error', response: 'never' })
+    await closed
+    expect(channel.state).toBe('closed')
+  })
+
+  it('sends bytes, and gets them in base64', async () => {
+    const { connect } = await start()
+    const channel = connect('ann').channel('room:a')
+    const bytes = listen<string>(channel, 'bytes')
+    await settle(channel.join())
+    const answer = settle(channel.push('bytes', new Uint8Array([1, 2, 3]).buffer))
+    expect(await bytes()).toBe('AQID')
+    expect((await answer).response).toBe('AQID')
+  })
+
+  it("comes back, with its channels, when its user's session is closed", async () => {
+    const { endpoint, connect } = await start()
+    const channel = connect('ann').channel('room:a')
+    const welcome = listen(channel, 'welcome')
+    await settle(channel.join())
+    await welcome()
+    endpoint.disconnect(() => true)
+    await welcome()
+    expect((await settle(channel.push('echo', { back: true }))).status).toBe('ok')
+  })
+
+  it('comes back, with its channels, to a server that knows nothing of its session', async () => {
+    const { endpoint, clock, connect } = await start()
+    const channel = connect('ann').channel('room:a')
+    const welcome = listen(channel, 'welcome')
+    await settle(channel.join())
+    await welcome()
+    // The machine was asleep: no poll waits, and none came for too long.
+    const { fetch } = globalThis
+    let wake = () => {}
+    const asleep = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    globalThis.fetch = (async (...request: Parameters<typeof fetch>) => {
+      await asleep
+      return fetch(...request)
+    }) as typeof fetch
+    onTestFinished(() => {
+      globalThis.fetch = fetch
+    })
+    await eventually(() => {
+      clock.advance(1_000)
+      expect(endpoint.socketCount).toBe(0)
+    })
+    wake()
+    await welcome()
+    expect((await settle(channel.push('echo', { back: true }))).status).toBe('ok')
+  })
+
+  it('closes when it is refused, and is let in when it has another token', async () => {
+    const { connect } = await start()
+    let token = 'bad'
+    const socket = connect(token, { params: () => ({ token }) })
+    const errors: unknown[] = []
+    socket.onError((error) => void errors.push(error))
+    await eventually(() => expect(errors).not.toHaveLength(0))
+    token = 'ann'
+    expect((await settle(socket.channel('room:a').join())).status).toBe('ok')
+  })
+})
+
+it('phoenix.js 1.8 sends its authToken in a header, and falls back to polling by itself', async () => {
+  const { url } = await startRealtime([roomChannel()])
+  class NoWebSocket {
+    onerror: ((error: unknown) => void) | undefined
+    readyState = 0
+    constructor() {
+      setTimeout(() => this.onerror?.('no such thing here'))
+    }
+    close(): void {}
+  }
+  const socket = openSocket(url, {
+    authToken: 'ann',
+    transport: NoWebSocket,
+    longPollFallbackMs: 1_000,
+  } as object)
+  onTestFinished(() => socket.disconnect())
+  expect((await settle(socket.channel('room:a').join())).status).toBe('ok')
+})

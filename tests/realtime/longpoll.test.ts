@@ -1,0 +1,408 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { LocalBackplane } from '../../src/infra/local-backplane.ts'
+import { Nodes } from '../../src/realtime/nodes.ts'
+import { eventually } from '../support/eventually.ts'
+import { PollClient } from '../support/poll-client.ts'
+import { startRealtime } from '../support/realtime-server.ts'
+import { roomChannel } from './room-channel.ts'
+
+const JOIN = ['1', '1', 'room:a', 'phx_join', {}]
+const WINDOW_MS = 10_000
+const PATIENCE_MS = 15_000
+
+type Options = Exclude<Parameters<typeof startRealtime>[1], undefined | ((...args: never) => unknown)>
+
+async function start(options: Options & { log?: string[] } = {}) {
+  const { log, ...overrides } = options
+  const server = await startRealtime([roomChannel(log ? { log } : {})], overrides)
+  const client = (user = 'ann', more = {}) => new PollClient(server.url, { params: { token: user }, ...more })
+  return { ...server, client, open: (user?: string, more?: object) => client(user, more).open() }
+}
+
+/** The same, and joined to `room:a`, with what was told of that read. */
+async function startJoined(options: Parameters<typeof start>[0] = {}) {
+  const server = await start(options)
+  const ann = await server.open()
+  await ann.send(JOIN)
+  await ann.frames()
+  return { ...server, ann }
+}
+
+describe('a session', () => {
+  it('begins with a request that names none, and is named from then on', async () => {
+    const { client } = await start()
+    const ann = client()
+    const first = await ann.poll()
+    expect(first).toEqual({ status: 410, token: expect.any(String), messages: [] })
+    ann.token = first.token
+    expect(await ann.send(JOIN)).toEqual({ status: 200 })
+    expect(await ann.poll()).toEqual({
+      status: 200,
+      token: first.token,
+      messages: [
+        '["1","1","room:a","phx_reply",{"status":"ok","response":{"joined":"a"}}]',
+        '["1",null,"room:a","welcome",{"name":"a"}]',
+      ],
+    })
+  })
+
+  it.each(['bad', ''])('is refused to the token %j with 403', async (token) => {
+    const { client } = await start()
+    expect(await client(token).poll()).toEqual({ status: 403 })
+  })
+
+  it('is refused to whoever names no token, or a version that is not spoken', async () => {
+    const { url, client } = await start()
+    expect(await new PollClient(url).poll()).toEqual({ status: 403 })
+    expect(await client('ann', { vsn: '123.1.1' }).poll()).toEqual({ status: 403 })
+  })
+
+  it('takes the token from the header of phoenix.js 1.8', async () => {
+    const { url } = await start()
+    const ann = new PollClient(url, { headers: { 'x-phoenix-authtoken': 'ann' } })
+    expect((await ann.poll()).status).toBe(410)
+    const bad = new PollClient(url, { headers: { 'x-phoenix-authtoken': 'bad' } })
+    expect((await bad.poll()).status).toBe(403)
+  })
+
+  it('is not opened without end: sessions count as joins', async () => {
+    const { client, clock } = await start({ rateLimit: { eventsPerSecond: 1, eventBurst: 5, joinBurst: 3 } })
+    const statuses = []
+    for (let i = 0; i < 4; i++) statuses.push((await client().poll()).status)
+    expect(statuses).toEqual([410, 410, 410, 500])
+    expect((await client('bob').poll()).status).toBe(410)
+    clock.advance(1_000)
+    expect((await client().poll()).status).toBe(410)
+  })
+
+  it('cannot be made up', async () => {
+    const { ann, client } = await startJoined()
+    const [nodeId, id, signature] = ann.token!.split('.')
+    for (const token of [
+      'undefined',
+      `${nodeId}.${id}`,
+      `${nodeId}.${id}.${'A'.repeat(43)}`,
+      `x.${id}.${signature}`,
+    ]) {
+      const mallory = client('mallory')
+      mallory.token = token
+      expect(await mallory.send(['1', '2', 'room:a', 'shout', 'mine']), token).toEqual({ status: 410 })
+      expect((await mallory.poll()).token).not.toBe(ann.token)
+    }
+  })
+
+  it('ends when nobody polls for 15 s, and its channels leave', async () => {
+    const log: string[] = []
+    const { ann, clock, endpoint } = await startJoined({ log })
+    clock.advance(PATIENCE_MS - 1_000)
+    expect(endpoint.socketCount).toBe(1)
+    clock.advance(2_000)
+    expect(endpoint.socketCount).toBe(0)
+    expect(log).toEqual(['ann left room:a'])
+    expect(await ann.send(['1', '2', 'room:a', 'echo', 1])).toEqual({ status: 410 })
+    expect(await ann.poll()).toMatchObject({ status: 410, token: expect.not.stringMatching(ann.token!) })
+  })
+
+  it('that took the place of another lets whoever believes in their old joins connect anew', async () => {
+    const { ann, clock } = await startJoined()
+    clock.advance(PATIENCE_MS)
+    ann.token = (await ann.poll()).token
+    expect((await ann.poll()).status).toBe(500)
+  })
+
+  it('that took the place of another is as good as any to whoever joins in it', async () => {
+    const { ann, clock } = await startJoined()
+    clock.advance(PATIENCE_MS)
+    ann.token = (await ann.poll()).token
+    expect(await ann.send(JOIN)).toEqual({ status: 200 })
+    expect(await ann.frames()).toHaveLength(2)
+  })
+
+  it('ends with the session of its user', async () => {
+    const { ann, endpoint, client } = await startJoined()
+    const poll = ann.poll()
+    await eventually(() => expect(endpoint.socketCount).toBe(1))
+    await sleep(20)
+    endpoint.disconnect(({ sessionId }) => sessionId === 'session-ann')
+    expect((await poll).status).toBe(410)
+    expect(await ann.send(['1', '2', 'room:a', 'echo', 1])).toEqual({ status: 410 })
+    expect((await client('bad').poll()).status).toBe(403)
+  })
+})
+
+describe('a poll', () => {
+  it('waits until something is sent, and brings all that is sent at once', async () => {
+    const { ann, endpoint } = await startJoined()
+    const poll = ann.frames()
+    await sleep(20)
+    endpoint.pubsub.broadcast('room:a', 'first', {})
+    endpoint.pubsub.broadcast('room:a', 'second', {})
+    expect(await poll).toEqual([
+      [null, null, 'room:a', 'first', {}],
+      [null, null, 'room:a', 'second', {}],
+    ])
+  })
+
+  it('is answered with 204 after 10 s in which nothing was sent', async () => {
+    const { ann, clock } = await startJoined()
+    const poll = ann.poll()
+    await sleep(50)
+    clock.advance(WINDOW_MS)
+    expect(await poll).toEqual({ status: 204, messages: [], token: ann.token })
+  })
+
+  it('makes way for the next one', async () => {
+    const { ann, endpoint } = await startJoined()
+    const first = ann.poll()
+    await sleep(50)
+    const second = ann.frames()
+    expect((await first).status).toBe(204)
+    endpoint.pubsub.broadcast('room:a', 'news', {})
+    expect(await second).toEqual([[null, null, 'room:a', 'news', {}]])
+  })
+
+  it('that was given up loses nothing', async () => {
+    const { ann, endpoint } = await startJoined()
+    const giveUp = new AbortController()
+    const abandoned = ann.poll(giveUp.signal).catch(() => 'given up')
+    await sleep(50)
+    giveUp.abort()
+    expect(await abandoned).toBe('given up')
+    await sleep(50)
+    endpoint.pubsub.broadcast('room:a', 'news', {})
+    expect(await ann.frames()).toEqual([[null, null, 'room:a', 'news', {}]])
+  })
+
+  it('keeps its session alive', async () => {
+    const { ann, clock, endpoint } = await startJoined()
+    for (let i = 0; i < 10; i++) {
+      const poll = ann.poll()
+      await sleep(20)
+      clock.advance(WINDOW_MS)
+      expect((await poll).status).toBe(204)
+    }
+    expect(endpoint.socketCount).toBe(1)
+  })
+})
+
+describe('what a client sends', () => {
+  it('may be many messages, one in a line, which are taken in their order', async () => {
+    const { ann } = await startJoined()
+    const lines = Array.from({ length: 50 }, (_, i) => JSON.stringify(['1', `${i}`, 'room:a', 'echo', i]))
+    expect(await ann.sendBatch(...lines, '')).toEqual({ status: 200 })
+    expect((await ann.frames()).map(([, ref]) => ref)).toEqual(lines.map((_, i) => `${i}`))
+  })
+
+  it('may be without a type', async () => {
+    const { ann } = await startJoined()
+    const body = Buffer.from('["1","2","room:a","phx_leave",{}]')
+    expect(await ann.request('POST', { body })).toEqual({ status: 200 })
+    expect((await ann.frames()).map(([, , , event]) => event)).toEqual(['phx_reply', 'phx_close'])
+  })
+
+  it('is answered, where the topic was not joined', async () => {
+    const { ann } = await startJoined()
+    await ann.send([null, '12', 'room:other', 'echo', {}])
+    expect(await ann.frames()).toEqual([
+      [null, '12', 'room:other', 'phx_reply', { status: 'error', response: { reason: 'unmatched topic' } }],
+    ])
+  })
+
+  it.each(['1.0.0', undefined])('may be of version %s', async (vsn) => {
+    const { url } = await start()
+    const ann = new PollClient(url, { params: { token: 'ann' }, vsn: vsn ?? '1.0.0' })
+    await ann.open()
+    await ann.send({ topic: 'room:a', event: 'phx_join', ref: '1', payload: {} })
+    expect(await ann.frames()).toEqual([
+      { topic: 'room:a', event: 'phx_reply', ref: '1', payload: { status: 'ok', response: { joined: 'a' } } },
+      { topic: 'room:a', event: 'welcome', ref: null, payload: { name: 'a' } },
+    ])
+  })
+
+  it('may be bytes, in base64 or as they are; what comes back is base64', async () => {
+    const { ann } = await startJoined()
+    const push = Buffer.concat([
+      Buffer.from([0, 1, 1, 6, 5]),
+      Buffer.from('12room:abytes'),
+      Buffer.from([1, 2, 3]),
+    ])
+    const answer = [
+      [null, null, 'room:a', 'bytes', 'AQID'],
+      ['1', '2', 'room:a', 'phx_reply', { status: 'ok', response: 'AQID' }],
+    ]
+    await ann.sendBatch(push.toString('base64'))
+    expect(await ann.frames()).toEqual(answer)
+    await ann.request('POST', { body: push, type: 'application/json' })
+    expect(await ann.frames()).toEqual(answer)
+  })
+
+  it.each([
+    ['is no frame', '["1","2","room:a"]'],
+    ['is neither JSON nor base64', 'hello'],
+    ['is too long', JSON.stringify(['1', '2', 'room:a', 'echo', 'x'.repeat(3_000)])],
+    ['has too much of it', JSON.stringify(['1', '2', 'room:a', 'echo', 'x'.repeat(30_000)])],
+  ])('ends its session when it %s, and disturbs nobody else', async (_name, line) => {
+    const { ann, open, connect } = await startJoined({ maxFrameBytes: 2_048 })
+    const bob = await open('bob')
+    expect((await ann.sendBatch(line)).status).toBe(500)
+    await bob.send(JOIN)
+    expect(await bob.frames()).toHaveLength(2)
+    expect(await (await connect('carol')).settled()).toEqual([])
+  })
+
+  it('counts toward the limits of its user', async () => {
+    const rateLimit = { eventsPerSecond: 1, eventBurst: 2, joinBurst: 5 }
+    const { ann } = await startJoined({ rateLimit })
+    await ann.sendBatch(...[1, 2, 3].map((ref) => JSON.stringify(['1', `${ref}`, 'room:a', 'echo', {}])))
+    const replies = await ann.frames()
+    expect(replies.map(([, , , , { status }]) => status)).toEqual(['ok', 'ok', 'error'])
+    expect(replies[2][4].response).toMatchObject({ reason: 'rate_limited' })
+  })
+})
+
+describe('what waits for a client', () => {
+  it('is let go with the client when it is far too much', async () => {
+    const { ann, endpoint } = await startJoined({ maxBufferedBytes: 1_000 })
+    for (let i = 0; i < 9; i++) endpoint.pubsub.broadcast('room:a', 'part', 'x'.repeat(1_000))
+    expect(endpoint.socketCount).toBe(0)
+    expect((await ann.poll()).status).toBe(410)
+  })
+
+  it('may be too much for 5 s', async () => {
+    const { ann, clock, endpoint } = await startJoined({ maxBufferedBytes: 1_000 })
+    for (let i = 0; i < 2; i++) endpoint.pubsub.broadcast('room:a', 'part', 'x'.repeat(1_000))
+    clock.advance(4_000)
+    expect(await ann.frames()).toHaveLength(2)
+    for (let i = 0; i < 2; i++) endpoint.pubsub.broadcast('room:a', 'part', 'x'.repeat(1_000))
+    clock.advance(7_000)
+    expect(endpoint.socketCount).toBe(0)
+  })
+})
+
+describe('draining', () => {
+  it('tells those who wait to come back, and takes no new ones', async () => {
+    const { ann, endpoint, client, open } = await startJoined()
+    const bob = await open('bob')
+    const poll = ann.poll()
+    await sleep(50)
+    endpoint.pubsub.broadcast('room:a', 'last', {})
+    await endpoint.drain()
+    expect((await poll).messages).toEqual(['[null,null,"room:a","last",{}]'])
+    expect((await ann.poll()).status).toBe(500)
+    expect((await bob.send(JOIN)).status).toBe(500)
+    expect((await client('carol').poll()).status).toBe(500)
+  })
+})
+
+describe('pages', () => {
+  const SITE = 'https://chat.example.com'
+
+  it('of any origin may connect, or of those that are named', async () => {
+    const anywhere = await start()
+    const response = await anywhere.client('ann', { headers: { origin: SITE } }).fetch('GET')
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+
+    const { client, ann } = await startJoined({ allowedOrigins: [SITE] })
+    const named = await client('ann', { headers: { origin: SITE } }).fetch('GET')
+    expect(named.headers.get('access-control-allow-origin')).toBe(SITE)
+    const other = client('ann', { headers: { origin: 'https://evil.example.com' } })
+    const refused = await other.fetch('GET')
+    expect(refused.headers.has('access-control-allow-origin')).toBe(false)
+    expect(await refused.json()).toEqual({ status: 403 })
+    other.token = ann.token
+    expect(await other.send(JOIN)).toEqual({ status: 403 })
+    expect(await other.poll()).toEqual({ status: 403 })
+  })
+
+  it('are told what they may send', async () => {
+    const { url } = await start({ allowedOrigins: [SITE] })
+    const response = await fetch(`${url.replace('ws', 'http')}/longpoll?vsn=2.0.0`, {
+      method: 'OPTIONS',
+      headers: {
+        origin: SITE,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type, x-phoenix-authtoken',
+      },
+    })
+    expect(response.status).toBe(204)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'access-control-allow-origin': SITE,
+      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-headers': 'content-type, x-phoenix-authtoken',
+    })
+  })
+})
+
+describe('with several nodes', () => {
+  async function startNodes() {
+    const backplanes = LocalBackplane.together(2)
+    const servers = await Promise.all(
+      backplanes.map((backplane) =>
+        startRealtime([roomChannel()], (clock) => ({ nodes: new Nodes(backplane, clock) })),
+      ),
+    )
+    const [one, two] = servers as [(typeof servers)[0], (typeof servers)[0]]
+    const ann = await new PollClient(one.url, { params: { token: 'ann' } }).open()
+    const elsewhere = new PollClient(two.url, { params: { token: 'ann' } })
+    elsewhere.token = ann.token
+    return { one, two, ann, elsewhere, backplanes }
+  }
+
+  it('a session takes requests at all of them', async () => {
+    const { one, ann, elsewhere } = await startNodes()
+    expect(await elsewhere.send(JOIN)).toEqual({ status: 200 })
+    expect(await elsewhere.frames()).toHaveLength(2)
+    const poll = elsewhere.frames()
+    await sleep(50)
+    one.endpoint.pubsub.broadcast('room:a', 'news', {})
+    expect(await poll).toEqual([[null, null, 'room:a', 'news', {}]])
+    await elsewhere.sendBatch('["1","2","room:a","echo","there"]', '["1","3","room:a","echo","and here"]')
+    expect(await ann.frames()).toHaveLength(2)
+  })
+
+  it('a poll waits at the other one as long as here', async () => {
+    const { one, two, elsewhere } = await startNodes()
+    const poll = elsewhere.poll()
+    await sleep(50)
+    for (const { clock } of [two, one]) clock.advance(WINDOW_MS)
+    expect(await poll).toEqual({ status: 204, messages: [], token: elsewhere.token })
+  })
+
+  it('a poll that is given up at the other one loses nothing', async () => {
+    const { one, ann, elsewhere } = await startNodes()
+    await ann.send(JOIN)
+    await ann.frames()
+    const giveUp = new AbortController()
+    const abandoned = elsewhere.poll(giveUp.signal).catch(() => 'given up')
+    await sleep(50)
+    giveUp.abort()
+    expect(await abandoned).toBe('given up')
+    await sleep(50)
+    one.endpoint.pubsub.broadcast('room:a', 'news', {})
+    expect(await ann.frames()).toEqual([[null, null, 'room:a', 'news', {}]])
+  })
+
+  it('a session of a node that does not answer is over, and another one begins here', async () => {
+    const { two, elsewhere, backplanes } = await startNodes()
+    await backplanes[0]!.close()
+    const sent = elsewhere.send(JOIN)
+    const poll = elsewhere.poll()
+    await sleep(50)
+    two.clock.advance(5_000)
+    expect(await sent).toEqual({ status: 410 })
+    const { status, token } = await poll
+    expect(status).toBe(410)
+    elsewhere.token = token
+    expect(await elsewhere.send(JOIN)).toEqual({ status: 200 })
+    expect(await elsewhere.frames()).toHaveLength(2)
+  })
+
+  it('a session that its node no longer has is over', async () => {
+    const { one, elsewhere } = await startNodes()
+    one.clock.advance(PATIENCE_MS + 1_000)
+    expect(await elsewhere.send(JOIN)).toEqual({ status: 410 })
+    expect((await elsewhere.poll()).status).toBe(410)
+  })
+})
