@@ -14,10 +14,14 @@ export interface Group {
 
 /** What is on its way: each message is known by the first characters of its content. */
 export class Traffic {
-  readonly acks = new Latencies()
+  readonly acks: Latencies
   readonly #missing = new Map<string, number>()
   #next = 0
   acked = 0
+
+  constructor(acks = new Latencies()) {
+    this.acks = acks
+  }
 
   listen({ clients }: Group): void {
     for (const client of clients) client.onEvent((frame) => this.#delivered(frame))
@@ -59,8 +63,8 @@ export async function startGroups(subject: Subject, count: number, members: numb
 }
 
 /** What is to come to these groups from now on. */
-export function listenTo(groups: readonly Group[]): Traffic {
-  const traffic = new Traffic()
+export function listenTo(groups: readonly Group[], acks?: Latencies): Traffic {
+  const traffic = new Traffic(acks)
   for (const group of groups) traffic.listen(group)
   return traffic
 }

@@ -1,12 +1,13 @@
-import { pool } from '../measure.ts'
+import { Latencies, pool } from '../measure.ts'
 import type { Effort, Figures, Report } from '../result.ts'
 import { ParleyNodes, type PartsCpu } from '../subjects/parley-nodes.ts'
-import { closeAll, type Group, listenTo, startGroups, type Traffic } from '../traffic.ts'
+import { closeAll, type Group, listenTo, startGroups } from '../traffic.ts'
 
 const PAIRS = 100
 const IN_FLIGHT = [1, 20, 200]
+const ROUND_MS = 1_000
 
-/** Several nodes as they are compared: `withRedis` tells whether a single one knows that it may not be alone. */
+/** What is compared; a single node with Redis does not know that it is alone. */
 const DEPLOYMENTS = [
   { nodes: 1, withRedis: false },
   { nodes: 1, withRedis: true },
@@ -14,61 +15,88 @@ const DEPLOYMENTS = [
   { nodes: 3, withRedis: true },
 ]
 
+interface Deployment {
+  subject: ParleyNodes
+  groups: Group[]
+}
+
+/** What was seen in all rounds of one deployment. */
+interface Totals {
+  acked: number
+  acks: Latencies
+  seconds: number
+  cpu: PartsCpu
+  lost: number
+}
+
 /**
- * Durable private messages on one node and on several, on the same machine: what being several costs, part by part. On
- * several nodes each message crosses from one to another.
+ * Durable private messages on one node and on several of the same machine: what being several costs, part by part. With
+ * several, each message crosses from one to another. All take turns, so that what else the machine does strikes all alike.
  */
-export async function measureNodes(effort: Effort, report: Report): Promise<void> {
-  for (const { nodes, withRedis } of DEPLOYMENTS) {
-    const subject = await ParleyNodes.start(nodes, withRedis)
-    try {
-      const groups = await startGroups(subject, PAIRS, 2)
-      for (const inFlight of IN_FLIGHT) {
-        const figures = await closedLoop(subject, effort, groups, inFlight)
-        const name = withRedis ? subject.name : `${subject.name}, no Redis`
-        report({ scenario: 'nodes', size: `${inFlight} in flight`, subject: name, figures })
+export async function measureNodes({ seconds }: Effort, report: Report): Promise<void> {
+  const deployments: Deployment[] = []
+  try {
+    for (const { nodes, withRedis } of DEPLOYMENTS) {
+      const subject = await ParleyNodes.start(nodes, withRedis)
+      const deployment = { subject, groups: [] as Group[] }
+      deployments.push(deployment)
+      deployment.groups = await startGroups(subject, PAIRS, 2)
+    }
+    // Compiles what is hot, or the first row would pay for it.
+    for (const deployment of deployments) await playRound(deployment, Math.max(...IN_FLIGHT), newTotals())
+    for (const inFlight of IN_FLIGHT) {
+      const totals = deployments.map(newTotals)
+      for (let round = 0; round < seconds; round++) {
+        for (const [index, deployment] of deployments.entries()) {
+          await playRound(deployment, inFlight, totals[index] as Totals)
+        }
       }
-      closeAll(groups)
-    } finally {
+      for (const [index, { subject }] of deployments.entries()) {
+        const figures = figuresOf(totals[index] as Totals)
+        report({ scenario: 'nodes', size: `${inFlight} in flight`, subject: subject.name, figures })
+      }
+    }
+  } finally {
+    for (const { subject, groups } of deployments) {
       await subject.stop()
+      closeAll(groups)
     }
   }
 }
 
-async function closedLoop(
-  subject: ParleyNodes,
-  { seconds }: Effort,
-  groups: readonly Group[],
-  inFlight: number,
-): Promise<Figures> {
-  const traffic = listenTo(groups)
+async function playRound({ subject, groups }: Deployment, inFlight: number, totals: Totals): Promise<void> {
+  const traffic = listenTo(groups, totals.acks)
   const writers = groups.slice(0, Math.min(groups.length, inFlight))
-  const send = async (index: number, until: number) => {
-    while (performance.now() < until) await traffic.send(writers[index % writers.length] as Group)
-  }
   const before = await subject.cpu()
   const start = performance.now()
-  await pool(inFlight, inFlight, (index) => send(index, start + seconds * 1000))
-  const elapsed = (performance.now() - start) / 1000
+  await pool(inFlight, inFlight, async (index) => {
+    while (performance.now() < start + ROUND_MS) await traffic.send(writers[index % writers.length] as Group)
+  })
+  totals.seconds += (performance.now() - start) / 1000
   const after = await subject.cpu()
-  return figuresOf(traffic, elapsed, (part) => after[part] - before[part])
+  for (const part of PARTS) totals.cpu[part] += after[part] - before[part]
+  totals.acked += traffic.acked
+  totals.lost += await traffic.lost()
 }
 
-async function figuresOf(
-  traffic: Traffic,
-  elapsed: number,
-  used: (part: keyof PartsCpu) => number,
-): Promise<Figures> {
-  const micros = (part: keyof PartsCpu) => (used(part) / traffic.acked) * 1e6
+const PARTS = ['nodes', 'redis', 'postgresql', 'load'] as const
+
+function newTotals(): Totals {
+  const cpu = { nodes: 0, redis: 0, postgresql: 0, load: 0 }
+  return { acked: 0, acks: new Latencies(), seconds: 0, cpu, lost: 0 }
+}
+
+function figuresOf({ acked, acks, seconds, cpu, lost }: Totals): Figures {
+  const micros = (part: keyof PartsCpu) => (cpu[part] / acked) * 1e6
   return {
-    'acked/s': Math.round(traffic.acked / elapsed),
-    'p50 ms': traffic.acks.at(0.5),
-    'p99 ms': traffic.acks.at(0.99),
+    'acked/s': Math.round(acked / seconds),
+    'p50 ms': acks.at(0.5),
+    'p99 ms': acks.at(0.99),
     'CPU µs': micros('nodes'),
     'Redis µs': micros('redis'),
     'PostgreSQL µs': micros('postgresql'),
     'load µs': micros('load'),
-    cores: (used('nodes') + used('redis') + used('postgresql') + used('load')) / elapsed,
-    lost: await traffic.lost(),
+    'cores used': PARTS.reduce((sum, part) => sum + cpu[part], 0) / seconds,
+    lost,
   }
 }

@@ -18,6 +18,12 @@ export interface PartsCpu {
 
 const REDIS_URL = process.env.REDIS_URL || 'redis://127.0.0.1:6379'
 
+/** Several deployments stand at once, and PostgreSQL takes a hundred connections as installed. */
+const POOL_SIZE = 4
+
+/** Who only listens must be heard of now and then, or is cut off. */
+const HEARTBEAT_MS = 30_000
+
 /** Several Parleys that are one chat. Who shares a private conversation is on two of them, where there are two. */
 export class ParleyNodes implements Subject {
   readonly name: string
@@ -25,10 +31,16 @@ export class ParleyNodes implements Subject {
   readonly #nodes: readonly Parley[]
   readonly #postgres: postgres.Sql
   readonly #redis = createClient({ url: REDIS_URL })
+  readonly #heartbeats: NodeJS.Timeout[] = []
   readonly #afterwards: () => Promise<void>
 
-  private constructor(nodes: readonly Parley[], databaseUrl: string, afterwards: () => Promise<void>) {
-    this.name = nodes.length === 1 ? '1 node' : `${nodes.length} nodes`
+  private constructor(
+    name: string,
+    nodes: readonly Parley[],
+    databaseUrl: string,
+    afterwards: () => Promise<void>,
+  ) {
+    this.name = name
     this.pid = (nodes[0] as Parley).pid
     this.#nodes = nodes
     this.#postgres = postgres(databaseUrl, { max: 1, onnotice: () => {} })
@@ -43,13 +55,15 @@ export class ParleyNodes implements Subject {
       REDIS_URL: withRedis ? REDIS_URL : '',
       SECRET_KEY_BASE: randomBytes(32).toString('hex'),
       VAULT_KEY: randomBytes(32).toString('hex'),
+      POOL_SIZE: String(POOL_SIZE),
     }
     const nodes: Parley[] = []
     // One after the other: the first makes the schema.
     while (nodes.length < count) {
       nodes.push(await startParley('parley', { dataDir, databaseUrl: database.url, env }))
     }
-    const subject = new ParleyNodes(nodes, database.url, async () => {
+    const name = count > 1 ? `${count} nodes` : withRedis ? '1 node' : '1 node, no Redis'
+    const subject = new ParleyNodes(name, nodes, database.url, async () => {
       await database.drop()
       await removeDataDir(dataDir)
     })
@@ -57,9 +71,11 @@ export class ParleyNodes implements Subject {
     return subject
   }
 
-  connect(user: number): Promise<ParleyClient> {
+  async connect(user: number): Promise<ParleyClient> {
     const node = this.#nodes[(Math.floor(user / 2) + (user % 2)) % this.#nodes.length] as Parley
-    return node.connect(user)
+    const client = await node.connect(user)
+    this.#heartbeats.push(setInterval(() => client.heartbeat(), HEARTBEAT_MS))
+    return client
   }
 
   startTalk(clients: Client[]): Promise<string> {
@@ -82,6 +98,7 @@ export class ParleyNodes implements Subject {
   }
 
   async stop(): Promise<void> {
+    for (const heartbeat of this.#heartbeats) clearInterval(heartbeat)
     await Promise.all(this.#nodes.map((node) => node.stop()))
     this.#redis.destroy()
     await this.#postgres.end()

@@ -159,6 +159,10 @@ export class ParleyClient implements Client {
     return this.#wire.join(`conversation:${talk}`, { token: this.#token })
   }
 
+  heartbeat(): void {
+    this.#wire.push('phoenix', 'heartbeat', {}).catch(() => {})
+  }
+
   close(): void {
     this.#wire.wire.destroy()
   }
