@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { Channel } from 'phoenix'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Person, startApp, type TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
-import { type Json, listen, settle } from '../support/phoenix.ts'
+import { type Json, listen, type PhoenixVersion, phoenixVersions, settle } from '../support/phoenix.ts'
 import { copiesFor, push, startGroup } from '../support/talks.ts'
 
 async function twoTalking(env: Record<string, string> = {}) {
@@ -107,6 +108,52 @@ describe('joining conversation:<id> with after_seq', () => {
     expect((await messages()).message.seq).toBe(5)
   })
 })
+
+describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])(
+  'phoenix.js %s that comes back',
+  (version) => {
+    it('has everything once and in order, and its unanswered message once', async () => {
+      const { app, id, people, ann, bob, annTalk, say } = await twoTalking()
+      const socket = bob.connect({ version })
+      const own = socket.channel(`user:${bob.id}`, { token: bob.token })
+      let known = 0
+      const places: number[] = []
+      const take = (place: number) => {
+        if (place <= known) return
+        places.push(place)
+        known = place
+      }
+      own.on('new_message', ({ message }: Json) => take(message.seq))
+      await settle(own.join())
+      const params = () => ({ token: bob.token, after_seq: known })
+      const talk = socket.channel(`conversation:${id}`, params as unknown as object)
+      talk.on('delete_message', ({ seq }: Json) => take(seq))
+      const replies: Json[] = []
+      talk.join().receive('ok', (reply: Json) => {
+        replies.push(reply)
+        for (const { event, payload } of reply.changes)
+          take(event === 'new_message' ? payload.message.seq : payload.seq)
+      })
+      await eventually(() => expect(replies).toHaveLength(1))
+      await say('one')
+      await eventually(() => expect(known).toBe(1))
+      const named = { token: bob.token, ...copiesFor(people, 'two'), client_message_id: randomUUID() }
+      talk.push('send_message', named)
+      await eventually(async () => expect((await history(app, ann, id)).items).toHaveLength(2))
+      await new Promise<void>((resolve) => socket.disconnect(resolve))
+      await say('three')
+      const [three] = (await history(app, ann, id)).items
+      await push(ann, annTalk, 'delete_message', { message_group_id: three.message_group })
+      socket.connect()
+      await eventually(() => expect(replies).toHaveLength(2))
+      expect(replies[1]).toMatchObject({ recovered: true, last_seq: 4 })
+      expect(await settle(talk.push('send_message', named))).toMatchObject({ response: { seq: 2 } })
+      await say('five')
+      await eventually(() => expect(known).toBe(5))
+      expect(places).toEqual([1, 2, 4, 5])
+    })
+  },
+)
 
 describe('GET /api/messages with after_seq', () => {
   const ask = (app: TestApp, { token }: Person, id: string, after: string) =>
