@@ -72,7 +72,7 @@ export class Actions {
 
   /** Says something in a room. */
   async say(person: Person, room: string, retry: Retry = 'none'): Promise<void> {
-    const said = this.#ledger.say(room, person.id)
+    const said = this.#ledger.say(room, person.id, this.#journal.now())
     await this.#ledger.awaiting(
       `saying ${said.id}`,
       repeated(said, retry, () => this.#sayOnce(person, said)),
@@ -200,12 +200,16 @@ export class Actions {
         const { status } = await this.#site.api.call('DELETE', `${path}${person.id}/`, {
           token: tokenOf(person),
         })
-        if (status === 204) this.#journal.count('people left rooms')
+        if (status !== 204) return
+        this.#ledger.left(id, person.id, this.#journal.now())
+        this.#journal.count('people left rooms')
       } else {
-        const { status } = await this.#site.api.call('POST', path, {
+        this.#ledger.mayBeBack(id, person.id, this.#journal.now())
+        const { status, tries } = await this.#site.api.call('POST', path, {
           token: tokenOf(owner),
           body: { user_ids: [person.id] },
         })
+        if (tries > 1) this.#ledger.isUnsure(id, person.id)
         if (status !== 200) return
         this.#journal.count('people came into rooms')
         for (const device of person.devices) device.enterRoom(id)

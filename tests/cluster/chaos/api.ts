@@ -9,6 +9,8 @@ const PAUSE_MS = 200
 export interface Answer {
   status: number
   body: Json
+  /** How many times it was asked: an earlier one may still be done later. */
+  tries: number
 }
 
 interface Call {
@@ -28,14 +30,18 @@ export class Api {
 
   /** Tries until the site answers; what it changes must bear being done twice. */
   async call(method: string, path: string, options: Call = {}): Promise<Answer> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       const answer = await this.#try(method, path, options)
-      if (answer && answer.status !== 503 && answer.status !== 429) return answer
+      if (answer && answer.status !== 503 && answer.status !== 429) return { ...answer, tries }
       await sleep(PAUSE_MS)
     }
   }
 
-  async #try(method: string, path: string, { token, body }: Call): Promise<Answer | undefined> {
+  async #try(
+    method: string,
+    path: string,
+    { token, body }: Call,
+  ): Promise<Omit<Answer, 'tries'> | undefined> {
     try {
       const response = await fetch(this.#random.pick(this.#nodes).url + path, {
         method,

@@ -32,6 +32,8 @@ export class Device {
   readonly link: Link
   readonly conversations = new Map<string, ConversationView>()
   readonly rooms = new Map<string, RoomView>()
+  /** What it knew of every room it was ever in. */
+  readonly roomsEver: RoomView[] = []
   /** Every copy this device was ever given, by conversation and group. */
   readonly received: { conversation: string; group: string; content: string; at: number }[] = []
   readonly #options: DeviceOptions
@@ -227,6 +229,7 @@ export class Device {
       journal.violation(`message ${messageId} of room ${id} ${what} at ${this.name}`, { device: this.name })
     })
     this.rooms.set(id, view)
+    this.roomsEver.push(view)
     const channel = this.#open(`room:${id}`)
     for (const event of ROOM_EVENTS) {
       channel.on(event, (payload) => {
@@ -241,13 +244,16 @@ export class Device {
     channel.join().receive('ok', () => void this.#readRoom(view))
   }
 
-  /** Reads back until everything is known. */
+  /** Reads back until everything is known; when the connection is lost meanwhile, the next one begins again. */
   async #readRoom(view: RoomView): Promise<void> {
     const { api, session } = this.#options
+    const connection = view.heard.length
     for (let path: string | null = `/api/v1/chat/home/${view.id}/`; path; ) {
       const { status, body } = await api.call('GET', path, { token: session.token })
-      if (status !== 200 || view.read(body.results)) return
-      path = body.previous_messages && relative(body.previous_messages)
+      if (status !== 200 || view.heard.length !== connection) return
+      const { results, previous_messages: previous } = body
+      if (view.read(results, previous === null)) return
+      path = relative(previous)
     }
   }
 

@@ -20,7 +20,17 @@ export interface Said {
   id: string
   room: string
   sender: string
+  /** When it was first asked for. */
+  askedAt: number
   acked?: { at: number; via: string }
+}
+
+/** A time in which somebody was surely out of a room: from when that was answered, until they were asked back. */
+export interface Absence {
+  room: string
+  userId: string
+  from: number
+  until: number
 }
 
 /** The text of one copy: what is in it tells whose it is. */
@@ -34,8 +44,10 @@ export interface Copy {
 export class Ledger {
   readonly sent: Sent[] = []
   readonly said: Said[] = []
+  readonly absences: Absence[] = []
   /** What is still waiting for an answer. */
   readonly #open = new Set<string>()
+  readonly #unsure = new Set<string>()
 
   send(conversation: string, sender: string): Sent {
     const sent = { id: randomUUID(), conversation, sender, version: 0, ackedVersion: 0, isDoubtful: false }
@@ -43,10 +55,27 @@ export class Ledger {
     return sent
   }
 
-  say(room: string, sender: string): Said {
-    const said = { id: randomUUID(), room, sender }
+  say(room: string, sender: string, askedAt: number): Said {
+    const said = { id: randomUUID(), room, sender, askedAt }
     this.said.push(said)
     return said
+  }
+
+  /** Somebody may be brought into a room at any time. */
+  isUnsure(room: string, userId: string): void {
+    this.#unsure.add(`${userId} in ${room}`)
+  }
+
+  /** Somebody is out of a room from now on. */
+  left(room: string, userId: string, from: number): void {
+    if (this.#unsure.has(`${userId} in ${room}`)) return
+    this.absences.push({ room, userId, from, until: Number.POSITIVE_INFINITY })
+  }
+
+  /** Somebody may be back from now on. */
+  mayBeBack(room: string, userId: string, until: number): void {
+    const absence = this.absences.findLast((one) => one.room === room && one.userId === userId)
+    if (absence) absence.until = Math.min(absence.until, until)
   }
 
   /** What is still waiting for an answer. */

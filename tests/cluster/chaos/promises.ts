@@ -16,6 +16,7 @@ export function checkPromises(record: Record): void {
   checkSaid(record)
   checkReceived(record)
   checkRoomOrder(record)
+  checkAbsences(record)
 }
 
 /** What was answered is there, once, with its latest text, unless it was deleted. */
@@ -103,8 +104,8 @@ function checkReceived({ site, truth, journal }: Record): void {
 
 /** What came live over one connection came in the room's order. */
 function checkRoomOrder({ site, truth, journal }: Record): void {
-  for (const { name, rooms } of site.devices) {
-    for (const { id, heard } of rooms.values()) {
+  for (const { name, roomsEver } of site.devices) {
+    for (const { id, heard } of roomsEver) {
       const messages = truth.rooms.get(id)?.messages
       for (const ids of heard) {
         const places = ids.map((message) => messages?.get(message)?.seq ?? 0)
@@ -113,6 +114,24 @@ function checkRoomOrder({ site, truth, journal }: Record): void {
           journal.violation(`${name} heard ${places[at]} after ${places[at - 1]} in room ${id}`, {
             device: name,
           })
+      }
+    }
+  }
+}
+
+/** Nobody heard what was said in a room while they were out of it. */
+function checkAbsences({ site, ledger, journal }: Record): void {
+  for (const { name, userId, roomsEver } of site.devices) {
+    const absences = ledger.absences.filter((absence) => absence.userId === userId)
+    for (const { id, heard, texts } of roomsEver) {
+      const heardHere = new Set(heard.flat().map((message) => texts.get(message)))
+      for (const { id: text, askedAt, room } of ledger.said) {
+        const isOut = absences.some((one) => one.room === id && one.from < askedAt && askedAt < one.until)
+        if (room !== id || !isOut || !heardHere.has(text)) continue
+        journal.violation(`${name} heard ${text} in room ${id}, which it was out of`, {
+          device: name,
+          around: askedAt,
+        })
       }
     }
   }

@@ -8,6 +8,10 @@ export class RoomView {
   readonly heard: string[][] = [[]]
   /** How many were said to be there, last. */
   online: number | undefined
+  /** What was known when nothing was missing, last. */
+  #complete = new Set<string>()
+  /** Whether nothing is missing: what was said before the connection was read, and the rest is heard. */
+  #isComplete = false
   readonly #breach: (what: string, messageId: string) => void
 
   constructor(id: string, breach: (what: string, messageId: string) => void) {
@@ -16,6 +20,8 @@ export class RoomView {
   }
 
   disconnected(): void {
+    if (this.#isComplete) this.#complete = new Set(this.texts.keys())
+    this.#isComplete = false
     this.online = undefined
     this.heard.push([])
   }
@@ -27,10 +33,10 @@ export class RoomView {
     this.texts.set(id, text)
   }
 
-  /** A page of the past. @returns whether all of it was known. */
-  read(page: Json[]): boolean {
-    const known = page.every(({ id }) => this.texts.has(id))
+  /** The page before what was read. @returns whether what is older was known, and nothing is missing now. */
+  read(page: Json[], isFirst: boolean): boolean {
     for (const { id, text_content: text } of page) this.texts.set(id, text)
-    return known
+    this.#isComplete = isFirst || page.some(({ id }) => this.#complete.has(id))
+    return this.#isComplete
   }
 }
