@@ -12,7 +12,9 @@ interface Entry {
 }
 
 /** Breaches that are alike are printed so often, and then only counted. */
-const MOST_VIOLATIONS = 30
+const MOST_ALIKE = 4
+/** What differs between breaches that are alike: ids and numbers. */
+const NAMES = /\b[\w-]{21,36}\b|\d+/g
 
 /** What happened in a run, when, and what should not have. */
 export class Journal {
@@ -20,7 +22,7 @@ export class Journal {
   readonly violations: Violation[] = []
   readonly counts = new Map<string, number>()
   readonly #entries: Entry[] = []
-  #unlisted = 0
+  readonly #alike = new Map<string, number>()
 
   count(name: string, by = 1): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + by)
@@ -45,15 +47,15 @@ export class Journal {
       around = this.now(),
     }: { details?: string[]; device?: string; around?: number } = {},
   ): void {
-    if (this.violations.length >= MOST_VIOLATIONS) {
-      this.#unlisted += 1
-      return
-    }
+    const kind = what.replace(NAMES, '…')
+    const count = (this.#alike.get(kind) ?? 0) + 1
+    this.#alike.set(kind, count)
+    if (count > MOST_ALIKE) return
     this.violations.push({ what, details: [...details, ...this.#surroundings(around, device)] })
   }
 
   get violationCount(): number {
-    return this.violations.length + this.#unlisted
+    return [...this.#alike.values()].reduce((sum, count) => sum + count, 0)
   }
 
   /** What happened to everybody, and to one device, shortly before and after a moment. */

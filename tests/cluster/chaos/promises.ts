@@ -125,9 +125,10 @@ function checkAbsences({ site, ledger, journal }: Record): void {
     const absences = ledger.absences.filter((absence) => absence.userId === userId)
     for (const { id, heard, texts } of roomsEver) {
       const heardHere = new Set(heard.flat().map((message) => texts.get(message)))
-      for (const { id: text, askedAt, room } of ledger.said) {
-        const isOut = absences.some((one) => one.room === id && one.from < askedAt && askedAt < one.until)
-        if (room !== id || !isOut || !heardHere.has(text)) continue
+      for (const { id: text, askedAt, acked, room } of ledger.said) {
+        if (room !== id || !acked || !heardHere.has(text)) continue
+        // It was said after they left, and done before they could be back.
+        if (!absences.some((one) => one.room === id && one.from < askedAt && acked.at < one.until)) continue
         journal.violation(`${name} heard ${text} in room ${id}, which it was out of`, {
           device: name,
           around: askedAt,
