@@ -13,8 +13,8 @@ interface Entry {
 
 /** Breaches that are alike are printed so often, and then only counted. */
 const MOST_ALIKE = 4
-/** What differs between breaches that are alike: ids and numbers. */
-const NAMES = /\b[\w-]{21,36}\b|\d+/g
+/** What differs between breaches that are alike: ids, numbers, and whose device it is. */
+const NAMES = /\b[\w-]{21,36}\b|\b[A-Z]\w+'s device|\d+/g
 
 /** What happened in a run, when, and what should not have. */
 export class Journal {

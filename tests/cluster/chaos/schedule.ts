@@ -129,7 +129,7 @@ function doing(random: Random, cast: Cast): Action {
   if (lot < 82) return { kind: 'read', person, conversation }
   if (lot < 95) return { kind: 'say', person, room, retry }
   if (lot < 97) return { kind: 'enter_or_exit', person, room }
-  if (lot < 98) return { kind: 'hide', person, hidden: random.chance(0.5) }
+  if (lot < 98) return { kind: 'hide', person, hidden: random.chance(0.25) }
   return { kind: 'reload', client: random.between(0, cast.people * cast.devicesEach) }
 }
 
