@@ -13,7 +13,7 @@ export class Run {
   private readonly count: number
   private readonly byteLength: number
   #next: Run | undefined
-  #bytes: Buffer | undefined
+  #chunks: Buffer[] | undefined
 
   constructor(before?: Run, frame?: Buffer) {
     this.before = before
@@ -29,12 +29,15 @@ export class Run {
   }
 
   /** What to write: as one buffer where that is cheaper, or frame by frame. */
-  get chunks(): Buffer[] {
-    if (this.#bytes) return [this.#bytes]
+  get chunks(): readonly Buffer[] {
+    this.#chunks ??= this.#assemble()
+    return this.#chunks
+  }
+
+  #assemble(): Buffer[] {
     const frames: Buffer[] = new Array(this.count)
     for (let run: Run | undefined = this; run?.frame; run = run.before) frames[run.count - 1] = run.frame
-    if (this.count === 1 || (this.readers === 1 && this.byteLength > SMALL_BYTES)) return frames
-    this.#bytes = Buffer.concat(frames, this.byteLength)
-    return [this.#bytes]
+    const isCheaperApart = this.readers === 1 && this.byteLength > SMALL_BYTES
+    return this.count === 1 || isCheaperApart ? frames : [Buffer.concat(frames, this.byteLength)]
   }
 }
