@@ -48,6 +48,11 @@ export class Nodes {
     return this.#heardAt.size + 1
   }
 
+  /** Whether another node is alive. */
+  has(nodeId: string): boolean {
+    return this.#heardAt.has(nodeId)
+  }
+
   /** Says who takes the letters of a kind. To be called before `start`, like the other two. */
   on<Body>(kind: string, handler: (body: Body, from: string) => void): void {
     this.#handlers.set(kind, handler as Handler)

@@ -19,6 +19,7 @@ interface Response {
 }
 
 interface Asked {
+  nodeId: string
   answer: (answer: PollAnswer) => void
   stopWaiting: () => void
 }
@@ -45,12 +46,15 @@ export class PollRelay {
     this.#find = find
     nodes.on<Request>('poll', (request, from) => this.#take(request, from))
     nodes.on<Response>('poll_answer', (response) => this.#hear(response))
+    nodes.onGone((nodeId) => {
+      for (const [ref, asked] of this.#asked) if (asked.nodeId === nodeId) this.#giveUp(ref)
+    })
     nodes.on<{ ref: number }>('poll_left', ({ ref }, from) => this.#leave(`${from} ${ref}`))
   }
 
-  /** A session of another node; undefined when there is no other. */
+  /** A session of another node; undefined when there is no such node. */
   session({ nodeId, id }: PollAddress): Pollable | undefined {
-    if (this.#nodes.backplane.isAlone || nodeId === this.#nodes.id) return undefined
+    if (!this.#nodes.has(nodeId)) return undefined
     return {
       poll: (answer) => {
         const ref = this.#ask(nodeId, { id }, answer)
@@ -67,7 +71,11 @@ export class PollRelay {
 
   #ask(nodeId: string, request: Omit<Request, 'ref'>, answer: (answer: PollAnswer) => void): number {
     const ref = ++this.#ref
-    this.#asked.set(ref, { answer, stopWaiting: this.#clock.after(PATIENCE_MS, () => this.#giveUp(ref)) })
+    this.#asked.set(ref, {
+      nodeId,
+      answer,
+      stopWaiting: this.#clock.after(PATIENCE_MS, () => this.#giveUp(ref)),
+    })
     this.#nodes.send(nodeId, 'poll', { ref, ...request })
     return ref
   }
