@@ -46,7 +46,7 @@ export async function createHttpServer(
   finishOnClose(app, clock)
   limitReceiving(app, clock)
   acceptJsonBodies(app)
-  protect(app, config)
+  await protect(app, config)
   await app.register(jwt, {
     secret: deriveKey(config.secretKeyBase, 'access tokens'),
     sign: { algorithm: 'HS256' },
