@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { PollClient } from '../support/poll-client.ts'
@@ -29,10 +28,9 @@ it('a session of polls ends with that of its user, who is then refused', async (
   await client.open()
   await client.send(join)
   await client.frames()
-  const poll = client.poll()
-  await sleep(50)
+  const poll = await client.startPoll(app.http.server)
   await app.request('POST', '/api/signout', { token: ann.token, body: { token: ann.refreshToken } })
-  expect((await poll).status).toBe(403)
+  expect((await poll.answer).status).toBe(403)
   expect((await client.send(join)).status).toBe(410)
   expect((await client.poll()).status).toBe(403)
 })
@@ -40,10 +38,9 @@ it('a session of polls ends with that of its user, who is then refused', async (
 it('a server that stops has those who poll come back', async () => {
   const { app, client } = await start()
   await client.open()
-  const poll = client.poll()
-  await sleep(50)
+  const poll = await client.startPoll(app.http.server)
   await app.close()
-  expect((await poll).status).toBe(500)
+  expect((await poll.answer).status).toBe(500)
 })
 
 it('no token is logged', async () => {

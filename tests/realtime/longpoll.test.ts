@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LocalBackplane } from '../../src/infra/local-backplane.ts'
@@ -121,12 +121,10 @@ describe('a session', () => {
   })
 
   it('ends with the session of its user', async () => {
-    const { ann, endpoint, client } = await startJoined()
-    const poll = ann.poll()
-    await eventually(() => expect(endpoint.socketCount).toBe(1))
-    await sleep(20)
+    const { ann, http, endpoint, client } = await startJoined()
+    const poll = await ann.startPoll(http)
     endpoint.disconnect(({ sessionId }) => sessionId === 'session-ann')
-    expect((await poll).status).toBe(410)
+    expect((await poll.answer).status).toBe(410)
     expect(await ann.send(['1', '2', 'room:a', 'echo', 1])).toEqual({ status: 410 })
     expect((await client('bad').poll()).status).toBe(403)
   })
@@ -134,54 +132,49 @@ describe('a session', () => {
 
 describe('a poll', () => {
   it('waits until something is sent, and brings all that is sent at once', async () => {
-    const { ann, endpoint } = await startJoined()
-    const poll = ann.frames()
-    await sleep(20)
+    const { ann, http, endpoint } = await startJoined()
+    const poll = await ann.startPoll(http)
     endpoint.pubsub.broadcast('room:a', 'first', {})
     endpoint.pubsub.broadcast('room:a', 'second', {})
-    expect(await poll).toEqual([
+    expect(await poll.frames()).toEqual([
       [null, null, 'room:a', 'first', {}],
       [null, null, 'room:a', 'second', {}],
     ])
   })
 
   it('is answered with 204 after 10 s in which nothing was sent', async () => {
-    const { ann, clock } = await startJoined()
-    const poll = ann.poll()
-    await sleep(50)
+    const { ann, http, clock } = await startJoined()
+    const poll = await ann.startPoll(http)
     clock.advance(WINDOW_MS)
-    expect(await poll).toEqual({ status: 204, messages: [], token: ann.token })
+    expect(await poll.answer).toEqual({ status: 204, messages: [], token: ann.token })
   })
 
   it('makes way for the next one', async () => {
-    const { ann, endpoint } = await startJoined()
-    const first = ann.poll()
-    await sleep(50)
-    const second = ann.frames()
-    expect((await first).status).toBe(204)
+    const { ann, http, endpoint } = await startJoined()
+    const first = await ann.startPoll(http)
+    const second = await ann.startPoll(http)
+    expect((await first.answer).status).toBe(204)
     endpoint.pubsub.broadcast('room:a', 'news', {})
-    expect(await second).toEqual([[null, null, 'room:a', 'news', {}]])
+    expect(await second.frames()).toEqual([[null, null, 'room:a', 'news', {}]])
   })
 
   it('that was given up loses nothing', async () => {
-    const { ann, endpoint } = await startJoined()
+    const { ann, http, endpoint } = await startJoined()
     const giveUp = new AbortController()
-    const abandoned = ann.poll(giveUp.signal).catch(() => 'given up')
-    await sleep(50)
+    const poll = await ann.startPoll(http, giveUp.signal)
     giveUp.abort()
-    expect(await abandoned).toBe('given up')
-    await sleep(50)
+    await expect(poll.answer).rejects.toThrow()
+    await poll.left
     endpoint.pubsub.broadcast('room:a', 'news', {})
     expect(await ann.frames()).toEqual([[null, null, 'room:a', 'news', {}]])
   })
 
   it('keeps its session alive', async () => {
-    const { ann, clock, endpoint } = await startJoined()
+    const { ann, http, clock, endpoint } = await startJoined()
     for (let i = 0; i < 10; i++) {
-      const poll = ann.poll()
-      await sleep(20)
+      const poll = await ann.startPoll(http)
       clock.advance(WINDOW_MS)
-      expect((await poll).status).toBe(204)
+      expect((await poll.answer).status).toBe(204)
     }
     expect(endpoint.socketCount).toBe(1)
   })
@@ -304,13 +297,12 @@ describe('what waits for a client', () => {
 
 describe('draining', () => {
   it('tells those who wait to come back, and takes no new ones', async () => {
-    const { ann, endpoint, client, open } = await startJoined()
+    const { ann, http, endpoint, client, open } = await startJoined()
     const bob = await open('bob')
-    const poll = ann.poll()
-    await sleep(50)
+    const poll = await ann.startPoll(http)
     endpoint.pubsub.broadcast('room:a', 'last', {})
     await endpoint.drain()
-    expect((await poll).messages).toEqual(['[null,null,"room:a","last",{}]'])
+    expect((await poll.answer).messages).toEqual(['[null,null,"room:a","last",{}]'])
     expect((await ann.poll()).status).toBe(500)
     expect((await bob.send(JOIN)).status).toBe(500)
     expect((await client('carol').poll()).status).toBe(500)
@@ -370,56 +362,61 @@ describe('with several nodes', () => {
     await eventually(() => expect(two.endpoint.nodes.count).toBe(2))
     const elsewhere = new PollClient(two.url, { params: { token: 'ann' } })
     elsewhere.token = ann.token
-    return { one, two, ann, elsewhere, backplanes }
+    const startPoll = async (signal?: AbortSignal) => {
+      const poll = await elsewhere.startPoll(two.http, signal)
+      await heardByAll()
+      return poll
+    }
+    return { one, two, ann, elsewhere, startPoll, backplanes }
+  }
+
+  /** What the nodes tell each other takes a turn; and so does an answer. */
+  async function heardByAll(): Promise<void> {
+    for (let turn = 0; turn < 3; turn++) await tick()
   }
 
   it('a session takes requests at all of them', async () => {
-    const { one, ann, elsewhere } = await startNodes()
+    const { one, ann, elsewhere, startPoll } = await startNodes()
     expect(await elsewhere.send(JOIN)).toEqual({ status: 200 })
     expect(await elsewhere.frames()).toHaveLength(2)
-    const poll = elsewhere.frames()
-    await sleep(50)
+    const poll = await startPoll()
     one.endpoint.pubsub.broadcast('room:a', 'news', {})
-    expect(await poll).toEqual([[null, null, 'room:a', 'news', {}]])
+    expect(await poll.frames()).toEqual([[null, null, 'room:a', 'news', {}]])
     await elsewhere.sendBatch('["1","2","room:a","echo","there"]', '["1","3","room:a","echo","and here"]')
     expect(await ann.frames()).toHaveLength(2)
   })
 
   it('a poll waits at the other one as long as here', async () => {
-    const { one, two, elsewhere } = await startNodes()
-    const poll = elsewhere.poll()
-    await sleep(50)
+    const { one, two, elsewhere, startPoll } = await startNodes()
+    const poll = await startPoll()
     // Not at once: the nodes must hear each other meanwhile.
     for (let passed = 0; passed < WINDOW_MS; passed += 1_000) {
       for (const { clock } of [two, one]) clock.advance(1_000)
-      await sleep(5)
+      await heardByAll()
     }
-    expect(await poll).toEqual({ status: 204, messages: [], token: elsewhere.token })
+    expect(await poll.answer).toEqual({ status: 204, messages: [], token: elsewhere.token })
   })
 
   it('a poll that is given up at the other one loses nothing', async () => {
-    const { one, ann, elsewhere } = await startNodes()
+    const { one, ann, startPoll } = await startNodes()
     await ann.send(JOIN)
     await ann.frames()
     const giveUp = new AbortController()
-    const abandoned = elsewhere.poll(giveUp.signal).catch(() => 'given up')
-    await sleep(50)
+    const poll = await startPoll(giveUp.signal)
     giveUp.abort()
-    expect(await abandoned).toBe('given up')
-    await sleep(50)
+    await expect(poll.answer).rejects.toThrow()
+    await poll.left
+    await heardByAll()
     one.endpoint.pubsub.broadcast('room:a', 'news', {})
     expect(await ann.frames()).toEqual([[null, null, 'room:a', 'news', {}]])
   })
 
   it('a session of a node that does not answer is over, and another one begins here', async () => {
-    const { two, elsewhere, backplanes } = await startNodes()
+    const { two, elsewhere, startPoll, backplanes } = await startNodes()
     await backplanes[0]!.close()
-    const sent = elsewhere.send(JOIN)
-    const poll = elsewhere.poll()
-    await sleep(50)
+    const poll = await startPoll()
     two.clock.advance(5_000)
-    expect(await sent).toEqual({ status: 410 })
-    const { status, token } = await poll
+    const { status, token } = await poll.answer
     expect(status).toBe(410)
     elsewhere.token = token
     expect(await elsewhere.send(JOIN)).toEqual({ status: 200 })
@@ -427,12 +424,10 @@ describe('with several nodes', () => {
   })
 
   it('a session of a node that is gone is over at once, also for a poll that waits', async () => {
-    const { one, two, elsewhere } = await startNodes()
-    const poll = elsewhere.poll()
-    await sleep(50)
+    const { one, elsewhere, startPoll } = await startNodes()
+    const poll = await startPoll()
     one.endpoint.nodes.stop()
-    expect((await poll).status).toBe(410)
-    await eventually(() => expect(two.endpoint.nodes.count).toBe(1))
+    expect((await poll.answer).status).toBe(410)
     expect(await elsewhere.send(JOIN)).toEqual({ status: 410 })
   })
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import type { Server, ServerResponse } from 'node:http'
+import { setImmediate as tick } from 'node:timers/promises'
 import type { Json } from './phoenix.ts'
 
 interface PollClientOptions {
@@ -30,11 +33,19 @@ export class PollClient {
     return this.request('GET', {}, signal)
   }
 
+  /** Begins a poll; resolves when it waits at the server. `left` resolves when the server has seen that nobody waits any more. */
+  async startPoll(server: Server, signal?: AbortSignal) {
+    const reached = once(server, 'request') as Promise<[unknown, ServerResponse]>
+    const answer = this.poll(signal)
+    const [, response] = await reached
+    const left = once(response, 'close').then(() => tick())
+    await tick()
+    return { answer, frames: () => answer.then(framesOf), left }
+  }
+
   /** Polls until something came; gives the frames. */
   async frames(): Promise<Json[]> {
-    const { status, messages } = await this.poll()
-    if (status !== 200) throw new Error(`a poll was answered with ${status}`)
-    return messages.map((message: string) => JSON.parse(message))
+    return framesOf(await this.poll())
   }
 
   /** Sends one message. */
@@ -71,4 +82,9 @@ export class PollClient {
       ...(signal && { signal }),
     })
   }
+}
+
+function framesOf({ status, messages }: Json): Json[] {
+  if (status !== 200) throw new Error(`a poll was answered with ${status}`)
+  return messages.map((message: string) => JSON.parse(message))
 }

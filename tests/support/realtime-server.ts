@@ -68,7 +68,7 @@ export async function startRealtime(
     return client
   }
 
-  return { endpoint, clock, url, crashes, connect }
+  return { endpoint, clock, url, http: app.server, crashes, connect }
 }
 
 interface ConnectOptions {
