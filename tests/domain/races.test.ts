@@ -44,15 +44,14 @@ describe.runIf(server)(`two nodes, ${ROUNDS} times over`, { timeout: 300_000 }, 
     expect(found).toEqual([{ count: ROUNDS }])
   })
 
-  it('give up to twenty tabs with one refresh token the same successor', async () => {
+  it('give twenty tabs with one refresh token the same successor', async () => {
     const clock = new ManualClock()
     const signer = await openSigner()
     const nodes = dbs.map((db) => openSessions(db, signer, { clock }).sessions)
     const session = await nodes[0]!.open(await addUser(dbs[0], 'ann@example.com'), PHONE)
     let { refreshToken } = session
     for (let round = 0; round < ROUNDS; round++) {
-      const count = round % 5 ? 4 : 20
-      const tabs = Array.from({ length: count }, (_, n) => nodes[n % 2]!.refresh(refreshToken, PHONE))
+      const tabs = Array.from({ length: 20 }, (_, n) => nodes[n % 2]!.refresh(refreshToken, PHONE))
       const successors = new Set((await Promise.all(tabs)).map((tab) => tab.refreshToken))
       expect(successors.size).toBe(1)
       refreshToken = [...successors][0]!
