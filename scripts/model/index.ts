@@ -1,0 +1,3 @@
+import { modelTables } from './tables.ts'
+
+console.log(modelTables())
