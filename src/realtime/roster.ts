@@ -14,6 +14,9 @@ export interface PresenceDiff {
   leaves: PresenceState
 }
 
+/** Metas with their keys, by `phx_ref`. */
+type Changes = Map<string, [key: string, meta: Meta]>
+
 /** All metas of one key. */
 interface Presences {
   metas: Map<string, Meta>
@@ -24,8 +27,9 @@ interface Presences {
 /** Who is present in one topic, and what changed since that was last told. Pure data. */
 export class Roster {
   readonly #presences = new Map<string, Presences>()
-  #joins: [key: string, meta: Meta][] = []
-  #leaves: [key: string, meta: Meta][] = []
+  /** By ref: a client takes all joins of a diff before all its leaves, so that none may be in it twice. */
+  #joins: Changes = new Map()
+  #leaves: Changes = new Map()
 
   /** The number of keys. */
   get size(): number {
@@ -33,7 +37,7 @@ export class Roster {
   }
 
   get hasChanges(): boolean {
-    return this.#joins.length > 0 || this.#leaves.length > 0
+    return this.#joins.size > 0 || this.#leaves.size > 0
   }
 
   add(key: string, meta: Meta): void {
@@ -44,7 +48,8 @@ export class Roster {
     } else {
       this.#presences.set(key, { metas: new Map([[meta.phx_ref, meta]]) })
     }
-    this.#joins.push([key, meta])
+    this.#joins.set(meta.phx_ref, [key, meta])
+    this.#leaves.delete(meta.phx_ref)
   }
 
   remove(key: string, ref: string): void {
@@ -54,7 +59,7 @@ export class Roster {
     presences.metas.delete(ref)
     presences.json = undefined
     if (presences.metas.size === 0) this.#presences.delete(key)
-    this.#leaves.push([key, meta])
+    this.#leaves.set(ref, [key, meta])
   }
 
   state(): PresenceState {
@@ -77,15 +82,15 @@ export class Roster {
    */
   takeDiff(): PresenceDiff {
     const diff = { joins: group(this.#joins), leaves: group(this.#leaves) }
-    this.#joins = []
-    this.#leaves = []
+    this.#joins = new Map()
+    this.#leaves = new Map()
     return diff
   }
 }
 
-function group(changes: [key: string, meta: Meta][]): PresenceState {
+function group(changes: Changes): PresenceState {
   const state: PresenceState = {}
-  for (const [key, meta] of changes) {
+  for (const [key, meta] of changes.values()) {
     state[key] ??= { metas: [] }
     state[key].metas.push(meta)
   }

@@ -37,6 +37,22 @@ describe('a roster', () => {
     expect(roster.size).toBe(0)
   })
 
+  it('tells one that went and came back under the same name as come: clients take leaves after joins', () => {
+    const roster = new Roster()
+    roster.add('ann', meta('1'))
+    roster.takeDiff()
+    roster.remove('ann', '1')
+    roster.add('ann', meta('1'))
+    expect(roster.takeDiff()).toEqual({ joins: { ann: { metas: [meta('1')] } }, leaves: {} })
+    roster.remove('ann', '1')
+    roster.add('ann', meta('1'))
+    roster.remove('ann', '1')
+    expect(roster.takeDiff()).toEqual({
+      joins: { ann: { metas: [meta('1')] } },
+      leaves: { ann: { metas: [meta('1')] } },
+    })
+  })
+
   it('passes over what it does not know', () => {
     const roster = new Roster()
     roster.remove('ann', '1')
