@@ -3,6 +3,7 @@ import { Presence } from 'phoenix'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import type { Json } from '../support/phoenix.ts'
+import { PollClient } from '../support/poll-client.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { Cluster } from './rig/cluster.ts'
 import type { Node } from './rig/node.ts'
@@ -273,5 +274,49 @@ describe('rooms', () => {
     await eventually(() => expect(a.of('chat.message')).toHaveLength(1))
     await eventually(() => expect(a.online()).toBe(1))
     expect(seats.map(({ of }) => of('chat.message'))).toEqual([[], []])
+  })
+})
+
+describe('a client that polls', () => {
+  async function startPolling() {
+    const people = await Promise.all(['ann', 'bob'].map((name) => signUp(nodes[0], name)))
+    const [ann, bob] = people as [Person, Person]
+    const topic = `conversation:${await startGroup(nodes[0], people)}`
+    const writer = ann.at(nodes[1])
+    await writer.join(topic)
+    const doors = nodes.map(({ url }) => new PollClient(`${url}/socket`, { params: { token: bob.token } }))
+    const [first, second, third] = doors as [PollClient, PollClient, PollClient]
+    const { token } = await first.open()
+    for (const door of doors) door.token = token
+    await second.send(['1', '1', `user:${bob.id}`, 'phx_join', { token: bob.token }])
+    expect((await third.frames())[0]).toMatchObject([
+      '1',
+      '1',
+      `user:${bob.id}`,
+      'phx_reply',
+      { status: 'ok' },
+    ])
+    const write = (text: string) => writer.push(topic, 'send_message', copies(people, text))
+    return { bob, doors, write }
+  }
+
+  it('may ask any node, and misses nothing', async () => {
+    const { doors, write } = await startPolling()
+    const texts = Array.from({ length: 30 }, (_, i) => `${i}`)
+    const written = Promise.all(texts.map(write))
+    const heard: string[] = []
+    for (let turn = 0; heard.length < texts.length; turn++) {
+      const { messages } = await doors[turn % doors.length]!.poll()
+      for (const message of messages) heard.push(JSON.parse(message)[4].message.content)
+    }
+    expect(heard).toEqual(texts)
+    await written
+  })
+
+  it('is told on any node that its session has ended', async () => {
+    const { bob, doors } = await startPolling()
+    const { token, refreshToken } = bob
+    await request(nodes[2], 'POST', '/api/signout', { token, body: { token: refreshToken } })
+    for (const door of doors) await eventually(async () => expect((await door.poll()).status).toBe(403))
   })
 })

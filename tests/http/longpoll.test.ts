@@ -53,3 +53,23 @@ it('no token is logged', async () => {
   expect(app.logs.join('')).not.toMatch(ann.token)
   expect(app.logs.join('')).not.toMatch(client.token!)
 })
+
+it('pages of other origins may poll', async () => {
+  const { app } = await start()
+  const origin = 'https://chat.example.com'
+  const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' }
+  const preflight = await fetch(`${app.url}/socket/longpoll?vsn=2.0.0`, {
+    method: 'OPTIONS',
+    headers: { origin, ...asked },
+  })
+  expect(preflight.status).toBe(204)
+  expect(Object.fromEntries(preflight.headers)).toMatchObject({
+    'access-control-allow-origin': '*',
+    'access-control-allow-methods': 'GET, POST',
+    'access-control-allow-headers': 'content-type',
+  })
+  const refused = await fetch(`${app.url}/socket/longpoll?vsn=2.0.0`, { headers: { origin } })
+  expect(refused.headers.get('access-control-allow-origin')).toBe('*')
+  expect(refused.headers.get('x-content-type-options')).toBe('nosniff')
+  expect(await refused.json()).toEqual({ status: 403 })
+})
