@@ -1,9 +1,10 @@
-import { type Channel, Presence, type Socket } from 'phoenix'
+import type { Channel, Socket } from 'phoenix'
 import { type Json, openSocket, type Settled, settle } from '../../support/phoenix.ts'
 import type { Link } from '../rig/link.ts'
 import type { Api } from './api.ts'
 import { type Change, ConversationView, readChange } from './conversation-view.ts'
 import type { Journal } from './journal.ts'
+import { Online } from './online.ts'
 import { RoomView } from './room-view.ts'
 import type { Session } from './session.ts'
 
@@ -39,7 +40,7 @@ export class Device {
   readonly #options: DeviceOptions
   readonly #socket: Socket
   readonly #channels = new Map<string, Channel>()
-  readonly #presence: Presence
+  readonly #online: Online
   #stopped = false
 
   constructor(options: DeviceOptions) {
@@ -61,7 +62,7 @@ export class Device {
       this.#disconnected()
     })
     const system = this.#open('system:general')
-    this.#presence = new Presence(system)
+    this.#online = new Online(system)
     system.join()
     this.#listen()
     for (const id of rooms) this.#enterRoom(id)
@@ -85,11 +86,7 @@ export class Device {
 
   /** Who is online, as far as it was told, and with how many connections. */
   get online(): Record<string, number> {
-    const found: Record<string, number> = {}
-    this.#presence.list((userId, { metas }) => {
-      found[userId] = metas.length
-    })
-    return found
+    return this.#online.counts
   }
 
   get token(): string {
@@ -138,6 +135,7 @@ export class Device {
   }
 
   #disconnected(): void {
+    this.#online.disconnected()
     for (const view of this.conversations.values()) view.disconnected()
     for (const view of this.rooms.values()) view.disconnected()
   }
@@ -234,7 +232,7 @@ export class Device {
     for (const event of ROOM_EVENTS) {
       channel.on(event, (payload) => {
         journal.count('room messages delivered')
-        view.hear(payload)
+        view.hear(payload, journal.now())
       })
     }
     channel.on('chat.active', ({ content }) => {

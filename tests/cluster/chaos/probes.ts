@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Presence } from 'phoenix'
 import { openSocket, settle } from '../../support/phoenix.ts'
 import type { Node } from '../rig/node.ts'
 import { expectedPresence, isSamePresence } from './differences.ts'
 import type { Journal } from './journal.ts'
+import { Online } from './online.ts'
 import type { Site } from './site.ts'
 import { readTruth } from './truth.ts'
 
@@ -33,15 +33,10 @@ async function presenceAt(node: Node, { devices }: Site): Promise<Record<string,
   const socket = openSocket(`${node.url.replace('http', 'ws')}/socket`, { params: { token } })
   try {
     const channel = socket.channel('system:general', { token, hidden: true })
-    const presence = new Presence(channel)
-    const told = new Promise<void>((resolve) => presence.onSync(() => resolve()))
-    await settle(channel.join())
-    await told
-    const found: Record<string, number> = {}
-    presence.list((userId, { metas }) => {
-      found[userId] = metas.length
-    })
-    return found
+    const online = new Online(channel)
+    const told = new Promise((resolve) => channel.on('presence_state', resolve))
+    await Promise.race([settle(channel.join()).then(() => told), sleep(WITHIN_MS)])
+    return online.counts
   } finally {
     socket.disconnect()
   }

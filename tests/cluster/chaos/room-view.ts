@@ -4,8 +4,8 @@ import type { Json } from '../../support/phoenix.ts'
 export class RoomView {
   readonly id: string
   readonly texts = new Map<string, string>()
-  /** What came live over each connection, in its order. */
-  readonly heard: string[][] = [[]]
+  /** What came live over each connection, in its order, and when. */
+  readonly heard: { id: string; at: number }[][] = [[]]
   /** How many were said to be there, last. */
   online: number | undefined
   /** What was known when nothing was missing, last. */
@@ -26,10 +26,10 @@ export class RoomView {
     this.heard.push([])
   }
 
-  hear({ id, text_content: text }: Json): void {
-    const heard = this.heard.at(-1) as string[]
-    if (heard.includes(id)) this.#breach('came twice over the same connection', id)
-    heard.push(id)
+  hear({ id, text_content: text }: Json, at: number): void {
+    const heard = this.heard.at(-1)
+    if (heard?.some((one) => one.id === id)) this.#breach('came twice over the same connection', id)
+    heard?.push({ id, at })
     this.texts.set(id, text)
   }
 
