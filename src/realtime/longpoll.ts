@@ -44,31 +44,28 @@ export async function longPollTransport(app: FastifyInstance, options: LongPollO
 
   app.get(path, route, async (request, reply): Promise<Told> => {
     if (!isAllowedOrigin(request, allowedOrigins)) return { status: 403 }
-    const token = tokenOf(request)
-    const session = find(token)
-    if (!session) return open(request, token !== undefined)
-    const answer = await pollFor(session, reply)
-    return answer.status === 410 ? open(request, true) : { messages: [], ...answer, token }
+    const named = sessionOf(request)
+    if (!named?.session) return open(request, named !== undefined)
+    const answer = await pollFor(named.session, reply)
+    return answer.status === 410 ? open(request, true) : { messages: [], ...answer, token: named.token }
   })
 
   app.post(path, route, async (request): Promise<Told> => {
     if (!isAllowedOrigin(request, allowedOrigins)) return { status: 403 }
-    const session = find(tokenOf(request))
+    const session = sessionOf(request)?.session
     if (!session) return { status: 410 }
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const isBatch = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
     return new Promise((resolve) => session.publish(body, isBatch, resolve))
   })
 
-  /** The token of a session, which follows that of the user. */
-  function tokenOf({ raw }: FastifyRequest): string | undefined {
+  /** The session a request names, in a token that follows that of the user; without `session`: one that is over. */
+  function sessionOf({ raw }: FastifyRequest): { token: string; session: Pollable | undefined } | undefined {
     const token = new URLSearchParams(queryOf(raw.url)).getAll('token').at(-1)
-    return token !== undefined && tokens.read(token) ? token : undefined
-  }
-
-  function find(token: string | undefined): Pollable | undefined {
     const address = token === undefined ? undefined : tokens.read(token)
-    return address && (sessions.find(address.id) ?? relay.session(address))
+    return token !== undefined && address
+      ? { token, session: sessions.find(address.id) ?? relay.session(address) }
+      : undefined
   }
 
   /** @param takesPlace of a session that is over. */
