@@ -75,6 +75,8 @@ export class Socket implements Connection {
 
   /** Brings a message to the channel of its topic; without one, it can only join. */
   receive(message: ClientMessage): void {
+    // What waited for its turn may come after the end: a channel that is joined then would never be left.
+    if (this.#closed) return
     const channel = this.#channels.get(message.topic)
     if (channel) channel.receive(message)
     else if (message.event === 'phx_join') void this.#join(message)

@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { startRealtime } from '../support/realtime-server.ts'
 import { Gate, roomChannel } from './room-channel.ts'
 
@@ -105,6 +107,23 @@ describe('joining', () => {
     client.send(['4', '4', 'room:a', 'phx_join', { wish: 'refuse' }], ['4', '5', 'room:a', 'echo', 'x'])
     await client.event('phx_reply')
     expect((await client.event('phx_reply'))[4]).toEqual(error({ reason: 'unmatched topic' }))
+  })
+
+  it('leaves nothing behind of a client that is gone before its second try had its turn', async () => {
+    const gate = new Gate()
+    const { connect, endpoint } = await startRealtime([roomChannel({ gate })])
+    const client = await connect()
+    client.send(
+      ['1', '1', 'room:a', 'phx_join', { wish: 'wait' }],
+      ['2', '2', 'room:a', 'phx_join', {}],
+      ['3', '3', 'room:b', 'phx_join', {}],
+    )
+    await client.event('welcome')
+    client.terminate()
+    await eventually(() => expect(endpoint.socketCount).toBe(0))
+    gate.open()
+    await setImmediate()
+    expect([...endpoint.pubsub.topics()]).toEqual([])
   })
 
   it('twice: the new one is answered, then the old one is closed with its own ref', async () => {
