@@ -237,7 +237,8 @@ export class Rooms {
 
   /** The places of the latest changes of some rooms; those that are not there are left out. */
   positions(roomIds: readonly string[]): Promise<{ id: string; lastSeq: number }[]> {
-    return roomPositions(this.#db.orm, roomIds)
+    // Clients may ask for any text, and one that cannot be stored would fail the query for all.
+    return roomPositions(this.#db.orm, roomIds.filter(isRoomId))
   }
 
   /**

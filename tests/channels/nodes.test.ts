@@ -149,6 +149,17 @@ describe('a room', () => {
     await eventually(() => expect(told).toEqual(['one', 'two', 'three']))
   })
 
+  it('can be joined whatever somebody else asks for in the same moment', async () => {
+    const { here, ann, room } = await startRoom()
+    const socket = ann.connect({ at: here })
+    const payload = { token: ann.token }
+    const [odd, good] = ['room:\u0000', `room:${room.id}`].map((topic) => socket.channel(topic, payload))
+    expect(await Promise.all([settle(odd!.join()), settle(good!.join())])).toMatchObject([
+      { status: 'error', response: 'no_room' },
+      { status: 'ok' },
+    ])
+  })
+
   it('counts members over all nodes, each once', async () => {
     const { here, there, ann, bob, room, counts } = await startRoom()
     await joinAt(here, ann, `room:${room.id}`)
