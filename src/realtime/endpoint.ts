@@ -51,6 +51,8 @@ export interface EndpointOptions {
   explain(error: unknown): Explanation | undefined
 }
 
+/** Characters of a topic: nodes tell each other of each that is joined, and a binary frame holds no longer one. */
+const LONGEST_TOPIC = 255
 /** No frame for this long, and the client is taken for gone. */
 const IDLE_MS = 75_000
 const SWEEP_MS = 1_000
@@ -106,6 +108,7 @@ export class Endpoint {
   }
 
   findChannel(topic: string): { definition: AnyChannelDefinition; subtopic: string } | undefined {
+    if (topic.length > LONGEST_TOPIC) return undefined
     for (const definition of this.#definitions) {
       const subtopic = matchTopic(definition.pattern, topic)
       if (subtopic !== undefined) return { definition, subtopic }

@@ -30,6 +30,16 @@ describe('joining', () => {
     expect(await client.take()).toEqual(['3', '3', 'nowhere', 'phx_close', {}])
   })
 
+  it('takes topics of 255 characters, and no longer ones', async () => {
+    const { connect } = await startRealtime([roomChannel()])
+    const client = await connect()
+    const topic = `room:${'a'.repeat(250)}`
+    expect((await client.call(['1', '1', topic, 'phx_join', {}]))[4]).toMatchObject({ status: 'ok' })
+    expect((await client.call(['2', '2', `${topic}a`, 'phx_join', {}]))[4]).toEqual(
+      error({ reason: 'unmatched topic' }),
+    )
+  })
+
   it('follows a permanent refusal by phx_close, and a passing one by nothing', async () => {
     const { connect } = await startRealtime([roomChannel()])
     const client = await connect()
