@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Server } from 'node:http'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
@@ -46,7 +47,7 @@ import type { TransportOptions } from './realtime/handshake.ts'
 import { longPollTransport } from './realtime/longpoll.ts'
 import { Nodes } from './realtime/nodes.ts'
 import { Tracker } from './realtime/tracker.ts'
-import { websocketTransport } from './realtime/websocket.ts'
+import { type UpgradeListener, websocketTransport } from './realtime/websocket.ts'
 import type { Services } from './services.ts'
 import { chooseDialect } from './views/dialect.ts'
 
@@ -195,11 +196,14 @@ async function assemble(
     allowedOrigins: config.allowedOrigins,
     authenticate: (token) => channels.admit(token),
   }
-  await http.register(websocketTransport, transport)
+  const upgrades = new Server()
+  const passOn: UpgradeListener = (...upgrade) => upgrades.emit('upgrade', ...upgrade)
+  await http.register(websocketTransport, { ...transport, passOn })
   await http.register(longPollTransport, { ...transport, key: deriveKey(secretKeyBase, 'long polling') })
   await registerRoutes(http, {
     config,
     endpoint,
+    upgrades,
     services,
     dialect,
     database: db,

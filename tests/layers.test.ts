@@ -29,9 +29,7 @@ const LAW: Record<string, string[]> = {
   keys: [],
 }
 
-const TRANSPORTS = ['websocket', 'websocket-wire', 'upgrades', 'longpoll'].map(
-  (name) => `realtime/${name}.ts`,
-)
+const TRANSPORTS = ['websocket', 'websocket-wire', 'longpoll'].map((name) => `realtime/${name}.ts`)
 
 interface Import {
   from: string

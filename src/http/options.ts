@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import type { Config } from '../config.ts'
 import type { Endpoint } from '../realtime/endpoint.ts'
@@ -23,6 +24,8 @@ export interface HttpOptions {
   >
   /** Where the sockets are. */
   endpoint: Endpoint
+  /** Listens nowhere: it emits `upgrade` for those that are none of the endpoint's. */
+  upgrades: Server
   services: Services
   dialect: Dialect
   database: { ping(): Promise<void> }
@@ -50,6 +53,7 @@ export interface RouteOptions extends Services {
 export interface WhisperOptions extends RouteOptions {
   config: HttpOptions['config']
   endpoint: HttpOptions['endpoint']
+  upgrades: HttpOptions['upgrades']
   /** Whether letters end in the development mailbox. */
   hasMailbox: boolean
 }

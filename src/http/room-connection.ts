@@ -76,11 +76,6 @@ export class RoomConnection implements Connection, Listener, LongFrame {
     return this.#phase === 'closed'
   }
 
-  /** Whether it has its socket. */
-  get isOpen(): boolean {
-    return this.#ws !== undefined
-  }
-
   /** A client whose frames must wait has done its part. */
   get heardAt(): number {
     return this.#isHeldBack || !this.isIdle ? this.#options.endpoint.clock.now() : this.#lastHeardAt

@@ -1,12 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import websocket from '@fastify/websocket'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { WebSocketServer } from 'ws'
 import { MAX_METADATA_BYTES } from '../domain/room-frames.ts'
 import type { Visitor } from '../domain/room-life.ts'
 import { AppError } from '../errors.ts'
 import { isAllowedOrigin } from '../realtime/handshake.ts'
-import { takeUpgrade } from '../realtime/upgrades.ts'
 import { WebSocketWire } from '../realtime/websocket-wire.ts'
 import type { WhisperOptions } from './options.ts'
 import type { Caller } from './plugins/authenticate.ts'
@@ -38,40 +37,57 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
     intake: new RoomIntake(places, clock),
     maxTextBytes: maxFrameBytes,
   }
-  const server = new WebSocketServer({
-    noServer: true,
-    WebSocket: WebSocketWire,
-    perMessageDeflate: false,
-    maxPayload,
-    handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+  await app.register(websocket, {
+    options: {
+      server: options.upgrades,
+      WebSocket: WebSocketWire as never,
+      perMessageDeflate: false,
+      maxPayload,
+      handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+    },
+    // Sockets are closed by `Endpoint.drain`, with a code that says why.
+    preClose: (done) => done(),
   })
 
   const stopPinging = clock.every(PING_MS, () => {
-    for (const ws of server.clients) ws.ping()
+    for (const ws of app.websocketServer.clients) ws.ping()
   })
   app.addHook('onClose', async () => stopPinging())
 
+  /** Those who are let in, until they have their socket. */
+  const admitted = new WeakMap<FastifyRequest, { connection: RoomConnection; visitor: Visitor }>()
+
   app.get(
     '/ws/chat/:room_id',
-    { schema: { hide: true, params: Type.Object({ room_id: Type.String() }) } },
-    async (request, reply) => {
-      if (endpoint.isDraining) throw new AppError('busy')
-      const identity = await identify(request)
-      const connection = new RoomConnection(shared, identity, request.params.room_id)
-      try {
-        await connection.listening
-        const { username } = await refusing(rooms.requireMember(request.params.room_id, identity.userId))
-        // Put out, signed out or sent elsewhere while that was asked.
-        if (connection.isClosed) throw new AppError(endpoint.isDraining ? 'busy' : 'forbidden')
-        upgrade(request, reply, connection, {
-          roomId: request.params.room_id,
-          userId: identity.userId,
-          username,
-        })
-      } catch (error) {
-        connection.disconnected()
-        throw error
-      }
+    {
+      websocket: true,
+      schema: { params: Type.Object({ room_id: Type.String() }) },
+      preValidation: async (request) => {
+        const { room_id: roomId } = request.params as { room_id: string }
+        if (endpoint.isDraining) throw new AppError('busy')
+        const identity = await identify(request)
+        if (!request.ws) throw new AppError('not_found')
+        if (request.raw.socket.destroyed) throw new AppError('forbidden')
+        const connection = new RoomConnection(shared, identity, roomId)
+        // A handshake that fails after this gets no further.
+        request.raw.socket.once('close', () => connection.disconnected())
+        try {
+          await connection.listening
+          const { userId } = identity
+          const { username } = await refusing(rooms.requireMember(roomId, userId))
+          // Put out, signed out or sent elsewhere while that was asked.
+          if (connection.isClosed) throw new AppError(endpoint.isDraining ? 'busy' : 'forbidden')
+          admitted.set(request, { connection, visitor: { roomId, userId, username } })
+        } catch (error) {
+          connection.disconnected()
+          throw error
+        }
+      },
+    },
+    (ws, request) => {
+      const { connection, visitor } = admitted.get(request) ?? {}
+      if (!connection || !visitor) return ws.terminate()
+      connection.open(ws as WebSocketWire, request.raw.socket, visitor)
     },
   )
 
@@ -88,19 +104,6 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
 
   async function verify(token: string): Promise<Caller> {
     return sessions.verify(token)
-  }
-
-  function upgrade(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    connection: RoomConnection,
-    visitor: Visitor,
-  ): void {
-    const head = takeUpgrade(request, reply)
-    if (!head) throw new AppError('not_found')
-    const { socket } = request.raw
-    server.handleUpgrade(request.raw, socket, head, (ws) => connection.open(ws, socket, visitor))
-    if (!connection.isOpen) connection.disconnected()
   }
 }
 

@@ -44,6 +44,7 @@ export async function createHttpServer(
   })
   handleErrors(app)
   finishOnClose(app, clock)
+  hangUpAfterRefusedUpgrades(app)
   limitReceiving(app, clock)
   acceptJsonBodies(app)
   await protect(app, config)
@@ -73,6 +74,14 @@ function finishOnClose(app: FastifyInstance, clock: Clock): void {
   // What was being answered when it began was promised a connection that stays.
   app.addHook('onResponse', async ({ raw }) => {
     if (isClosing) raw.socket.destroySoon()
+  })
+}
+
+/** An upgrade that was answered like any other request has left the connection in nobody's care. */
+function hangUpAfterRefusedUpgrades(app: FastifyInstance): void {
+  app.addHook('onResponse', async ({ raw }) => {
+    if (raw.headers.upgrade !== undefined && raw.headers.connection?.match(/upgrade/i))
+      raw.socket.destroySoon()
   })
 }
 

@@ -44,7 +44,10 @@ export async function startRealtime(
     authenticate: (token) =>
       token && token !== 'bad' ? { userId: token, sessionId: `session-${token}` } : undefined,
   }
-  await app.register(websocketTransport, transport)
+  await app.register(websocketTransport, {
+    ...transport,
+    passOn: (_request, stream) => stream.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'),
+  })
   await app.register(longPollTransport, { ...transport, key: Buffer.from('a key of tests') })
   await endpoint.nodes.start()
   await app.listen({ port: 0, host: '127.0.0.1' })

@@ -39,6 +39,7 @@ export async function registerRoutes(app: FastifyInstance, options: HttpOptions)
     ...routeOptions,
     config,
     endpoint,
+    upgrades: options.upgrades,
     hasMailbox: options.mailbox !== undefined,
   })
 }
