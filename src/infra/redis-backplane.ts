@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanoid } from 'nanoid'
 import type { RedisConfig } from '../config.ts'
-import { type Log, Outage } from '../domain/outage.ts'
+import { causeOf, type Log, Outage } from '../domain/outage.ts'
 import type { Backplane, RouteListener } from '../realtime/backplane.ts'
 import { type RedisLink, redisLink } from './redis-link.ts'
 
@@ -23,6 +23,7 @@ export class RedisBackplane implements Backplane {
   readonly isAlone = false
   readonly #id = Buffer.from(this.nodeId)
   readonly #prefix: string
+  readonly #log: Log
   readonly #outage: Outage
   readonly #link: RedisLink
   readonly #listeners = new Map<string, RouteListener>()
@@ -35,6 +36,7 @@ export class RedisBackplane implements Backplane {
 
   private constructor({ namespace, log, ...config }: RedisBackplaneOptions) {
     this.#prefix = `parley:${namespace}:`
+    this.#log = log
     this.#outage = new Outage(log, 'Reaching Redis (REDIS_URL), and so the other nodes,')
     this.#link = redisLink(config, {
       lost: (error) => this.#lose(error),
@@ -87,7 +89,8 @@ export class RedisBackplane implements Backplane {
   }
 
   #lose(error: unknown): void {
-    if (this.#closed) return
+    // A command that is refused, as pings are while a script runs too long, says nothing of the connection.
+    if (this.#closed || this.#link.isReady) return
     this.#connected = false
     this.#outage.begin(error)
   }
@@ -104,17 +107,19 @@ export class RedisBackplane implements Backplane {
   #settle(route: string): Promise<void> {
     const underWay = this.#settling.get(route)
     if (underWay) return underWay
-    const settled = this.#step(route).finally(() => this.#settling.delete(route))
+    const settled = this.#step(route)
     this.#settling.set(route, settled)
     return settled
   }
 
   async #step(route: string): Promise<void> {
     const channel = this.#prefix + route
-    while (this.#link.isReady) {
-      const isWanted = this.#listeners.has(route)
-      if (isWanted === this.#subscribed.has(route)) return
-      try {
+    // Not at once: it is under way until it has looked for the last time what is wanted.
+    await undefined
+    try {
+      while (this.#link.isReady) {
+        const isWanted = this.#listeners.has(route)
+        if (isWanted === this.#subscribed.has(route)) return
         if (isWanted) {
           await this.#link.subscribe(channel, this.#hear)
           this.#subscribed.add(route)
@@ -122,16 +127,22 @@ export class RedisBackplane implements Backplane {
           await this.#link.unsubscribe(channel)
           this.#subscribed.delete(route)
         }
-      } catch {
-        // The link is lost: all is settled again when it is back.
-        return
       }
+    } catch {
+      // The link is lost: all is settled again when it is back.
+    } finally {
+      this.#settling.delete(route)
     }
   }
 
   readonly #hear = (message: Buffer, channel: Buffer): void => {
     if (message.subarray(0, ID_LENGTH).equals(this.#id)) return
     const route = channel.toString('utf8', this.#prefix.length)
-    this.#listeners.get(route)?.(message.subarray(ID_LENGTH))
+    try {
+      this.#listeners.get(route)?.(message.subarray(ID_LENGTH))
+    } catch (error) {
+      // Such as of a node of another version. What the client of Redis is told of, it takes for a fault of the connection.
+      this.#log.error({ cause: causeOf(error) }, 'What another node told could not be understood')
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient, createCluster } from 'redis'
+import { createClient, createCluster, ErrorReply } from 'redis'
 import type { RedisConfig } from '../config.ts'
 
 type Listener = (message: Buffer, channel: Buffer) => void
@@ -81,20 +81,24 @@ function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
       ...(password && { password: decodeURIComponent(password) }),
     },
   })
-  const away = new Set<string>()
+  /** Whether each node can be reached. */
+  const reached = new Map<string, boolean>()
+  const isReady = () => cluster.isOpen && [...reached.values()].every(Boolean)
   cluster.on('error', lost)
   cluster.on('node-error', (error, { address }) => {
-    away.add(address)
+    // A node that refuses a command is there.
+    if (error instanceof ErrorReply && reached.get(address)) return
+    reached.set(address, false)
     lost(error)
   })
-  cluster.on('node-disconnect', ({ address }) => away.delete(address))
+  cluster.on('node-disconnect', ({ address }) => reached.delete(address))
   cluster.on('node-ready', ({ address }) => {
-    away.delete(address)
-    if (away.size === 0 && cluster.isOpen) ready()
+    reached.set(address, true)
+    if (isReady()) ready()
   })
   return {
     get isReady() {
-      return cluster.isOpen && away.size === 0
+      return isReady()
     },
     publish: (channel, message) => cluster.sPublish(channel, message),
     subscribe: (channel, listener) => cluster.sSubscribe(channel, listener, true),

@@ -1,5 +1,6 @@
 import { nanoid } from 'nanoid'
 import { pino } from 'pino'
+import { createClient } from 'redis'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { LocalBackplane } from '../../src/infra/local-backplane.ts'
 import { RedisBackplane } from '../../src/infra/redis-backplane.ts'
@@ -10,7 +11,7 @@ import { redisUrl, startRedis } from '../support/redis.ts'
 /** Some nodes of one deployment. */
 type Connect = (count: number) => Promise<Backplane[]>
 
-async function overRedis(count: number, cluster: boolean, url: string): Promise<Backplane[]> {
+async function overRedis(count: number, cluster: boolean, url: string): Promise<RedisBackplane[]> {
   const namespace = nanoid()
   const log = pino({ level: 'silent' })
   return Promise.all(
@@ -121,6 +122,61 @@ describe.skipIf(redisUrl === undefined)('RedisBackplane, when Redis goes away', 
     await eventually(() => expect(restored.sort()).toEqual(['a', 'b']))
     for (const route of ['before', 'meanwhile']) a!.publish(route, Buffer.from(route))
     await eventually(() => expect(heard).toEqual(['before', 'meanwhile']))
+  })
+
+  it.each([false, true])('stays connected when Redis refuses a command (cluster: %s)', async (cluster) => {
+    const redis = await startRedis({ cluster })
+    const [backplane] = (await overRedis(1, cluster, redis.url)) as [RedisBackplane]
+    onTestFinished(() => backplane.close())
+    const operator = createClient({ url: redis.url })
+    await operator.connect()
+    onTestFinished(() => operator.destroy())
+    await operator.sendCommand(['ACL', 'SETUSER', 'default', '-ping'])
+    await eventually(async () => {
+      expect(String(await operator.info('commandstats'))).toMatch(/cmdstat_ping:.*rejected_calls=[2-9]/)
+    })
+    // Both connections have read what came before the answers to these.
+    await backplane.subscribe('news', () => {})
+    await backplane.eval('return 1', 'key', [])
+    expect(backplane.isConnected).toBe(true)
+  })
+
+  it('goes on after a message that cannot be understood', async () => {
+    const lines: string[] = []
+    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const options = { url: redisUrl as string, cluster: false, namespace: nanoid(), log }
+    const [a, b] = [await RedisBackplane.connect(options), await RedisBackplane.connect(options)]
+    onTestFinished(async () => void (await Promise.all([a.close(), b.close()])))
+    const heard: unknown[] = []
+    await b.subscribe('letters', (message) => void heard.push(JSON.parse(message.toString())))
+    for (const text of ['1', 'secret words', '2', '3']) a.publish('letters', Buffer.from(text))
+    await eventually(() => expect(heard).toEqual([1, 2, 3]))
+    expect(b.isConnected).toBe(true)
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 50, cause: 'SyntaxError' }])
+    expect(lines.join()).not.toContain('secret')
+  })
+
+  it('keeps no subscription that nobody wants any more', async () => {
+    const namespace = nanoid()
+    const log = pino({ level: 'silent' })
+    const backplane = await RedisBackplane.connect({
+      url: redisUrl as string,
+      cluster: false,
+      namespace,
+      log,
+    })
+    onTestFinished(() => backplane.close())
+    const operator = createClient({ url: redisUrl as string })
+    await operator.connect()
+    onTestFinished(() => operator.destroy())
+    const listener = () => {}
+    await backplane.subscribe('route', listener)
+    void backplane.subscribe('route', listener)
+    backplane.unsubscribe('route')
+    await backplane.subscribe('last', listener)
+    await eventually(async () => {
+      expect(await operator.pubSubChannels(`parley:${namespace}:*`)).toEqual([`parley:${namespace}:last`])
+    })
   })
 
   it('starts without it', async () => {
