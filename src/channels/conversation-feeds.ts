@@ -2,6 +2,7 @@ import type { Endpoint } from '../realtime/endpoint.ts'
 import { Feeds, type Place, type Positions } from '../realtime/feeds.ts'
 import type { Parcel } from '../realtime/parcel.ts'
 import { OutgoingBroadcast, type Subscriber, type SubscriptionObserver } from '../realtime/pubsub.ts'
+import type { Reading } from '../realtime/sequencer.ts'
 import { conversationTopic } from './topics.ts'
 
 /** A change of a conversation on its way to its members: its place, where it is told, and whom it puts out. */
@@ -41,10 +42,7 @@ export interface ChangeStore {
 }
 
 /** A part of what a user has missed. */
-export interface MissedChanges {
-  /** The place up to which there is nothing else. */
-  upTo: number
-  isLast: boolean
+export interface MissedChanges extends Reading {
   events: { topic: string; event: string; payload: unknown }[]
 }
 
@@ -116,18 +114,15 @@ export class ConversationFeeds implements SubscriptionObserver<Subscriber> {
   }
 
   async #catchUp(userId: string, conversationId: string, after: number | undefined) {
-    for (let position = after; ; ) {
-      const missed = await this.#store.changes(userId, conversationId, position)
-      if (!missed) {
-        this.#putOut(userId, conversationId)
-        return undefined
-      }
-      for (const { topic, event, payload } of missed.events) {
-        const broadcast = new OutgoingBroadcast({ topic, event, payload })
-        this.#endpoint.pubsub.deliver(topic, broadcast, (id) => id === userId)
-      }
-      if (missed.isLast) return missed.upTo
-      position = missed.upTo
+    const missed = await this.#store.changes(userId, conversationId, after)
+    if (!missed) {
+      this.#putOut(userId, conversationId)
+      return undefined
     }
+    for (const { topic, event, payload } of missed.events) {
+      const broadcast = new OutgoingBroadcast({ topic, event, payload })
+      this.#endpoint.pubsub.deliver(topic, broadcast, (id) => id === userId)
+    }
+    return missed
   }
 }

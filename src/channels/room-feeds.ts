@@ -2,6 +2,7 @@ import type { Endpoint } from '../realtime/endpoint.ts'
 import { Feeds, type Place, type Positions } from '../realtime/feeds.ts'
 import type { Parcel } from '../realtime/parcel.ts'
 import { OutgoingBroadcast, type Subscriber, type SubscriptionObserver } from '../realtime/pubsub.ts'
+import type { Reading } from '../realtime/sequencer.ts'
 import { type RoomEvent, roomTopic } from '../views/rooms.ts'
 
 interface Label extends Place {
@@ -17,10 +18,7 @@ export interface RoomStore {
   missed(roomId: string, after: number, userIds: readonly string[]): Promise<MissedInRoom | undefined>
 }
 
-export interface MissedInRoom {
-  /** The place up to which there is nothing else. */
-  upTo: number
-  isLast: boolean
+export interface MissedInRoom extends Reading {
   memberIds: ReadonlySet<string>
   events: RoomEvent[]
 }
@@ -87,21 +85,23 @@ export class RoomFeeds implements SubscriptionObserver<Subscriber> {
     if (label.removedId !== undefined) this.#endpoint.closeChannels(topic, label.removedId)
   }
 
-  async #catchUp(roomId: string, after: number | undefined): Promise<number | undefined> {
+  async #catchUp(roomId: string, after: number | undefined): Promise<Reading | undefined> {
+    if (after === undefined) return this.#latest(roomId)
     const { pubsub } = this.#endpoint
-    // Whoever is there came after all that: they have read it, or may.
-    if (after === undefined) return (await this.#store.positions([roomId])).get(roomId)?.[0]?.[1]
     const topic = roomTopic(roomId)
-    for (let position = after; ; ) {
-      const userIds = [...new Set([...pubsub.subscribers(topic)].map(({ userId }) => userId))]
-      const missed = await this.#store.missed(roomId, position, userIds)
-      if (!missed) return undefined
-      for (const userId of userIds) {
-        if (!missed.memberIds.has(userId)) this.#endpoint.closeChannels(topic, userId)
-      }
-      for (const event of missed.events) pubsub.broadcastHere(topic, event.type, event)
-      if (missed.isLast) return missed.upTo
-      position = missed.upTo
+    const userIds = [...new Set([...pubsub.subscribers(topic)].map(({ userId }) => userId))]
+    const missed = await this.#store.missed(roomId, after, userIds)
+    if (!missed) return undefined
+    for (const userId of userIds) {
+      if (!missed.memberIds.has(userId)) this.#endpoint.closeChannels(topic, userId)
     }
+    for (const event of missed.events) pubsub.broadcastHere(topic, event.type, event)
+    return missed
+  }
+
+  /** Where a room stands that was not followed: whoever is there came after all that, and has read it, or may. */
+  async #latest(roomId: string): Promise<Reading | undefined> {
+    const [position] = (await this.#store.positions([roomId])).get(roomId) ?? []
+    return position && { upTo: position[1], isLast: true }
   }
 }

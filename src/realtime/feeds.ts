@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { Nodes } from './nodes.ts'
 import { type Parcel, packParcel, unpackParcel } from './parcel.ts'
-import { Sequencer } from './sequencer.ts'
+import { type Reading, Sequencer } from './sequencer.ts'
 
 /** The place of a parcel: the stream it is of, and its number there. */
 export interface Place {
@@ -24,7 +24,7 @@ export interface FeedFamily<Label extends Place> {
   /** Brings a parcel in its turn to those on this node. */
   deliver(owner: string, parcel: Parcel<Label>): void
   /** See `SequencerTools`. */
-  catchUp(owner: string, stream: string, after: number | undefined): Promise<number | undefined>
+  catchUp(owner: string, stream: string, after: number | undefined): Promise<Reading | undefined>
 }
 
 /** The feed of one owner on this node. */

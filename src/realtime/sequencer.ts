@@ -6,10 +6,18 @@ export interface SequencerTools<Item> {
   /** Takes an item in its turn. */
   deliver(item: Item): void
   /**
-   * Delivers what a stream holds after a position, from where it is stored; undefined: from where that should begin.
-   * @returns the new position, or undefined when the stream is no longer of concern.
+   * Delivers the first of what a stream holds after a position, from where it is stored; undefined: from where that should
+   * begin. @returns how far it came, or undefined when the stream is no longer of concern.
    */
-  catchUp(key: string, after: number | undefined): Promise<number | undefined>
+  catchUp(key: string, after: number | undefined): Promise<Reading | undefined>
+}
+
+/** How far a reading came. */
+export interface Reading {
+  /** The position up to which all is delivered. */
+  upTo: number
+  /** Whether that was all there is. */
+  isLast: boolean
 }
 
 /** A stream whose next item is missing. */
@@ -168,9 +176,9 @@ export class Sequencer<Item> {
     for (let misses = 0; ; ) {
       // Only what was known of before a reading has to be in it.
       const { goal } = gap
-      let position: number | undefined
+      let reading: Reading | undefined
       try {
-        position = await this.#tools.catchUp(key, this.#positions?.get(key))
+        reading = await this.#tools.catchUp(key, this.#positions?.get(key))
       } catch {
         // Whoever reads has said why.
         if (this.#gaps.get(key) !== gap) return
@@ -178,14 +186,15 @@ export class Sequencer<Item> {
         return
       }
       if (this.#gaps.get(key) !== gap) return
-      if (position === undefined) return this.forget(key)
-      if (position < goal && ++misses === MOST_READS) {
+      if (!reading) return this.forget(key)
+      let position = reading.upTo
+      if (reading.isLast && position < goal && ++misses === MOST_READS) {
         // What is stored nowhere by now will not come.
         position = goal
         misses = 0
       }
       this.#positions?.set(key, position)
-      if (position >= gap.goal) return this.#close(key)
+      if (reading.isLast && position >= gap.goal) return this.#close(key)
     }
   }
 

@@ -8,22 +8,23 @@ import { eventually } from '../support/eventually.ts'
 const PATIENCE_MS = 50
 const AGAIN_MS = 1_000
 
-/** A stream that is stored up to some place, and what a sequencer makes of it. */
+/** A stream that is stored up to some place and read in parts, and what a sequencer makes of it. */
 function openStream({ position = 0 }: { position?: number } = {}) {
   const clock = new ManualClock()
   const delivered: number[] = []
-  const state = { stored: position, reads: 0, isDown: false, isGone: false }
+  const state = { stored: position, reads: 0, atOnce: 5, downAt: 0, isDown: false, isGone: false }
   const sequencer = new Sequencer<number>({
     clock,
     deliver: (seq) => void delivered.push(seq),
     async catchUp(_key, after = 0) {
       state.reads++
-      const upTo = state.stored
+      const upTo = Math.min(state.stored, after + state.atOnce)
+      const isLast = upTo === state.stored
       await Promise.resolve()
-      if (state.isDown) throw new Error('down')
+      if (state.isDown || state.reads === state.downAt) throw new Error('down')
       if (state.isGone) return undefined
       for (let seq = after + 1; seq <= upTo; seq++) delivered.push(seq)
-      return upTo
+      return { upTo, isLast }
     },
   })
   const receive = (seq: number) => {
@@ -83,6 +84,18 @@ describe('a sequencer', () => {
     await eventually(() => expect(state.reads).toBe(1))
     state.isDown = false
     receive(3)
+    await eventually(() => {
+      clock.advance(AGAIN_MS)
+      expect(delivered).toEqual([1, 2, 3])
+    })
+  })
+
+  it('does not deliver a part again when the next one cannot be read', async () => {
+    const { delivered, clock, state, sequencer } = started()
+    Object.assign(state, { stored: 3, atOnce: 2, downAt: 2 })
+    sequencer.check('stream', 3)
+    await setImmediate()
+    expect(delivered).toEqual([1, 2])
     await eventually(() => {
       clock.advance(AGAIN_MS)
       expect(delivered).toEqual([1, 2, 3])
