@@ -15,6 +15,7 @@ function busyDuring(faults: Timed<Fault>[], lasts: number) {
   const cast: Cast = {
     people: 3,
     devicesEach: 2,
+    pollers: [2],
     conversations: [
       [0, 1],
       [0, 1, 2],

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { Presence } from 'phoenix'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LongPoll, Presence } from 'phoenix'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import type { Json } from '../support/phoenix.ts'
+import { type Json, openSocket, settle } from '../support/phoenix.ts'
 import { PollClient } from '../support/poll-client.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { Cluster } from './rig/cluster.ts'
+import { Link } from './rig/link.ts'
 import type { Node } from './rig/node.ts'
 import { type Connection, copies, type Person, request, signUp, startGroup } from './rig/people.ts'
 
@@ -141,6 +142,35 @@ describe('conversations', () => {
     await eventually(() => expect(started).toHaveLength(2))
     bob.socket.disconnect()
     await eventually(() => expect(finished.at(-1)).toEqual({ user_id: people[1].id }))
+  })
+})
+
+describe('polling', () => {
+  it('goes on whichever nodes the requests of a client come to', async () => {
+    const { topic, people, connections } = await threeApart()
+    const [ann] = people
+    let turn = 0
+    const link = await Link.open(() => (nodes[turn++ % 3] as Node).port)
+    onTestFinished(() => link.close())
+    const { token } = ann
+    const socket = openSocket(`ws://127.0.0.1:${link.port}/socket`, { token, transport: LongPoll })
+    onTestFinished(() => socket.disconnect())
+    const own = socket.channel(`user:${ann.id}`, { token })
+    const heard: string[] = []
+    own.on('new_message', ({ message }) => void heard.push(message.content))
+    const talk = socket.channel(topic, { token })
+    expect(await settle(own.join())).toMatchObject({ status: 'ok' })
+    expect(await settle(talk.join())).toMatchObject({ status: 'ok' })
+    const texts = Array.from({ length: 10 }, (_, i) => String(i))
+    for (const text of texts) {
+      const isHers = Number(text) % 2 === 0
+      const sent = isHers
+        ? settle(talk.push('send_message', { token, ...copies(people, text) }))
+        : connections[2].push(topic, 'send_message', copies(people, text))
+      expect(await sent).toMatchObject({ status: 'ok' })
+    }
+    await eventually(() => expect(heard).toEqual(texts))
+    expect(turn).toBeGreaterThan(1)
   })
 })
 

@@ -2,6 +2,8 @@
 export interface Cast {
   people: number
   devicesEach: number
+  /** Whose last device polls, as where no WebSocket gets through; their requests come to any node. */
+  pollers: number[]
   /** The members of each conversation; those of two are private. */
   conversations: number[][]
   rooms: number[][]
@@ -11,6 +13,7 @@ export interface Cast {
 export const CAST: Cast = {
   people: 6,
   devicesEach: 2,
+  pollers: [1, 4],
   conversations: [
     [0, 1],
     [2, 3],

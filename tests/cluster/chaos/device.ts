@@ -1,4 +1,4 @@
-import type { Channel, Socket } from 'phoenix'
+import { type Channel, LongPoll, type Socket } from 'phoenix'
 import { type Json, openSocket, type Settled, settle } from '../../support/phoenix.ts'
 import type { Link } from '../rig/link.ts'
 import type { Api } from './api.ts'
@@ -10,6 +10,8 @@ import type { Session } from './session.ts'
 
 const HEARTBEAT_MS = 2_000
 const ANSWER_WITHIN_MS = 5_000
+/** A poll waits ten seconds at the server. */
+const POLL_WITHIN_MS = 13_000
 const HISTORY_PAGE = 100
 const ROOM_EVENTS = ['chat.message', 'chat.reply', 'chat.media']
 
@@ -22,6 +24,8 @@ export interface DeviceOptions {
   api: Api
   journal: Journal
   rooms: readonly string[]
+  /** Whether it does without a WebSocket. */
+  polls: boolean
   /** The name of the node that the link leads to now. */
   where: () => string
 }
@@ -44,7 +48,7 @@ export class Device {
   #stopped = false
 
   constructor(options: DeviceOptions) {
-    const { name, userId, link, session, rooms, journal } = options
+    const { name, userId, link, session, rooms, journal, polls } = options
     this.name = name
     this.userId = userId
     this.link = link
@@ -53,6 +57,7 @@ export class Device {
       params: () => ({ token: session.token }),
       heartbeatIntervalMs: HEARTBEAT_MS,
       timeout: ANSWER_WITHIN_MS,
+      ...(polls && { transport: LongPoll, longpollerTimeout: POLL_WITHIN_MS }),
       reconnectAfterMs: (tries) => [50, 100, 200, 400][tries - 1] ?? 800,
       rejoinAfterMs: (tries) => [100, 300][tries - 1] ?? 1_000,
     })

@@ -12,11 +12,25 @@ interface Record {
 
 /** Holds what was promised to people against what is stored. */
 export function checkPromises(record: Record): void {
+  checkStored(record)
   checkSent(record)
   checkSaid(record)
   checkReceived(record)
   checkRoomOrder(record)
   checkAbsences(record)
+}
+
+/** Nothing was done by halves: every change has a place of its own, and every message somebody to read it. */
+function checkStored({ truth, journal }: Record): void {
+  for (const [id, { lastSeq, places, groups, copies }] of truth.conversations) {
+    if (new Set(places).size < places.length) journal.violation(`conversation ${id} has places twice`)
+    if (Math.max(0, ...places) > lastSeq) journal.violation(`conversation ${id} has places after ${lastSeq}`)
+    const read = new Set([...copies.values()].flatMap((own) => [...own.keys()]))
+    for (const [group, { isDeleted }] of groups) {
+      if (!isDeleted && !read.has(group)) journal.violation(`message ${group} of ${id} has no copies`)
+      if (isDeleted && read.has(group)) journal.violation(`message ${group} of ${id} was deleted by half`)
+    }
+  }
 }
 
 /** What was answered is there, once, with its latest text, unless it was deleted. */

@@ -46,7 +46,8 @@ export async function openSite({ seed, nodes, cast, journal }: SiteOptions): Pro
       const { link, where } = await openDoor(cluster.nodes, new Random(random.between(0, 2 ** 31)))
       const session = await Session.begin(api, email(n))
       const name = `${nameOf(n)}'s device ${d + 1}`
-      devices.push(new Device({ name, userId: id, session, link, api, journal, rooms: own, where }))
+      const polls = cast.pollers.includes(n) && d === cast.devicesEach - 1
+      devices.push(new Device({ name, userId: id, session, link, api, journal, rooms: own, polls, where }))
     }
     people.push(new Person(nameOf(n), id, { devices, random: new Random(random.between(0, 2 ** 31)) }))
   }

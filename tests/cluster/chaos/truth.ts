@@ -9,6 +9,10 @@ export interface StoredGroup {
 
 /** A conversation as the database has it. */
 export interface StoredConversation {
+  /** How many changes there were. */
+  lastSeq: number
+  /** The places of all sends, latest edits and deletions. */
+  places: number[]
   /** Where each member's membership began. */
   members: Map<string, number>
   groups: Map<string, StoredGroup>
@@ -41,13 +45,18 @@ export async function readTruth(url: string): Promise<Truth> {
 
 async function readAll(sql: postgres.TransactionSql): Promise<Truth> {
   const truth: Truth = { conversations: new Map(), rooms: new Map(), hidden: new Set() }
-  for (const { id } of await sql`select id from conversations`)
-    truth.conversations.set(id, { members: new Map(), groups: new Map(), copies: new Map() })
+  for (const { id, last } of await sql`select id, last_seq::int as last from conversations`) {
+    const empty = { places: [], members: new Map(), groups: new Map(), copies: new Map() }
+    truth.conversations.set(id, { lastSeq: last, ...empty })
+  }
   for (const row of await sql`select conversation_id, user_id, joined_seq::int from members`)
     truth.conversations.get(row.conversation_id)?.members.set(row.user_id, row.joined_seq)
   for (const row of await sql`select *, seq::int as place from message_groups`) {
     const group = { seq: row.place, wasEdited: row.edited_seq !== null, isDeleted: row.deleted_seq !== null }
-    truth.conversations.get(row.conversation_id)?.groups.set(row.id, group)
+    const conversation = truth.conversations.get(row.conversation_id)
+    conversation?.groups.set(row.id, group)
+    for (const place of [row.seq, row.edited_seq, row.deleted_seq])
+      if (place !== null) conversation?.places.push(Number(place))
   }
   for (const row of await sql`select *, seq::int as place from messages`) {
     const copies = truth.conversations.get(row.conversation_id)?.copies
