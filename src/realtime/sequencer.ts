@@ -64,6 +64,7 @@ export class Sequencer<Item> {
 
   /** Says where the streams stand. What came before this is taken in its turn now, even if it is not later than that. */
   start(positions: Iterable<readonly [key: string, position: number]>): void {
+    if (this.#stopped) return
     const starting = new Map(positions)
     for (const { key, seq } of this.#early) {
       const position = starting.get(key)
@@ -96,6 +97,7 @@ export class Sequencer<Item> {
    * here before, or waits.
    */
   accept(key: string, seq: number, item: Item): boolean {
+    if (this.#stopped) return false
     const positions = this.#positions
     if (!positions) {
       this.#early.push({ key, seq, item })

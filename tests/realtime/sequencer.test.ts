@@ -185,6 +185,15 @@ describe('a sequencer', () => {
     expect([delivered, state.reads]).toEqual([[], 0])
   })
 
+  it('does not start any more after it was stopped: what came before is for its successor', () => {
+    const { sequencer, receive, delivered } = openStream()
+    receive(1)
+    sequencer.stop()
+    sequencer.start([['stream', 1]])
+    receive(2)
+    expect(delivered).toEqual([])
+  })
+
   it('delivers each once and in order, whatever is late, lost or repeated', async () => {
     const happening = fc.record({
       seqs: fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 40 }),
