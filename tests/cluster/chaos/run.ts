@@ -100,15 +100,22 @@ async function untilToldOfAll(site: Site, ledger: Ledger, journal: Journal): Pro
   for (const device of site.devices) device.reload()
   await sleep(1_000)
   await holds(compare, TOLD_WITHIN_MS)
-  const after = new Set(wrong.map(({ what }) => what))
+  const after = new Set(wrong.map(subject))
   for (const { what, device, message } of before) {
     const acked = ledger.sent.find((sent) => sent.acked?.group === message)?.acked
     const details = [
-      after.has(what) ? 'A new connection did not mend it.' : 'A new connection mended it.',
+      after.has(subject({ what, device }))
+        ? 'A new connection did not mend it.'
+        : 'A new connection mended it.',
       ...(acked ? [`The message was acked over ${acked.via} at ${acked.at} ms.`] : []),
     ]
     journal.violation(what, { details, device, ...(acked && { around: acked.at }) })
   }
+}
+
+/** What a difference is about, wherever the device is connected. */
+function subject({ what, device }: Pick<Difference, 'what' | 'device'>): string {
+  return `${device} ${what.replace(/ on node \d+/, '').slice(0, 80)}`
 }
 
 function unsettled({ devices }: Site): string[] {
