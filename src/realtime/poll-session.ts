@@ -79,6 +79,7 @@ export class PollSession implements Pollable, Wire, Reader {
   publish(body: Buffer, isBatch: boolean, answer: (answer: PollAnswer) => void): void {
     this.#isContinued = false
     for (const { data, isBinary } of framesOf(body, isBatch)) {
+      if (this.#ending) break
       if (data.length > this.#maxFrameBytes) this.socket.close(CloseCode.messageTooBig, 'frame too large')
       this.socket.receiveFrame(data, isBinary)
     }
@@ -155,15 +156,15 @@ interface ClientFrame {
 }
 
 const NEWLINE = 0x0a
+const RETURN = 0x0d
 const ARRAY = '['.charCodeAt(0)
 const OBJECT = '{'.charCodeAt(0)
 /** What the bytes of a binary frame begin with: no text does. */
 const BINARY_PUSH = 0
 
-/** The frames of a body: one, or one in each line of a batch. */
-function framesOf(body: Buffer, isBatch: boolean): ClientFrame[] {
-  const parts = isBatch ? linesOf(body) : [body]
-  return parts.filter((part) => part.length > 0).map(frameOf)
+/** The frames of a body: one, or one in each line of a batch. Read as they are taken: most of a body may be of no concern. */
+function* framesOf(body: Buffer, isBatch: boolean): Iterable<ClientFrame> {
+  for (const part of isBatch ? linesOf(body) : [body]) if (part.length > 0) yield frameOf(part)
 }
 
 /** Text is an array or an object; the official clients send bytes in base64, those before 1.7 as they are. */
@@ -174,13 +175,12 @@ function frameOf(part: Buffer): ClientFrame {
   return { data: Buffer.from(part.toString('latin1'), 'base64'), isBinary: true }
 }
 
-function linesOf(body: Buffer): Buffer[] {
-  const lines: Buffer[] = []
-  for (let start = 0; start <= body.length; ) {
+function* linesOf(body: Buffer): Iterable<Buffer> {
+  for (let start = 0; start < body.length; start++) {
+    if (body[start] === NEWLINE) continue
     const newline = body.indexOf(NEWLINE, start)
     const end = newline < 0 ? body.length : newline
-    lines.push(body.subarray(start, body[end - 1] === 0x0d && end > start ? end - 1 : end))
-    start = end + 1
+    yield body.subarray(start, body[end - 1] === RETURN ? end - 1 : end)
+    start = end
   }
-  return lines
 }
