@@ -64,8 +64,9 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       schema: { params: Type.Object({ room_id: Type.String() }) },
       preValidation: async (request) => {
         const { room_id: roomId } = request.params as { room_id: string }
-        if (endpoint.isDraining) throw new AppError('busy')
         const identity = await identify(request)
+        // From here on a drain finds the connection.
+        if (endpoint.isDraining) throw new AppError('busy')
         if (!request.ws) throw new AppError('not_found')
         if (request.raw.socket.destroyed) throw new AppError('forbidden')
         const connection = new RoomConnection(shared, identity, roomId)
@@ -86,7 +87,7 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
     },
     (ws, request) => {
       const { connection, visitor } = admitted.get(request) ?? {}
-      if (!connection || !visitor) return ws.terminate()
+      if (!connection || !visitor || connection.isClosed) return ws.terminate()
       connection.open(ws as WebSocketWire, request.raw.socket, visitor)
     },
   )

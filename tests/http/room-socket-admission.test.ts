@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { nanoid } from 'nanoid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -36,7 +37,7 @@ async function rawUpgrade(app: TestApp, path: string, headers: string): Promise<
 }
 
 /** Lets the database answer nothing about members until it is let go. */
-async function holdQuestions({ database }: TestApp) {
+async function holdQuestions({ database }: Pick<TestApp, 'database'>, table = sql`room_members`) {
   let letGo = () => {}
   const released = new Promise<void>((resolve) => {
     letGo = resolve
@@ -44,7 +45,7 @@ async function holdQuestions({ database }: TestApp) {
   let done: Promise<void> | undefined
   await new Promise<void>((holding, failed) => {
     done = database.transaction(async (tx) => {
-      await tx.execute(sql`lock table room_members in access exclusive mode`)
+      await tx.execute(sql`lock table ${table} in access exclusive mode`)
       holding()
       await released
     })
@@ -147,6 +148,19 @@ describe('the cookie of a browser', () => {
     await api.send('POST /api/signout_all', { token: access, body: {} })
     expect(await client.closed).toBe(1001)
     expect(await refusal(connectTo(url, { headers: { cookie } }))).toBe(403)
+  })
+
+  it('lets nobody in once the server goes, which it may while it asks whose it is', async () => {
+    const { api, url, cookie } = await phoneInARoom()
+    const asked = await holdQuestions(api.app, sql`sessions`)
+    const knocked = once(api.app.http.server, 'upgrade')
+    const connecting = refusal(connectTo(url, { headers: { cookie } }))
+    await knocked
+    await setImmediate()
+    await api.app.endpoint.drain()
+    await asked.letGo()
+    expect(await connecting).toBe(503)
+    expect(api.app.endpoint.socketCount).toBe(0)
   })
 })
 
