@@ -7,8 +7,9 @@ import type { Dialect } from '../views/dialect.ts'
 import { Broadcasts } from './broadcasts.ts'
 import { conversationChannel } from './conversation.ts'
 import { ConversationFeeds } from './conversation-feeds.ts'
-import { followUsers } from './follow-users.ts'
+import { followSessions } from './follow-sessions.ts'
 import { makeGuard } from './guard.ts'
+import { Hiding } from './hiding.ts'
 import { MembershipWatch } from './membership-watch.ts'
 import { missedChanges, missedInRooms } from './missed.ts'
 import { roomChannel } from './room.ts'
@@ -38,7 +39,8 @@ export function useChannels(endpoint: Endpoint, services: Services, dialect: Dia
   const roomFeeds = new RoomFeeds(endpoint, missedInRooms(services))
   const broadcasts = new Broadcasts(conversationFeeds, services.events, dialect)
   broadcastRooms(endpoint, roomFeeds, services.events, services.media)
-  followUsers(endpoint, services, visibility)
+  followSessions(endpoint, services)
+  new Hiding(endpoint, services, visibility)
   const membershipWatch = new MembershipWatch(endpoint, services)
   const context = {
     services,

@@ -110,6 +110,39 @@ describe('a user on another node', () => {
     }
   })
 
+  it('is hidden when they ask for it on this one, also while the nodes cannot hear each other', async () => {
+    for (const cut of [false, true]) {
+      const { here, there, bob } = await startApart()
+      await joinAt(there, bob, 'system:general')
+      await eventually(() => expect(there.endpoint.presence.list('system:general')).toHaveProperty(bob.id))
+      there.backplane.isConnected = !cut
+      await here.request('PATCH', '/api/profile', { token: bob.token, body: { hidden: true } })
+      if (cut) there.backplane.restore()
+      await eventually(() =>
+        expect(there.endpoint.presence.list('system:general')).not.toHaveProperty(bob.id),
+      )
+    }
+  })
+
+  it('stays hidden where they asked for it after what is told late', async () => {
+    const { here, there, bob } = await startApart()
+    const hide = async () => {
+      const payload = { token: bob.token, hidden: true }
+      const channel = bob.connect({ at: there }).channel('system:general', payload)
+      expect(await settle(channel.join())).toMatchObject({ status: 'ok' })
+    }
+    await hide()
+    there.backplane.isConnected = false
+    await here.request('PATCH', '/api/profile', { token: bob.token, body: { hidden: true } })
+    await here.request('PATCH', '/api/profile', { token: bob.token, body: { hidden: false } })
+    here.clock.advance(1_000)
+    await hide()
+    there.backplane.restore()
+    await eventually(() => {
+      expect(there.endpoint.presence.list('system:general')[bob.id]?.metas).toHaveLength(1)
+    })
+  })
+
   it('loses their socket when the session is ended on this one', async () => {
     const { here, bob, own } = await startApart()
     let closed = false
