@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { v7 as newId } from 'uuid'
-import { openDatabase } from '../../../src/db/database.ts'
+import { type Database, openDatabase } from '../../../src/db/database.ts'
 import { type Draft, sendBatch } from '../../../src/db/queries/send-batch.ts'
 import type { Effort, Report } from '../result.ts'
 import { createDatabase } from '../subjects/postgres.ts'
@@ -28,7 +28,7 @@ export async function measureDatabaseFloor({ seconds }: Effort, report: Report):
   }
   for (const batch of [1, 64]) {
     const lanes = batch === 1 ? 4 : 2
-    const start = performance.now()
+    const [before, start] = [await bytesWritten(db), performance.now()]
     let stored = 0
     await Promise.all(
       Array.from({ length: lanes }, async (_, lane) => {
@@ -42,15 +42,32 @@ export async function measureDatabaseFloor({ seconds }: Effort, report: Report):
         }
       }),
     )
+    const elapsed = (performance.now() - start) / 1000
+    const after = await bytesWritten(db)
     report({
       scenario: 'database alone',
       size: batch === 1 ? 'one send a statement' : `${batch} sends a statement`,
       subject: 'postgresql',
-      figures: { 'stored/s': Math.round((stored / (performance.now() - start)) * 1000) },
+      figures: {
+        'stored/s': Math.round(stored / elapsed),
+        'disk bytes': (after.disk - before.disk) / stored,
+        'WAL bytes': (after.wal - before.wal) / stored,
+      },
     })
   }
   await db.close()
   await drop()
+}
+
+/** On disk for conversations, and to the WAL of the whole server. */
+async function bytesWritten(db: Database): Promise<{ disk: number; wal: number }> {
+  const [bytes] = await db.rows<{ disk: number; wal: number }>(
+    `select (pg_total_relation_size('conversations') + pg_total_relation_size('message_groups')
+      + pg_total_relation_size('messages'))::float8 as disk,
+      pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as wal`,
+    [],
+  )
+  return bytes as { disk: number; wal: number }
 }
 
 function draftFor(pair: { conversation: string; people: string[] } | undefined): Draft {

@@ -44,17 +44,15 @@ export async function measureNodes({ seconds }: Effort, report: Report): Promise
     }
     // Compiles what is hot, or the first row would pay for it.
     for (const deployment of deployments) await playRound(deployment, Math.max(...IN_FLIGHT), newTotals())
-    for (const inFlight of IN_FLIGHT) {
-      const totals = deployments.map(newTotals)
-      for (let round = 0; round < seconds; round++) {
-        for (const [index, deployment] of deployments.entries()) {
-          await playRound(deployment, inFlight, totals[index] as Totals)
-        }
-      }
-      for (const [index, { subject }] of deployments.entries()) {
-        const figures = figuresOf(totals[index] as Totals)
-        report({ scenario: 'nodes', size: `${inFlight} in flight`, subject: subject.name, figures })
-      }
+    const loops = IN_FLIGHT.flatMap((inFlight) =>
+      deployments.map((deployment) => ({ inFlight, deployment, totals: newTotals() })),
+    )
+    for (let round = 0; round < seconds; round++) {
+      for (const { deployment, inFlight, totals } of loops) await playRound(deployment, inFlight, totals)
+    }
+    for (const { deployment, inFlight, totals } of loops) {
+      const { name: subject } = deployment.subject
+      report({ scenario: 'nodes', size: `${inFlight} in flight`, subject, figures: figuresOf(totals) })
     }
   } finally {
     for (const { subject, groups } of deployments) {

@@ -30,25 +30,27 @@ export class ParleyNodes implements Subject {
   readonly pid: number
   readonly #nodes: readonly Parley[]
   readonly #postgres: postgres.Sql
-  readonly #redis = createClient({ url: REDIS_URL })
+  readonly #redis: Redis
   readonly #heartbeats: NodeJS.Timeout[] = []
   readonly #afterwards: () => Promise<void>
 
   private constructor(
     name: string,
     nodes: readonly Parley[],
-    databaseUrl: string,
+    { redis, databaseUrl }: { redis: Redis; databaseUrl: string },
     afterwards: () => Promise<void>,
   ) {
     this.name = name
     this.pid = (nodes[0] as Parley).pid
     this.#nodes = nodes
+    this.#redis = redis
     this.#postgres = postgres(databaseUrl, { max: 1, onnotice: () => {} })
     this.#afterwards = afterwards
   }
 
   /** @param withRedis a single node may do without. */
   static async start(count: number, withRedis: boolean): Promise<ParleyNodes> {
+    const redis = await reachRedis()
     const database = await createDatabase()
     const dataDir = await makeDataDir()
     const env = {
@@ -63,12 +65,10 @@ export class ParleyNodes implements Subject {
       nodes.push(await startParley('parley', { dataDir, databaseUrl: database.url, env }))
     }
     const name = count > 1 ? `${count} nodes` : withRedis ? '1 node' : '1 node, no Redis'
-    const subject = new ParleyNodes(name, nodes, database.url, async () => {
+    return new ParleyNodes(name, nodes, { redis, databaseUrl: database.url }, async () => {
       await database.drop()
       await removeDataDir(dataDir)
     })
-    await subject.#redis.connect()
-    return subject
   }
 
   async connect(user: number): Promise<ParleyClient> {
@@ -104,6 +104,20 @@ export class ParleyNodes implements Subject {
     await this.#postgres.end()
     await this.#afterwards()
   }
+}
+
+type Redis = ReturnType<typeof createClient>
+
+/** @throws when there is none. */
+async function reachRedis(): Promise<Redis> {
+  const redis = createClient({ url: REDIS_URL, socket: { reconnectStrategy: false } })
+  redis.on('error', () => {})
+  try {
+    await redis.connect()
+  } catch (cause) {
+    throw new Error(`The scenario of several nodes wants a Redis at ${REDIS_URL} (REDIS_URL).`, { cause })
+  }
+  return redis as Redis
 }
 
 function sum(numbers: readonly number[]): number {
