@@ -62,6 +62,7 @@ export class ConversationFeeds implements SubscriptionObserver<Subscriber> {
         positions: (userIds) => store.positions(userIds),
         deliver: (userId, parcel) => this.#deliver(new Set([userId]), parcel),
         catchUp: (userId, conversationId, after) => this.#catchUp(userId, conversationId, after),
+        failed: (error) => endpoint.logUnexplained(error, 'conversation:*', 'catch up'),
       },
       nodes,
       clock,

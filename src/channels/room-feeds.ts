@@ -44,6 +44,7 @@ export class RoomFeeds implements SubscriptionObserver<Subscriber> {
         positions: (roomIds) => store.positions(roomIds),
         deliver: (_roomId, parcel) => this.#deliver(parcel),
         catchUp: (roomId, _stream, after) => this.#catchUp(roomId, after),
+        failed: (error) => endpoint.logUnexplained(error, 'room:*', 'catch up'),
       },
       nodes,
       clock,

@@ -132,6 +132,11 @@ export class Endpoint {
     this.#options.logger.error({ err: error, topic, event }, 'A channel crashed')
   }
 
+  /** The same, for what fails without a client who could be told: only what is not expected is logged. */
+  logUnexplained(error: unknown, topic: string, event: string): void {
+    if (!this.explain(error)) this.logCrash(error, topic, event)
+  }
+
   remember(socket: Connection): void {
     this.#sockets.add(socket)
   }

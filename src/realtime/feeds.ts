@@ -25,6 +25,8 @@ export interface FeedFamily<Label extends Place> {
   deliver(owner: string, parcel: Parcel<Label>): void
   /** See `SequencerTools`. */
   catchUp(owner: string, stream: string, after: number | undefined): Promise<Reading | undefined>
+  /** Hears why something could not be read, which is tried again. */
+  failed(error: unknown): void
 }
 
 /** The feed of one owner on this node. */
@@ -117,6 +119,7 @@ export class Feeds<Label extends Place> {
         this.#catchUps++
         return this.#family.catchUp(owner, stream, after)
       },
+      failed: (error) => this.#family.failed(error),
     })
     const feed = { sequencer, listeners: 0, opening: undefined }
     this.#feeds.set(owner, feed)
@@ -185,7 +188,8 @@ export class Feeds<Label extends Place> {
     let stored: Map<string, Positions>
     try {
       stored = await this.#family.positions(owners)
-    } catch {
+    } catch (error) {
+      this.#family.failed(error)
       return void this.#clock.after(AGAIN_MS, () => void this.#compareAll())
     }
     for (const owner of owners) {

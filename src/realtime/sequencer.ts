@@ -10,6 +10,8 @@ export interface SequencerTools<Item> {
    * begin. @returns how far it came, or undefined when the stream is no longer of concern.
    */
   catchUp(key: string, after: number | undefined): Promise<Reading | undefined>
+  /** Hears why `catchUp` could not read; it will be tried again. */
+  failed(error: unknown): void
 }
 
 /** How far a reading came. */
@@ -181,8 +183,8 @@ export class Sequencer<Item> {
       let reading: Reading | undefined
       try {
         reading = await this.#tools.catchUp(key, this.#positions?.get(key))
-      } catch {
-        // Whoever reads has said why.
+      } catch (error) {
+        this.#tools.failed(error)
         if (this.#gaps.get(key) !== gap) return
         gap.cancel = this.#tools.clock.after(AGAIN_MS, () => void this.#read(key, gap))
         return

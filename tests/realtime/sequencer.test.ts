@@ -12,10 +12,12 @@ const AGAIN_MS = 1_000
 function openStream({ position = 0 }: { position?: number } = {}) {
   const clock = new ManualClock()
   const delivered: number[] = []
+  const failures: unknown[] = []
   const state = { stored: position, reads: 0, atOnce: 5, downAt: 0, isDown: false, isGone: false }
   const sequencer = new Sequencer<number>({
     clock,
     deliver: (seq) => void delivered.push(seq),
+    failed: (error) => void failures.push(error),
     async catchUp(_key, after = 0) {
       state.reads++
       const upTo = Math.min(state.stored, after + state.atOnce)
@@ -33,7 +35,7 @@ function openStream({ position = 0 }: { position?: number } = {}) {
     delivered.push(seq)
     sequencer.release('stream')
   }
-  return { clock, delivered, state, sequencer, receive }
+  return { clock, delivered, failures, state, sequencer, receive }
 }
 
 function started(position = 0) {
@@ -76,12 +78,12 @@ describe('a sequencer', () => {
     expect(delivered).toEqual([1, 2, 3, 4, 5, 6])
   })
 
-  it('tries again when it cannot read', async () => {
-    const { receive, delivered, clock, state } = started()
+  it('says so when it cannot read, and tries again', async () => {
+    const { receive, delivered, failures, clock, state } = started()
     state.isDown = true
     receive(2)
     clock.advance(PATIENCE_MS)
-    await eventually(() => expect(state.reads).toBe(1))
+    await eventually(() => expect(failures).toMatchObject([{ message: 'down' }]))
     state.isDown = false
     receive(3)
     await eventually(() => {
