@@ -5,6 +5,7 @@ import type { Api } from './api.ts'
 import { type Change, ConversationView, readChange } from './conversation-view.ts'
 import type { Journal } from './journal.ts'
 import { Online } from './online.ts'
+import { Past } from './past.ts'
 import { RoomView } from './room-view.ts'
 import type { Session } from './session.ts'
 
@@ -12,7 +13,6 @@ const HEARTBEAT_MS = 2_000
 const ANSWER_WITHIN_MS = 5_000
 /** A poll waits ten seconds at the server. */
 const POLL_WITHIN_MS = 13_000
-const HISTORY_PAGE = 100
 const ROOM_EVENTS = ['chat.message', 'chat.reply', 'chat.media']
 
 /** What a device needs to be somebody's. */
@@ -45,6 +45,7 @@ export class Device {
   readonly #socket: Socket
   readonly #channels = new Map<string, Channel>()
   readonly #online: Online
+  readonly #past: Past
   #stopped = false
 
   constructor(options: DeviceOptions) {
@@ -53,6 +54,7 @@ export class Device {
     this.userId = userId
     this.link = link
     this.#options = options
+    this.#past = new Past(options.api, session)
     this.#socket = openSocket(`ws://127.0.0.1:${link.port}/socket`, {
       params: () => ({ token: session.token }),
       heartbeatIntervalMs: HEARTBEAT_MS,
@@ -192,27 +194,16 @@ export class Device {
   }
 
   async #askAfter(id: string, afterSeq: number): Promise<Json | undefined> {
-    const { api, session, journal } = this.#options
-    journal.count('gaps asked about')
-    const path = `/api/messages?conversation_id=${id}&after_seq=${afterSeq}`
-    const { status, body } = await api.call('GET', path, { token: session.token })
-    if (status !== 200) return undefined
-    for (const { payload } of body.changes ?? []) if (payload.message) this.#received(id, payload.message)
-    return body
+    this.#options.journal.count('gaps asked about')
+    const missed = await this.#past.changesAfter(id, afterSeq)
+    for (const { payload } of missed?.changes ?? []) if (payload.message) this.#received(id, payload.message)
+    return missed
   }
 
   async #restore(view: ConversationView): Promise<void> {
-    const { api, session, journal } = this.#options
-    journal.count('histories read')
-    const found: Json[] = []
-    for (let token: string | null = ''; token !== null; ) {
-      const path = `/api/messages?conversation_id=${view.id}&page_size=${HISTORY_PAGE}${token && `&page_token=${token}`}`
-      const { status, body } = await api.call('GET', path, { token: session.token })
-      if (status !== 200) return
-      found.push(...body.items)
-      token = body.page_token
-    }
-    view.restore(found, found[0]?.seq ?? 0)
+    this.#options.journal.count('histories read')
+    const history = await this.#past.historyOf(view.id)
+    if (history) view.restore(history, history[0]?.seq ?? 0)
   }
 
   #heard(id: string, event: string, payload: Json): void {
@@ -249,14 +240,9 @@ export class Device {
 
   /** Reads back until everything is known; when the connection is lost meanwhile, the next one begins again. */
   async #readRoom(view: RoomView): Promise<void> {
-    const { api, session } = this.#options
     const connection = view.heard.length
-    for (let path: string | null = `/api/v1/chat/home/${view.id}/`; path; ) {
-      const { status, body } = await api.call('GET', path, { token: session.token })
-      if (status !== 200 || view.heard.length !== connection) return
-      const { results, previous_messages: previous } = body
-      if (view.read(results, previous === null)) return
-      path = relative(previous)
+    for await (const { results, previous_messages: previous } of this.#past.pagesOf(view.id)) {
+      if (view.heard.length !== connection || view.read(results, previous === null)) return
     }
   }
 
@@ -280,9 +266,4 @@ export class Device {
       device: this.name,
     })
   }
-}
-
-function relative(url: string): string {
-  const { pathname, search } = new URL(url)
-  return pathname + search
 }

@@ -14,6 +14,8 @@ const options: ChaosOptions = {
   lasts: Number(values.minutes) * 60_000,
   nodes: Number(values.nodes),
 }
+// Its processes end with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 console.log(`Seed ${options.seed}.`)
 const journal = await runChaos(options)
 console.log(formatReport(journal, options))

@@ -26,6 +26,11 @@ export class Person {
     this.#random = random
   }
 
+  /** The access token of one of their devices. */
+  get token(): string {
+    return this.devices[0]?.token ?? ''
+  }
+
   /**
    * Asks until there is an answer that means something; `payload` is made anew for each try. Gives up, with undefined, when
    * nobody is in the topic any more for a while.

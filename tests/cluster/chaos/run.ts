@@ -8,7 +8,7 @@ import { Ledger } from './ledger.ts'
 import { MemoryWatch } from './memory.ts'
 import { checkRosters } from './probes.ts'
 import { checkPromises } from './promises.ts'
-import { makeSchedule, type Schedule, type Timed } from './schedule.ts'
+import { type Action, makeSchedule, type Schedule, type Timed } from './schedule.ts'
 import { openSite, type Site } from './site.ts'
 import { readTruth } from './truth.ts'
 
@@ -43,12 +43,13 @@ export async function runChaos(options: ChaosOptions): Promise<Journal> {
     await until('everybody is there', journal, ANSWERED_WITHIN_MS, async () => unsettled(site))
     const [undone] = await Promise.all([
       play(faults, (fault) => troublemaker.perform(fault)),
-      play(actions, (action) => everybody.perform(action)),
+      play(actions, (action) => perform(everybody, action, journal)),
     ])
     await Promise.all(undone)
     journal.note('everything is healed')
     await until('everything is answered', journal, ANSWERED_WITHIN_MS, async () => ledger.waiting)
-    await closingWords(site, everybody)
+    sayClosingWords(site, everybody)
+    await until('the last words are answered', journal, ANSWERED_WITHIN_MS, async () => ledger.waiting)
     await until('everybody is back', journal, ANSWERED_WITHIN_MS, async () => unsettled(site))
     await untilToldOfAll(site, ledger, journal)
     await checkRosters(site, journal)
@@ -73,18 +74,21 @@ async function play<T>(things: Timed<T>[], start: (thing: T) => Promise<void>): 
   return started
 }
 
-/** One message to each conversation and room by each of their people, so that everybody hears of whatever came before. */
-async function closingWords(
-  { conversations, rooms, people, devices }: Site,
-  everybody: Actions,
-): Promise<void> {
+/** A client that does not understand an answer is a violation too. */
+async function perform(everybody: Actions, action: Action, journal: Journal): Promise<void> {
+  try {
+    await everybody.perform(action)
+  } catch (error) {
+    journal.violation(`${action.kind} failed: ${error}`)
+  }
+}
+
+/** A message to each conversation and room by each of their people, so that everybody hears of whatever came before. */
+function sayClosingWords({ conversations, rooms, people }: Site, { talking, visiting }: Actions): void {
   for (const person of people) {
-    const isIn = (topic: string) =>
-      devices.some((device) => device.userId === person.id && device.isIn(topic))
-    await Promise.all([
-      ...conversations.filter((id) => isIn(`conversation:${id}`)).map((id) => everybody.send(person, id)),
-      ...rooms.filter((id) => isIn(`room:${id}`)).map((id) => everybody.say(person, id)),
-    ])
+    const isIn = (topic: string) => person.devices.some((device) => device.isIn(topic))
+    for (const id of conversations) if (isIn(`conversation:${id}`)) void talking.send(person, id, 'none')
+    for (const id of rooms) if (isIn(`room:${id}`)) void visiting.say(person, id, 'none')
   }
 }
 
