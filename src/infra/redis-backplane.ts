@@ -128,8 +128,9 @@ export class RedisBackplane implements Backplane {
           this.#subscribed.delete(route)
         }
       }
-    } catch {
-      // The link is lost: all is settled again when it is back.
+    } catch (error) {
+      // Where the link is lost, all is settled again when it is back.
+      if (this.#link.isReady) this.#log.error({ cause: causeOf(error) }, 'Redis refused a subscription')
     } finally {
       this.#settling.delete(route)
     }

@@ -141,6 +141,22 @@ describe.skipIf(redisUrl === undefined)('RedisBackplane, when Redis goes away', 
     expect(backplane.isConnected).toBe(true)
   })
 
+  it('says so when Redis refuses a subscription, and waits for none', async () => {
+    const redis = await startRedis()
+    const lines: string[] = []
+    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const options = { url: redis.url, cluster: false, namespace: nanoid(), log }
+    const backplane = await RedisBackplane.connect(options)
+    onTestFinished(() => backplane.close())
+    const operator = createClient({ url: redis.url })
+    await operator.connect()
+    onTestFinished(() => operator.destroy())
+    await operator.sendCommand(['ACL', 'SETUSER', 'default', '-subscribe'])
+    await backplane.subscribe('news', () => {})
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['Redis refused a subscription'])
+    expect(backplane.isConnected).toBe(true)
+  })
+
   it('goes on after a message that cannot be understood', async () => {
     const lines: string[] = []
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
