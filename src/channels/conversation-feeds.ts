@@ -46,6 +46,8 @@ export interface MissedChanges extends Reading {
   events: { topic: string; event: string; payload: unknown }[]
 }
 
+const PREFIX = conversationTopic('')
+
 /** Tells members of the changes of their conversations, on all nodes: each once, and in the order of the conversation. */
 export class ConversationFeeds implements SubscriptionObserver<Subscriber> {
   readonly #endpoint: Endpoint
@@ -80,6 +82,10 @@ export class ConversationFeeds implements SubscriptionObserver<Subscriber> {
 
   unsubscribed(topic: string, { userId }: Subscriber): void {
     if (this.#isFed(topic)) this.#feeds.detach(userId)
+  }
+
+  settled(topic: string, { userId }: Subscriber): Promise<void> | undefined {
+    return this.#isFed(topic) ? this.#feeds.settled(userId, topic.slice(PREFIX.length)) : undefined
   }
 
   /** Tells users of a change that is committed. */

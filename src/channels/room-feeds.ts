@@ -64,6 +64,12 @@ export class RoomFeeds implements SubscriptionObserver<Subscriber> {
     if (this.#isFed(topic)) this.#feeds.detach(topic.slice(PREFIX.length))
   }
 
+  settled(topic: string): Promise<void> | undefined {
+    if (!this.#isFed(topic)) return undefined
+    const roomId = topic.slice(PREFIX.length)
+    return this.#feeds.settled(roomId, roomId)
+  }
+
   /** Tells a room of something that has a place in its order, and puts out whom it removes. */
   send(roomId: string, seq: number, event: RoomEvent, removedId?: string): void {
     const broadcast = new OutgoingBroadcast({ topic: roomTopic(roomId), event: event.type, payload: event })

@@ -173,7 +173,11 @@ export class Channel implements Subscriber {
     result: Promise<unknown>,
   ): Promise<void> {
     try {
-      this.#reply(message, 'ok', await result)
+      const response = await result
+      // What an event brings about comes before its reply.
+      const settled = this.socket.endpoint.pubsub.settled(this.topic, this)
+      if (settled) await settled
+      this.#reply(message, 'ok', response)
     } catch (error) {
       this.#fail(message, error)
     }

@@ -40,6 +40,8 @@ interface Feed<Label> {
 
 /** How many owners' positions one query asks for. */
 const BATCH = 500
+/** How long an answer waits for what goes before it. */
+const SETTLE_MS = 2_000
 /** After a failed comparison, the next is not sooner. */
 const AGAIN_MS = 1_000
 
@@ -104,6 +106,20 @@ export class Feeds<Label extends Place> {
     const message = packParcel(parcel)
     for (const owner of owners) this.#nodes.backplane.publish(this.#routeOf(owner), message)
     for (const owner of inTurn) this.#feeds.get(owner)?.sequencer.release(parcel.label.stream)
+  }
+
+  /** Resolves when what came to a feed is delivered, or after a while; undefined: it is. */
+  settled(owner: string, stream: string): Promise<void> | undefined {
+    const sequencer = this.#feeds.get(owner)?.sequencer
+    let settle = () => {}
+    if (!sequencer?.whenInOrder(stream, () => settle())) return undefined
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(SETTLE_MS, resolve)
+      settle = () => {
+        cancel()
+        resolve()
+      }
+    })
   }
 
   /** Follows a stream of an owner no more. */

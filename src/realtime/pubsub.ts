@@ -55,6 +55,8 @@ export interface SubscriptionObserver<S extends Subscriber> {
   /** A promise is waited for before the subscription counts. */
   subscribed(topic: string, subscriber: S): Promise<void> | undefined
   unsubscribed(topic: string, subscriber: S): void
+  /** Resolves when what was sent to a subscriber so far is delivered; undefined: it is. */
+  settled(topic: string, subscriber: S): Promise<void> | undefined
 }
 
 /** Topics and who listens to them. A node hears those of the others that someone here listens to. */
@@ -92,6 +94,13 @@ export class PubSub<S extends Subscriber> {
     if (subscribers.size > 0) return
     this.#topics.delete(topic)
     if (!this.#backplane.isAlone) this.#backplane.unsubscribe(routeOf(topic))
+  }
+
+  /** Resolves when what was sent to a subscriber so far is delivered; undefined: it is. */
+  settled(topic: string, subscriber: S): Promise<void> | undefined {
+    let waits: Promise<void> | undefined
+    for (const observer of this.#observers) waits ??= observer.settled(topic, subscriber)
+    return waits
   }
 
   /** Those who listen to a topic on this node; the set is live: copy it before changing subscriptions. */

@@ -30,6 +30,8 @@ interface Gap<Item> {
   goal: number
   isReading: boolean
   cancel: () => void
+  /** Called when nothing is missing any more. */
+  whenClosed: (() => void)[]
 }
 
 /** An item ahead of its turn waits this long for those before it, which may be on their way from another node. */
@@ -148,6 +150,13 @@ export class Sequencer<Item> {
     void this.#read(key, gap)
   }
 
+  /** Calls a listener when nothing that has come is kept waiting any more; false: that is so already. */
+  whenInOrder(key: string, listener: () => void): boolean {
+    const gap = this.#gaps.get(key)
+    gap?.whenClosed.push(listener)
+    return gap !== undefined
+  }
+
   /** Follows a stream no more. */
   forget(key: string): void {
     this.#positions?.delete(key)
@@ -168,7 +177,13 @@ export class Sequencer<Item> {
   }
 
   #gapOf(key: string): Gap<Item> {
-    const gap = this.#gaps.get(key) ?? { waiting: new Map(), goal: 0, isReading: false, cancel: () => {} }
+    const gap = this.#gaps.get(key) ?? {
+      waiting: new Map(),
+      goal: 0,
+      isReading: false,
+      cancel: () => {},
+      whenClosed: [],
+    }
     this.#gaps.set(key, gap)
     return gap
   }
@@ -203,7 +218,10 @@ export class Sequencer<Item> {
   }
 
   #close(key: string): void {
-    this.#gaps.get(key)?.cancel()
+    const gap = this.#gaps.get(key)
+    if (!gap) return
+    gap.cancel()
     this.#gaps.delete(key)
+    for (const listener of gap.whenClosed) listener()
   }
 }

@@ -81,6 +81,19 @@ describe('a user on another node', () => {
     })
   })
 
+  it('is answered after what they were told by what they sent, even if something before it is missing', async () => {
+    const { here, there, bob, talk, own, send, people } = await startApart()
+    const told = record(own)
+    there.backplane.isConnected = false
+    await send('lost')
+    there.backplane.isConnected = true
+    const answered = push(bob, talk, 'send_message', copiesFor(people, 'mine')).then(() => [...told])
+    await eventually(async () => {
+      here.clock.advance(10)
+      expect(await Promise.race([answered, undefined])).toEqual(['new_message lost', 'new_message mine'])
+    })
+  })
+
   it('is told of a conversation that began meanwhile, and of what was sent there', async () => {
     const { here, there, ann, bob, own } = await startApart()
     const begun: string[] = []
