@@ -42,7 +42,11 @@ export interface ChangeStore {
 }
 
 /** A part of what a user has missed. */
-export interface MissedChanges extends Reading {
+export interface MissedChanges {
+  /** The place up to which all is in it. */
+  upTo: number
+  /** Whether that was all there is. */
+  isLast: boolean
   events: { topic: string; event: string; payload: unknown }[]
 }
 
@@ -120,16 +124,18 @@ export class ConversationFeeds implements SubscriptionObserver<Subscriber> {
     this.#endpoint.closeChannels(conversationTopic(conversationId), userId)
   }
 
-  async #catchUp(userId: string, conversationId: string, after: number | undefined) {
+  async #catchUp(userId: string, conversationId: string, after: number | undefined): Promise<Reading> {
     const missed = await this.#store.changes(userId, conversationId, after)
     if (!missed) {
-      this.#putOut(userId, conversationId)
-      return undefined
+      return { upTo: undefined, isLast: true, deliver: () => this.#putOut(userId, conversationId) }
     }
-    for (const { topic, event, payload } of missed.events) {
-      const broadcast = new OutgoingBroadcast({ topic, event, payload })
-      this.#endpoint.pubsub.deliver(topic, broadcast, (id) => id === userId)
+    const { upTo, isLast, events } = missed
+    const deliver = () => {
+      for (const { topic, event, payload } of events) {
+        const broadcast = new OutgoingBroadcast({ topic, event, payload })
+        this.#endpoint.pubsub.deliver(topic, broadcast, (id) => id === userId)
+      }
     }
-    return missed
+    return { upTo, isLast, deliver }
   }
 }

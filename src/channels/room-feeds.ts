@@ -18,7 +18,12 @@ export interface RoomStore {
   missed(roomId: string, after: number, userIds: readonly string[]): Promise<MissedInRoom | undefined>
 }
 
-export interface MissedInRoom extends Reading {
+/** A part of what was missed in a room. */
+export interface MissedInRoom {
+  /** The place up to which all is in it. */
+  upTo: number
+  /** Whether that was all there is. */
+  isLast: boolean
   memberIds: ReadonlySet<string>
   events: RoomEvent[]
 }
@@ -92,23 +97,26 @@ export class RoomFeeds implements SubscriptionObserver<Subscriber> {
     if (label.removedId !== undefined) this.#endpoint.closeChannels(topic, label.removedId)
   }
 
-  async #catchUp(roomId: string, after: number | undefined): Promise<Reading | undefined> {
+  async #catchUp(roomId: string, after: number | undefined): Promise<Reading> {
     if (after === undefined) return this.#latest(roomId)
     const { pubsub } = this.#endpoint
     const topic = roomTopic(roomId)
     const userIds = [...new Set([...pubsub.subscribers(topic)].map(({ userId }) => userId))]
     const missed = await this.#store.missed(roomId, after, userIds)
-    if (!missed) return undefined
-    for (const userId of userIds) {
-      if (!missed.memberIds.has(userId)) this.#endpoint.closeChannels(topic, userId)
+    if (!missed) return NO_ROOM
+    const { upTo, isLast, memberIds, events } = missed
+    const deliver = () => {
+      for (const userId of userIds) if (!memberIds.has(userId)) this.#endpoint.closeChannels(topic, userId)
+      for (const event of events) pubsub.broadcastHere(topic, event.type, event)
     }
-    for (const event of missed.events) pubsub.broadcastHere(topic, event.type, event)
-    return missed
+    return { upTo, isLast, deliver }
   }
 
   /** Where a room stands that was not followed: whoever is there came after all that, and has read it, or may. */
-  async #latest(roomId: string): Promise<Reading | undefined> {
+  async #latest(roomId: string): Promise<Reading> {
     const [position] = (await this.#store.positions([roomId])).get(roomId) ?? []
-    return position && { upTo: position[1], isLast: true }
+    return position ? { upTo: position[1], isLast: true, deliver: () => {} } : NO_ROOM
   }
 }
+
+const NO_ROOM: Reading = { upTo: undefined, isLast: true, deliver: () => {} }

@@ -24,7 +24,7 @@ export interface FeedFamily<Label extends Place> {
   /** Brings a parcel in its turn to those on this node. */
   deliver(owner: string, parcel: Parcel<Label>): void
   /** See `SequencerTools`. */
-  catchUp(owner: string, stream: string, after: number | undefined): Promise<Reading | undefined>
+  catchUp(owner: string, stream: string, after: number | undefined): Promise<Reading>
   /** Hears why something could not be read, which is tried again. */
   failed(error: unknown): void
 }

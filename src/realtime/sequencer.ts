@@ -6,20 +6,22 @@ export interface SequencerTools<Item> {
   /** Takes an item in its turn. */
   deliver(item: Item): void
   /**
-   * Delivers the first of what a stream holds after a position, from where it is stored; undefined: from where that should
-   * begin. @returns how far it came, or undefined when the stream is no longer of concern.
+   * Reads the first of what a stream holds after a position, from where it is stored; undefined: from where that should
+   * begin.
    */
-  catchUp(key: string, after: number | undefined): Promise<Reading | undefined>
+  catchUp(key: string, after: number | undefined): Promise<Reading>
   /** Hears why `catchUp` could not read; it will be tried again. */
   failed(error: unknown): void
 }
 
-/** How far a reading came. */
+/** What was read of a stream. */
 export interface Reading {
-  /** The position up to which all is delivered. */
-  upTo: number
+  /** The position up to which all is in it; undefined when the stream is no longer of concern. */
+  upTo: number | undefined
   /** Whether that was all there is. */
   isLast: boolean
+  /** Delivers it. */
+  deliver(): void
 }
 
 /** A stream whose next item is missing. */
@@ -195,7 +197,7 @@ export class Sequencer<Item> {
     for (let misses = 0; ; ) {
       // Only what was known of before a reading has to be in it.
       const { goal } = gap
-      let reading: Reading | undefined
+      let reading: Reading
       try {
         reading = await this.#tools.catchUp(key, this.#positions?.get(key))
       } catch (error) {
@@ -204,9 +206,13 @@ export class Sequencer<Item> {
         gap.cancel = this.#tools.clock.after(AGAIN_MS, () => void this.#read(key, gap))
         return
       }
+      // What was read for a gap that is closed by now is no longer for this one to deliver.
       if (this.#gaps.get(key) !== gap) return
-      if (!reading) return this.forget(key)
+      reading.deliver()
+      // Whoever listened may be put out by it.
+      if (this.#gaps.get(key) !== gap) return
       let position = reading.upTo
+      if (position === undefined) return this.forget(key)
       if (reading.isLast && position < goal && ++misses === MOST_READS) {
         // What is stored nowhere by now will not come.
         position = goal

@@ -24,9 +24,11 @@ function openStream({ position = 0 }: { position?: number } = {}) {
       const isLast = upTo === state.stored
       await Promise.resolve()
       if (state.isDown || state.reads === state.downAt) throw new Error('down')
-      if (state.isGone) return undefined
-      for (let seq = after + 1; seq <= upTo; seq++) delivered.push(seq)
-      return { upTo, isLast }
+      if (state.isGone) return { upTo: undefined, isLast: true, deliver() {} }
+      const deliver = () => {
+        for (let seq = after + 1; seq <= upTo; seq++) delivered.push(seq)
+      }
+      return { upTo, isLast, deliver }
     },
   })
   const receive = (seq: number) => {
@@ -185,6 +187,18 @@ describe('a sequencer', () => {
     clock.advance(PATIENCE_MS)
     sequencer.check('stream')
     expect([delivered, state.reads]).toEqual([[], 0])
+  })
+
+  it('delivers nothing that was read for a stream when it was stopped, or forgotten, meanwhile', async () => {
+    for (const end of ['stop', 'forget'] as const) {
+      const { sequencer, delivered, state } = started()
+      state.stored = 3
+      sequencer.check('stream', 3)
+      expect(state.reads).toBe(1)
+      sequencer[end]('stream')
+      await setImmediate()
+      expect(delivered).toEqual([])
+    }
   })
 
   it('does not start any more after it was stopped: what came before is for its successor', () => {
