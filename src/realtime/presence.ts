@@ -5,12 +5,10 @@ import type { PubSub, Subscriber } from './pubsub.ts'
 import { type Meta, type PresenceState, Roster } from './roster.ts'
 import type { Entry, GroupChange, Tracker } from './tracker.ts'
 
-/**
- * Diffs gather this long, so that many people who enter at once cost each client a few frames; a little longer for each
- * who is there, since everyone is told of everyone.
- */
+/** Diffs gather at least this long, so that many people who enter at once cost each client a few frames. */
 const COALESCE_MS = 50
-const COALESCE_MS_PER_KEY = 0.125
+/** With more people they gather longer, by the square: each is told of each. */
+const COALESCE_MS_PER_PAIR = 1 / 2_500
 const COALESCE_MOST_MS = 1_000
 
 interface Tracked {
@@ -80,7 +78,7 @@ export class Presence {
     for (const entry of joins) roster.add(entry.key, metaOf(entry))
     for (const { key, ref } of leaves) roster.remove(key, ref)
     if (isScheduled || !roster.hasChanges) return
-    const wait = Math.min(COALESCE_MS + roster.size * COALESCE_MS_PER_KEY, COALESCE_MOST_MS)
+    const wait = Math.min(COALESCE_MS + roster.size ** 2 * COALESCE_MS_PER_PAIR, COALESCE_MOST_MS)
     this.#clock.after(wait, () => this.#tell(topic, roster))
   }
 
