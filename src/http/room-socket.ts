@@ -40,6 +40,7 @@ export const roomSocket: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
   await app.register(websocket, {
     options: {
       server: options.upgrades,
+      // The plugin's type wants all that the module of `ws` exports; `ws` itself takes any WebSocket.
       WebSocket: WebSocketWire as never,
       perMessageDeflate: false,
       maxPayload,

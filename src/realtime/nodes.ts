@@ -114,6 +114,7 @@ export class Nodes {
     if (kind === 'hello' || kind === 'return' || kind === 'beat') {
       this.#hearVitals(body as Record<string, unknown>, from)
     } else {
+      // Who takes letters of a kind knows what is in them; JSON does not.
       this.#handlers.get(kind)?.(body as never, from)
     }
   }
