@@ -1,36 +1,17 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { type Changes, positionsOf, readChanges } from '../../src/db/queries/changes.ts'
 import type { EventBus, MessageChange } from '../../src/domain/events.ts'
 import { chooseDialect } from '../../src/views/dialect.ts'
 import { changeEventView, deletionView, messageEventView } from '../../src/views/messages.ts'
-import {
-  addPeople,
-  type Chat,
-  contentsFor,
-  keysNamed,
-  openChat,
-  startGroup,
-} from '../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../support/database.ts'
+import { type Chat, contentsFor, eachWithAGroup, keysNamed } from '../support/chat-services.ts'
 
 let db: Database
 let chat: Chat
-let ann: string
-let bob: string
-let cid: string
-/** A group of Ann and Bob. */
-let group: string
+let [ann, bob, cid, group] = ['', '', '', '']
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
-beforeEach(async () => {
-  await truncateAll(db)
-  chat = await openChat(db)
-  ;[ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
-  group = await startGroup(chat, [ann, bob])
+eachWithAGroup((given) => {
+  ;({ db, chat, ann, bob, cid, group } = given)
 })
 
 async function changes(userId: string, afterSeq = 0, limit = 100): Promise<Changes | undefined> {

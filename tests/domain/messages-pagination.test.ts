@@ -1,33 +1,12 @@
 import { v7 as newId } from 'uuid'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../src/db/database.ts'
-import {
-  addPeople,
-  type Chat,
-  contentsFor,
-  openChat,
-  ruleBroken,
-  startGroup,
-} from '../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../support/database.ts'
+import { describe, expect, it } from 'vitest'
+import { type Chat, contentsFor, eachWithAGroup, ruleBroken, startGroup } from '../support/chat-services.ts'
 
-let db: Database
 let chat: Chat
-let ann: string
-let bob: string
-let cid: string
-/** A group of Ann and Bob. */
-let group: string
+let [ann, bob, cid, group] = ['', '', '', '']
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
-beforeEach(async () => {
-  await truncateAll(db)
-  chat = await openChat(db)
-  ;[ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
-  group = await startGroup(chat, [ann, bob])
+eachWithAGroup((given) => {
+  ;({ chat, ann, bob, cid, group } = given)
 })
 
 /** Sends `message 1` and so on. */

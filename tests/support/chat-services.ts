@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { Conversations } from '../../src/domain/conversations.ts'
 import type { DomainEvents } from '../../src/domain/events.ts'
@@ -6,6 +7,7 @@ import { PageTokens } from '../../src/domain/pagination.ts'
 import { SendQueue, type SendQueueOptions } from '../../src/domain/send-queue.ts'
 import { Vault } from '../../src/domain/vault.ts'
 import { addUser } from './account-services.ts'
+import { openTestDatabase, truncateAll } from './database.ts'
 import { openEventBus } from './event-bus.ts'
 
 export const VAULT_SECRET = 'a vault secret for tests: long enough'
@@ -53,6 +55,31 @@ export function keysNamed(name: string) {
 export async function startGroup({ conversations }: Chat, [creator, ...others]: string[]): Promise<string> {
   const start = { userIds: others, ...keysNamed('creator') }
   return (await conversations.startGroup(creator as string, start)).conversation.id
+}
+
+/** What a test about a group has: Ann, Bob and Cid, and a group of the first two. */
+export interface GroupOfTwo {
+  db: Database
+  chat: Chat
+  ann: string
+  bob: string
+  cid: string
+  group: string
+}
+
+/** Gives every test of a file these anew, in one database. */
+export function eachWithAGroup(give: (given: GroupOfTwo) => void): void {
+  let db: Database
+  beforeAll(async () => {
+    db = await openTestDatabase()
+  })
+  afterAll(() => db.close())
+  beforeEach(async () => {
+    await truncateAll(db)
+    const chat = await openChat(db)
+    const [ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
+    give({ db, chat, ann, bob, cid, group: await startGroup(chat, [ann, bob]) })
+  })
 }
 
 /** The same text for each: what the server sees as so many encrypted copies. */
