@@ -4,6 +4,7 @@ import { eventually } from '../support/eventually.ts'
 import { listen, openSocket, type PhoenixVersion, phoenixVersions, settle } from '../support/phoenix.ts'
 import { startRealtime } from '../support/realtime-server.ts'
 import { Xhr } from '../support/xhr.ts'
+import { behavesAsAClient } from './client-behaviour.ts'
 import { roomChannel } from './room-channel.ts'
 
 // Before 1.8 the client looks for what it needs in a window.
@@ -29,20 +30,7 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, 
     return { ...server, connect }
   }
 
-  it('joins, pushes, hears broadcasts and leaves', async () => {
-    const { connect } = await start()
-    const channel = connect('ann').channel('room:a')
-    const shouted = listen(channel, 'shouted')
-    expect(await settle(channel.join())).toEqual({ status: 'ok', response: { joined: 'a' } })
-    expect(await settle(channel.push('echo', { any: ['thing'] }))).toEqual({
-      status: 'ok',
-      response: { any: ['thing'] },
-    })
-    expect(await settle(channel.push('refuse', {}))).toEqual({ status: 'error', response: 'not you' })
-    channel.push('shout', { text: 'hi' })
-    expect(await shouted()).toEqual({ text: 'hi' })
-    expect((await settle(channel.leave())).status).toBe('ok')
-  })
+  behavesAsAClient(start)
 
   it('keeps the order of many pushes and of what they bring about', async () => {
     const { connect } = await start()
@@ -58,15 +46,6 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, 
     const heard = []
     for (const _ of sent) heard.push(await shouted())
     expect(heard).toEqual(sent)
-  })
-
-  it('stops asking after a permanent refusal', async () => {
-    const { connect } = await start()
-    const channel = connect('ann').channel('room:a', { wish: 'refuse for good' })
-    const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
-    expect(await settle(channel.join())).toEqual({ status: 'error', response: 'never' })
-    await closed
-    expect(channel.state).toBe('closed')
   })
 
   it('sends bytes, and gets them in base64', async () => {

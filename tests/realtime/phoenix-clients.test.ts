@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { listen, openSocket, type PhoenixVersion, phoenixVersions, settle } from '../support/phoenix.ts'
 import { startRealtime } from '../support/realtime-server.ts'
+import { behavesAsAClient } from './client-behaviour.ts'
 import { roomChannel } from './room-channel.ts'
 
 describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s', (version) => {
@@ -14,29 +15,7 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s',
     return { ...server, connect }
   }
 
-  it('joins, pushes, hears broadcasts and leaves', async () => {
-    const { connect } = await start()
-    const channel = connect('ann').channel('room:a')
-    const shouted = listen(channel, 'shouted')
-    expect(await settle(channel.join())).toEqual({ status: 'ok', response: { joined: 'a' } })
-    expect(await settle(channel.push('echo', { any: ['thing'] }))).toEqual({
-      status: 'ok',
-      response: { any: ['thing'] },
-    })
-    expect(await settle(channel.push('refuse', {}))).toEqual({ status: 'error', response: 'not you' })
-    channel.push('shout', { text: 'hi' })
-    expect(await shouted()).toEqual({ text: 'hi' })
-    expect((await settle(channel.leave())).status).toBe('ok')
-  })
-
-  it('stops asking after a permanent refusal', async () => {
-    const { connect } = await start()
-    const channel = connect('ann').channel('room:a', { wish: 'refuse for good' })
-    const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
-    expect(await settle(channel.join())).toEqual({ status: 'error', response: 'never' })
-    await closed
-    expect(channel.state).toBe('closed')
-  })
+  behavesAsAClient(start)
 
   it('rejoins by itself after a crash', async () => {
     const { connect } = await start()
