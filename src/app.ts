@@ -17,6 +17,7 @@ import { Messages } from './domain/messages.ts'
 import { PageTokens } from './domain/pagination.ts'
 import { Passwordless } from './domain/passwordless.ts'
 import { Passwords } from './domain/passwords.ts'
+import { RoomCatchUp } from './domain/room-catch-up.ts'
 import { RoomDirectory } from './domain/room-directory.ts'
 import { RoomLife } from './domain/room-life.ts'
 import { Rooms } from './domain/rooms.ts'
@@ -164,6 +165,7 @@ async function assemble(
     messages,
     media,
     rooms: new Rooms({ db, clock, events, pageTokens, media }),
+    roomCatchUp: new RoomCatchUp(db),
     roomDirectory: new RoomDirectory(db),
     roomLife,
     socialLogin,

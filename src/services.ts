@@ -5,6 +5,7 @@ import type { EventBus } from './domain/events.ts'
 import type { MediaLibrary } from './domain/media.ts'
 import type { Messages } from './domain/messages.ts'
 import type { Passwordless } from './domain/passwordless.ts'
+import type { RoomCatchUp } from './domain/room-catch-up.ts'
 import type { RoomDirectory } from './domain/room-directory.ts'
 import type { RoomLife } from './domain/room-life.ts'
 import type { Rooms } from './domain/rooms.ts'
@@ -24,6 +25,7 @@ export interface Services {
   messages: Messages
   media: MediaLibrary
   rooms: Rooms
+  roomCatchUp: RoomCatchUp
   roomDirectory: RoomDirectory
   roomLife: RoomLife
   socialLogin: SocialLogin

@@ -14,11 +14,11 @@ const BATCH = 1_000
  */
 export class MembershipWatch {
   readonly #endpoint: Endpoint
-  readonly #services: Pick<Services, 'conversations' | 'rooms'>
+  readonly #services: Pick<Services, 'conversations' | 'roomCatchUp'>
   readonly #stop: () => void
   #isAsking = false
 
-  constructor(endpoint: Endpoint, services: Pick<Services, 'conversations' | 'rooms'>) {
+  constructor(endpoint: Endpoint, services: Pick<Services, 'conversations' | 'roomCatchUp'>) {
     this.#endpoint = endpoint
     this.#services = services
     this.#stop = endpoint.nodes.backplane.isAlone
@@ -33,10 +33,10 @@ export class MembershipWatch {
   async #look(): Promise<void> {
     if (this.#isAsking || this.#endpoint.nodes.backplane.isConnected) return
     this.#isAsking = true
-    const { conversations, rooms } = this.#services
+    const { conversations, roomCatchUp } = this.#services
     try {
       await this.#putOut(conversationTopic(''), (asked) => conversations.strangers(asked))
-      await this.#putOut(roomTopic(''), (asked) => rooms.strangers(asked))
+      await this.#putOut(roomTopic(''), (asked) => roomCatchUp.strangers(asked))
     } catch {
       // Without the database nobody can say who belongs: it is asked again.
     }

@@ -41,14 +41,14 @@ export function missedChanges({ conversations, messages }: Services, dialect: Di
 }
 
 /** What was missed in rooms, as the events that would have told it. */
-export function missedInRooms({ rooms, media }: Services): RoomStore {
+export function missedInRooms({ roomCatchUp, media }: Services): RoomStore {
   return {
     async positions(roomIds) {
-      const found = await rooms.positions(roomIds)
+      const found = await roomCatchUp.positions(roomIds)
       return new Map(found.map(({ id, lastSeq }) => [id, [[id, lastSeq]]]))
     },
     async missed(roomId, after, userIds) {
-      const missed = await rooms.missed(roomId, after, userIds)
+      const missed = await roomCatchUp.missed(roomId, after, userIds)
       return (
         missed && { ...missed, events: missed.messages.map((message) => sentMessageView(message, media)) }
       )

@@ -2,13 +2,7 @@ import { nanoid } from 'nanoid'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { isUniqueViolation } from '../db/failures.ts'
-import type { Membership } from '../db/queries/members.ts'
-import {
-  findByClientMessageId,
-  findRoomMessage,
-  listRoomMessages,
-  listRoomMessagesAfter,
-} from '../db/queries/room-messages.ts'
+import { findByClientMessageId, findRoomMessage, listRoomMessages } from '../db/queries/room-messages.ts'
 import {
   deleteRoomMember,
   findRoom,
@@ -18,9 +12,6 @@ import {
   lockRoom,
   type Room,
   type RoomListQuery,
-  roomMembersAmong,
-  roomMembershipsMissing,
-  roomPositions,
   takeRoomSeq,
 } from '../db/queries/rooms.ts'
 import { AppError, invalidField } from '../errors.ts'
@@ -30,7 +21,6 @@ import type { MediaLibrary } from './media.ts'
 import type { Page, PageTokens } from './pagination.ts'
 import { PATIENCE_MS, persist } from './persist.ts'
 import {
-  isRoomId,
   type RoomUser,
   readRoomId,
   requireRoomMember,
@@ -47,15 +37,6 @@ export type { MediaFormat } from './media.ts'
 export type { RoomUser } from './room-members.ts'
 export type { RoomMessage, RoomPost } from './room-posts.ts'
 
-/** A part of what was sent to a room since a place. */
-export interface MissedMessages {
-  /** The place up to which there is nothing else. */
-  upTo: number
-  isLast: boolean
-  messages: RoomMessage[]
-  memberIds: Set<string>
-}
-
 interface RoomTools {
   db: Database
   clock: Clock
@@ -66,7 +47,6 @@ interface RoomTools {
 
 const PAGE_SIZE = 10
 const MAX_NAME = 120
-const MISSED_AT_ONCE = 100
 
 /** What may wait to be stored before more is turned away. */
 const BACKLOG = { changes: 10_000, size: 64 * 1024 * 1024 }
@@ -225,40 +205,6 @@ export class Rooms {
     const items = found.slice(0, PAGE_SIZE)
     const last = found.length > PAGE_SIZE ? items.at(-1) : undefined
     return { items, pageToken: last ? this.#pageTokens.seal(scope, String(last.seq)) : null }
-  }
-
-  /** Those of some users who are not members of the room they are named with. */
-  strangers(asked: readonly Membership[]): Promise<Membership[]> {
-    return roomMembershipsMissing(
-      this.#db,
-      asked.filter(({ placeId }) => isRoomId(placeId)),
-    )
-  }
-
-  /** The places of the latest changes of some rooms; those that are not there are left out. */
-  positions(roomIds: readonly string[]): Promise<{ id: string; lastSeq: number }[]> {
-    // Clients may ask for any text, and one that cannot be stored would fail the query for all.
-    return roomPositions(this.#db.orm, roomIds.filter(isRoomId))
-  }
-
-  /**
-   * The first messages of a room after a place, and which of some users are members after all these; undefined without a
-   * room.
-   */
-  async missed(
-    roomId: string,
-    after: number,
-    userIds: readonly string[],
-  ): Promise<MissedMessages | undefined> {
-    const db = this.#db.orm
-    // In this order: whoever is put out by now was put out after what is read before.
-    const [position] = await roomPositions(db, [roomId])
-    if (!position) return undefined
-    const messages = await listRoomMessagesAfter(db, { roomId, after, limit: MISSED_AT_ONCE })
-    const memberIds = await roomMembersAmong(db, roomId, userIds)
-    const last = messages.at(-1)
-    const isLast = messages.length < MISSED_AT_ONCE
-    return { upTo: Math.max(isLast ? position.lastSeq : 0, last?.seq ?? 0), isLast, messages, memberIds }
   }
 
   #store(draft: RoomDraft): Promise<RoomMessage> {
