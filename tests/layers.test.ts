@@ -24,7 +24,8 @@ const LAW: Record<string, string[]> = {
   protocol: [],
   validation: ['errors'],
   errors: [],
-  config: [],
+  config: ['environment'],
+  environment: [],
   clock: [],
   keys: [],
 }
