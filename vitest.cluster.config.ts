@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/cluster/**/*.test.ts'],
-    globalSetup: 'tests/cluster/rig/build.ts',
+    globalSetup: 'tests/support/build.ts',
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 180_000,

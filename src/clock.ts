@@ -1,4 +1,4 @@
-/** Time as the server sees it: injected, so that tests move it instead of waiting. Milliseconds throughout. */
+/** The time of the server, in milliseconds. It is injected, so that tests advance it instead of waiting. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number

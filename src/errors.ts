@@ -1,4 +1,4 @@
-/** Every expected failure: the code a client can be told, the HTTP status it has there, and its sentence. */
+/** Every expected failure: its code, which clients see, its HTTP status and its message. */
 const CODES = {
   // Requests
   malformed_json: [400, 'The request body is not valid JSON.'],
@@ -10,76 +10,79 @@ const CODES = {
   token_expired: [401, 'Authentication token is expired.'],
   invalid_credentials: [401, 'Invalid email and/or password'],
   session_expired: [401, 'Session expired. Kindly login again.'],
-  totp_required: [401, 'A code of the authenticator app is needed too.'],
+  totp_required: [401, 'Enter a code from your authenticator app, or a recovery code.'],
   otp_invalid: [
     401,
-    'The code is not valid (any more). After too many wrong ones, only a letter to the address opens the way again.',
+    'The code or the password is not valid. After too many wrong codes, verify your email address again to continue.',
   ],
-  totp_missing: [404, 'No authenticator app is being set up.'],
-  totp_confirmed: [409, 'The authenticator app is set up already.'],
-  login_needed: [401, 'Begin by signing in with an email address.'],
-  email_not_proved: [403, 'Prove first, by a letter, that the email address is yours.'],
-  cross_origin: [403, 'This must be sent by a page of this site.'],
+  password_required: [401, 'This account also requires its password.'],
+  reauthentication_required: [403, 'Sign in again: this requires a sign-in within the last ten minutes.'],
+  totp_missing: [404, 'There is no authenticator app for this request.'],
+  totp_confirmed: [409, 'An authenticator app is already set up.'],
+  login_needed: [401, 'Sign in with your email address first.'],
+  email_not_proved: [403, 'Verify your email address first.'],
+  cross_origin: [403, 'This request must come from a page of this site.'],
   forbidden: [403, 'This is not allowed.'],
-  not_found: [404, 'Nothing was found here.'],
-  conflict: [409, 'This conflicts with what is already there.'],
+  not_found: [404, 'Not found.'],
+  conflict: [409, 'This conflicts with existing data.'],
   payload_too_large: [413, 'The request is too large.'],
   unsupported_media_type: [415, 'Send the body as application/json.'],
   validation_failed: [422, 'Some fields are not valid.'],
   rate_limited: [429, 'Too many requests. Try again later.'],
   busy: [503, 'The server is busy. Try again in a moment.'],
   // Signing in with another provider
-  provider_not_configured: [404, 'Signing in with this provider is not set up on this server.'],
-  sign_in_not_begun: [400, 'This sign-in was not begun in this browser, or too long ago. Begin again.'],
+  provider_not_configured: [404, 'Sign-in with this provider is not configured on this server.'],
+  sign_in_not_begun: [400, 'This sign-in has expired or was started in another browser. Start again.'],
   sign_in_cancelled: [403, 'The sign-in was cancelled at the provider.'],
-  sign_in_refused: [400, 'The provider did not prove who you are. Begin again.'],
+  sign_in_refused: [400, 'The provider did not confirm your identity. Start again.'],
   email_unverified: [403, 'The provider has not verified your email address.'],
-  email_unconfirmed: [409, 'The email address of this account is not confirmed yet. Confirm it first.'],
-  identity_taken: [409, 'The account of this email address belongs to another identity.'],
+  email_unconfirmed: [409, 'Confirm the email address of your account first.'],
+  identity_taken: [409, 'The account with this email address is linked to another identity.'],
   totp_setup_required: [401, 'Complete 2FA setup.'],
-  provider_unavailable: [503, 'The provider does not answer as it should. Try again in a moment.'],
+  provider_unavailable: [503, 'The provider is not available. Try again in a moment.'],
   // Media
-  malformed_upload: [400, 'The body is not a whole upload as multipart/form-data.'],
+  malformed_upload: [400, 'The body is not a complete multipart/form-data upload.'],
   media_too_large: [413, 'The file is too large.'],
-  range_not_satisfiable: [416, 'The file ends before this range begins.'],
-  media_refused: [422, 'Only images, sounds and films that browsers play can be sent.'],
-  media_mismatch: [422, 'The file is not of the format that was named.'],
-  media_quota_used: [429, 'You have sent as much as fits in a day. Try again later.'],
-  media_link_invalid: [403, 'This link is not valid, or it has expired.'],
-  // Rules of the chat (contract of the socket)
+  range_not_satisfiable: [416, 'The requested range starts after the end of the file.'],
+  media_refused: [422, 'Only images, audio and videos that browsers can play are accepted.'],
+  media_mismatch: [422, 'The file does not have the given format.'],
+  media_quota_used: [429, 'You have reached the daily upload limit. Try again later.'],
+  media_link_invalid: [403, 'This link is not valid or has expired.'],
+  // Rules of the chat
   unauthorized: [403, 'This is not allowed.'],
   no_conversation: [403, 'You are not a member of this conversation.'],
   conversation_already_exists: [409, 'This private conversation already exists.'],
   incorrect_num_users: [422, 'A private conversation is between two people.'],
   users_not_found: [422, 'Some of these users do not exist.'],
+  not_allowed_to_add: [403, 'Some of these users do not allow you to add them.'],
   too_many_members: [422, 'A conversation has at most 500 members.'],
-  private_conversation: [422, 'This cannot be done in a private conversation.'],
-  not_enough_recipients: [422, 'The message is missing for some members.'],
-  too_many_recipients: [422, 'The message is addressed to people who are not members.'],
-  not_sender: [403, 'Only its sender can change a message.'],
+  private_conversation: [422, 'This is not possible in a private conversation.'],
+  not_enough_recipients: [422, 'The message has no copy for some members.'],
+  too_many_recipients: [422, 'The message has copies for users who are not members.'],
+  not_sender: [403, 'Only the sender can change a message.'],
   no_message: [404, 'This message does not exist.'],
-  no_room: [404, 'There is no such room.'],
+  no_room: [404, 'This room does not exist.'],
   not_member: [403, 'You are not a member of this room.'],
   room_exists: [409, 'A room with this name already exists.'],
-  creator_stays: [409, 'The creator of a room stays in it.'],
+  creator_stays: [409, 'The creator of a room cannot be removed from it.'],
   keys_already_set: [409, 'The encryption keys are already set.'],
   name_unchanged: [422, 'This is already the display name.'],
 } as const satisfies Record<string, readonly [status: number, message: string]>
 
 export type ErrorCode = keyof typeof CODES
 
-/** Messages per field of a rejected input, keyed by the field's wire name. */
+/** Messages for each invalid field, keyed by property name; outputs convert these to snake_case. */
 export type FieldErrors = Record<string, string[]>
 
 interface ErrorDetails {
-  /** Replaces the code's own sentence. */
+  /** Replaces the message of the code. */
   message?: string
   fields?: FieldErrors
   retryAfterMs?: number
   cause?: unknown
 }
 
-/** An expected failure: thrown where a rule is broken, told to the client by its code. Anything else thrown is a bug. */
+/** An expected failure, which clients see by its code. Any other error is a bug. */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly fields: FieldErrors | undefined
@@ -99,7 +102,7 @@ export class AppError extends Error {
   }
 }
 
-/** A 422 for one field: `errors: {field: [message]}`. */
+/** An AppError `validation_failed` for one field. */
 export function invalidField(field: string, message: string): AppError {
   return new AppError('validation_failed', { fields: { [field]: [message] } })
 }

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto'
 
-/** A 32-byte key for one purpose, derived from a secret by HKDF-SHA-256 (RFC 5869): keys of two purposes tell nothing of each other. */
+/** Derives an independent 32-byte key for each purpose from a secret, by HKDF-SHA-256 (RFC 5869). */
 export function deriveKey(secret: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `parley ${purpose}`, 32))
 }

@@ -1,12 +1,24 @@
 import { type App, buildApp } from './app.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { systemClock } from './clock.ts'
+import { type Config, ConfigError, readConfig } from './config/config.ts'
+import { InterruptCounter } from './interrupts.ts'
 
-/** A drain that takes longer is cut short: whoever stops processes would kill it anyway. */
-const CLOSE_WITHIN_MS = 28_000
+/** Below the 30 s after which process supervisors commonly send SIGKILL. */
+const DRAIN_TIMEOUT_MS = 28_000
+/** The exit code that shells report after SIGINT: 128 + 2. */
+const EXIT_CODE_INTERRUPTED = 130
 
+// Files are private to the user that runs the process.
+process.umask(0o077)
 const config = configure()
 const app = await start(config)
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(app, signal))
+const interrupts = new InterruptCounter(systemClock)
+let isStopping = false
+process.on('SIGTERM', stop)
+process.on('SIGINT', (signal) => {
+  if (interrupts.isForced()) exitImmediately()
+  stop(signal)
+})
 
 function configure(): Config {
   try {
@@ -29,13 +41,25 @@ async function start(config: Config): Promise<App> {
   }
 }
 
-async function stop(app: App, signal: string): Promise<void> {
+/** Drains once. Supervisors and npm repeat signals. */
+function stop(signal: string): void {
+  if (isStopping) return
+  isStopping = true
+  void drain(app, signal)
+}
+
+function exitImmediately(): never {
+  app.http.log.warn('Interrupted three times: exiting without draining')
+  process.exit(EXIT_CODE_INTERRUPTED)
+}
+
+async function drain(app: App, signal: string): Promise<void> {
   const { log } = app.http
   log.info({ signal }, 'Draining')
   setTimeout(() => {
-    log.error('Draining took too long: cut short')
+    log.error('Draining timed out')
     process.exit(1)
-  }, CLOSE_WITHIN_MS).unref()
+  }, DRAIN_TIMEOUT_MS).unref()
   try {
     await app.close()
   } catch (err) {
@@ -54,21 +78,27 @@ function fail(message: string): never {
 function explainStart(error: unknown, { host, port, database }: Config): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
-    return `Parley cannot listen: ${host}:${port} is in use. Set PORT, or stop what uses it.`
+    return `Parley cannot listen: ${host}:${port} is in use. Set PORT, or stop the process that uses it.`
   if (code === 'EACCES')
-    return `Parley cannot listen on ${host}:${port}: it is not allowed to. Set PORT to 1024 or more.`
-  const where = database.kind === 'postgres' ? 'DATABASE_URL' : 'DATA_DIR'
-  return `Parley cannot start: ${message || code || error}${code?.startsWith('E') ? ` (look at ${where})` : ''}`
+    return `Parley cannot listen: it lacks permission for ${host}:${port}. Set PORT to 1024 or more.`
+  const variable = database.kind === 'postgres' ? 'DATABASE_URL' : 'DATA_DIR'
+  return `Parley cannot start: ${message || code || error}${code?.startsWith('E') ? ` (check ${variable})` : ''}`
 }
 
-function welcome({ publicUrl, database, dataDir }: Config, address: string): string {
+function welcome({ publicUrl, database, dataDir, mail, docs }: Config, address: string): string {
   const stored = database.kind === 'postgres' ? 'PostgreSQL' : `the embedded database in ${dataDir}`
+  const emails = {
+    mailbox: `${publicUrl}/dev/mailbox`,
+    none: 'are not sent. Set SMTP_URL or RESEND_API_KEY. (The development mailbox needs a loopback PUBLIC_URL.)',
+    smtp: 'are sent through SMTP_URL',
+    resend: 'are sent through Resend',
+  }[mail.kind]
   return `
 Parley is listening at ${address} (${stored}).
 
   Rooms     ${publicUrl}/whisper
-  Docs      ${publicUrl}/docs
-  Letters   ${publicUrl}/dev/mailbox
+  Docs      ${docs ? `${publicUrl}/docs` : 'off'}
+  Emails    ${emails}
   Socket    ${publicUrl.replace(/^http/, 'ws')}/socket
 
 Try:

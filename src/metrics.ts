@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Endpoint } from './realtime/endpoint.ts'
+import type { Endpoint } from './realtime/socket/endpoint.ts'
 
-/** Adds what the channel server knows of itself, and of other nodes, to the metrics. */
-export function measureRealtime(
+/** Registers the metrics of the channel server and the backplane. */
+export function registerRealtimeMetrics(
   registry: Registry,
   endpoint: Endpoint,
   missed: { readonly catchUps: number },
@@ -10,15 +10,15 @@ export function measureRealtime(
   const { nodes } = endpoint
   new Gauge({
     name: 'parley_sockets',
-    help: 'Open sockets.',
+    help: 'Open sockets and long-polling sessions.',
     registers: [registry],
     collect() {
-      this.set(endpoint.socketCount)
+      this.set(endpoint.connectionCount)
     },
   })
   new Gauge({
     name: 'parley_nodes',
-    help: 'Nodes that are heard, this one included.',
+    help: 'Live nodes, including this one.',
     registers: [registry],
     collect() {
       this.set(nodes.count)
@@ -26,7 +26,7 @@ export function measureRealtime(
   })
   new Gauge({
     name: 'parley_backplane_connected',
-    help: '1 while the other nodes can be reached.',
+    help: '1 while the backplane is connected.',
     registers: [registry],
     collect() {
       this.set(nodes.backplane.isConnected ? 1 : 0)
@@ -34,7 +34,7 @@ export function measureRealtime(
   })
   new Counter({
     name: 'parley_catch_ups_total',
-    help: 'How often something that did not come from another node in time was read from the database.',
+    help: 'Reads of events from the database that were not received from another node in time.',
     registers: [registry],
     collect() {
       this.reset()

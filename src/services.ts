@@ -1,25 +1,38 @@
 import type { Clock } from './clock.ts'
-import type { Accounts } from './domain/accounts.ts'
-import type { Conversations } from './domain/conversations.ts'
-import type { EventBus } from './domain/events.ts'
-import type { MediaLibrary } from './domain/media.ts'
-import type { Messages } from './domain/messages.ts'
-import type { Passwordless } from './domain/passwordless.ts'
-import type { RoomCatchUp } from './domain/room-catch-up.ts'
-import type { RoomDirectory } from './domain/room-directory.ts'
-import type { RoomLife } from './domain/room-life.ts'
-import type { Rooms } from './domain/rooms.ts'
-import type { Sessions } from './domain/sessions.ts'
-import type { SocialLogin } from './domain/social-login.ts'
-import type { Totp } from './domain/totp.ts'
+import type { AccountEmails } from './domain/accounts/account-emails.ts'
+import type { AccountPasswords } from './domain/accounts/account-passwords.ts'
+import type { Accounts } from './domain/accounts/accounts.ts'
+import type { Passwordless } from './domain/accounts/passwordless.ts'
+import type { SocialLogin } from './domain/accounts/social-login.ts'
+import type { UserDirectory } from './domain/accounts/user-directory.ts'
+import type { Conversations } from './domain/conversations/conversations.ts'
+import type { Messages } from './domain/conversations/messages.ts'
+import type { MediaLibrary } from './domain/media/media-library.ts'
+import type { RoomPresence } from './domain/presence/room-presence.ts'
+import type { RoomCatchUp } from './domain/rooms/room-catch-up.ts'
+import type { RoomDirectory } from './domain/rooms/room-directory.ts'
+import type { Rooms } from './domain/rooms/rooms.ts'
+import type { SecurityLog } from './domain/security/security-log.ts'
+import type { KnownDevices } from './domain/sessions/known-devices.ts'
+import type { Sessions } from './domain/sessions/sessions.ts'
+import type { SignIn } from './domain/sessions/sign-in.ts'
+import type { EventBus } from './domain/shared/events.ts'
+import type { Totp } from './domain/two-factor/totp.ts'
+import type { TotpEnrolment } from './domain/two-factor/totp-enrolment.ts'
 
-/** What routes and channels work with: the rules of the chat, and the events they emit. */
+/** The services that routes and channels call. */
 export interface Services {
   clock: Clock
   events: EventBus
   accounts: Accounts
+  accountEmails: AccountEmails
+  accountPasswords: AccountPasswords
+  directory: UserDirectory
   passwordless: Passwordless
   totp: Totp
+  totpEnrolment: TotpEnrolment
+  signIn: SignIn
+  knownDevices: KnownDevices
   sessions: Sessions
   conversations: Conversations
   messages: Messages
@@ -27,6 +40,7 @@ export interface Services {
   rooms: Rooms
   roomCatchUp: RoomCatchUp
   roomDirectory: RoomDirectory
-  roomLife: RoomLife
+  roomPresence: RoomPresence
   socialLogin: SocialLogin
+  securityLog: SecurityLog
 }

@@ -3,9 +3,10 @@ import { expect, it, onTestFinished } from 'vitest'
 import { Story } from '../scripts/demo/story.ts'
 import { Wire } from '../scripts/demo/wire.ts'
 import { buildApp } from '../src/app.ts'
-import { readConfig } from '../src/config.ts'
+import { readConfig } from '../src/config/config.ts'
 import type { Database } from '../src/db/database.ts'
 import { openTestDatabase } from './support/database.ts'
+import { cheapPasswords } from './support/passwords.ts'
 
 const environment = {
   SECRET_KEY_BASE: 'a secret key base for tests only, long enough',
@@ -19,7 +20,11 @@ it.each(['documented', 'legacy'])(
   async (CONTRACT) => {
     const database = await openTestDatabase()
     const config = readConfig({ ...environment, CONTRACT })
-    const app = await buildApp(config, { database, logger: pino({ level: 'silent' }) })
+    const app = await buildApp(config, {
+      database,
+      logger: pino({ level: 'silent' }),
+      passwords: cheapPasswords(),
+    })
     onTestFinished(() => app.close())
 
     const lines: string[] = []

@@ -1,20 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { PASSWORD } from './support/app.ts'
+import { dataFolder } from './support/data-folder.ts'
 import { createTestDatabase } from './support/database.ts'
+import { eventually } from './support/eventually.ts'
+import { temporaryFolder } from './support/folder.ts'
 import { freePort } from './support/free-port.ts'
+import { openSocket } from './support/phoenix.ts'
 import { type ServerProcess, spawnServer, startServer } from './support/process.ts'
 import { RawClient } from './support/raw-client.ts'
 import { KEYS } from './support/talks.ts'
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-process-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
 
 interface Account {
   id: string
@@ -42,8 +40,41 @@ function connect({ url }: ServerProcess, { token }: Account): Promise<RawClient>
   return RawClient.connect(`${url.replace('http', 'ws')}/socket/websocket?vsn=2.0.0&token=${token}`)
 }
 
+/** Connects `count` official clients. @returns their close codes. */
+async function connectMany(
+  server: ServerProcess,
+  account: Account,
+  count: number,
+): Promise<Promise<number>[]> {
+  const sockets = Array.from({ length: count }, () =>
+    openSocket(`${server.url.replace('http', 'ws')}/socket`, { token: account.token }),
+  )
+  onTestFinished(() => sockets.forEach((socket) => void socket.disconnect()))
+  await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => void socket.onOpen(resolve))))
+  return sockets.map((socket) => new Promise((resolve) => void socket.onClose(({ code }) => resolve(code))))
+}
+
+/** Runs the server as `npm start` does, in a folder without other scripts. */
+function underNpm(command: string[]): string[] {
+  const folder = temporaryFolder()
+  const start = `exec ${command.map((part) => `'${part}'`).join(' ')}`
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start } }))
+  return ['npm', '--prefix', folder, '--update-notifier=false', 'start']
+}
+
+/** Starts a request that does not end, which a drain waits for. */
+async function beginRequest({ url }: ServerProcess): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const socket = connectTcp(Number(port), hostname)
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => {})
+  socket.write('POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n')
+  socket.write('content-length: 9\r\nexpect: 100-continue\r\n\r\n')
+  await new Promise((resolve) => socket.once('data', resolve))
+}
+
 describe('the process', () => {
-  it('starts with nothing but a folder, says what to try, and keeps what it is told', async () => {
+  it('starts with defaults, prints how to try it, and keeps its data after a restart', async () => {
     const env = { DATA_DIR: temporaryFolder() }
     const first = await startServer(env)
     expect(first.output()).toMatch(/listening at http:\/\/127\.0\.0\.1:\d+/)
@@ -56,19 +87,54 @@ describe('the process', () => {
     expect(login.status).toBe(200)
   })
 
-  it('drains on SIGTERM: clients are sent elsewhere (1012), and it exits with 0', async () => {
-    const server = await startServer({ DATA_DIR: temporaryFolder() })
+  it('makes its files private, including those of a previous version', async () => {
+    const DATA_DIR = join(temporaryFolder(), 'data')
+    mkdirSync(join(DATA_DIR, 'media', 'ab'), { recursive: true })
+    writeFileSync(join(DATA_DIR, 'media', 'ab', 'c'), '')
+    await startServer({ DATA_DIR, SECRET_KEY_BASE: '', VAULT_KEY: '' })
+    const paths = ['', ...readdirSync(DATA_DIR, { recursive: true, encoding: 'utf8' })]
+    const entries = paths.map((path) => ({ path, stats: lstatSync(join(DATA_DIR, path)) }))
+    const open = entries.filter(({ stats }) => (stats.mode & 0o777) !== (stats.isDirectory() ? 0o700 : 0o600))
+    expect(open.map(({ path }) => path)).toEqual([])
+    expect(entries.length).toBeGreaterThan(900)
+  })
+
+  it('drains on repeated SIGTERM: closes sockets with 1012, and exits with 0', async () => {
+    const server = await startServer({ DATA_DIR: await dataFolder() })
     const ann = await register(server, 'ann')
     const clients = await Promise.all(Array.from({ length: 60 }, () => connect(server, ann)))
     await Promise.all(
       clients.map((client) => client.call(['1', '1', `user:${ann.id}`, 'phx_join', { token: ann.token }])),
     )
-    server.child.kill('SIGTERM')
+    for (let i = 0; i < 3; i++) server.child.kill('SIGTERM')
     expect(new Set(await Promise.all(clients.map((client) => client.closed)))).toEqual(new Set([1012]))
     expect(await server.exited).toBe(0)
   })
 
-  it('says in one error everything that is wrong with its configuration, and no secret', async () => {
+  it('drains after Ctrl-C is pressed twice under npm, which repeats each SIGINT', async () => {
+    const DATA_DIR = await dataFolder()
+    const server = await startServer({ DATA_DIR }, { wrap: underNpm })
+    const closed = await connectMany(server, await register(server, 'ann'), 150)
+    for (let press = 0; press < 2; press++) process.kill(-(server.child.pid ?? 0), 'SIGINT')
+    expect(new Set(await Promise.all(closed))).toEqual(new Set([1012]))
+    await server.exited
+    expect(readdirSync(join(DATA_DIR, 'database.lock'))).toEqual([])
+  })
+
+  it('exits immediately when Ctrl-C is pressed three times', async () => {
+    const server = await startServer({ DATA_DIR: await dataFolder() })
+    await beginRequest(server)
+    let exit: number | string | undefined
+    void server.exited.then((how) => {
+      exit = how
+    })
+    await eventually(() => {
+      server.child.kill('SIGINT')
+      expect(exit).toBe(130)
+    })
+  })
+
+  it('reports all configuration problems in one error without secrets', async () => {
     const server = await spawnServer({
       NODE_ENV: 'production',
       PORT: 'http',
@@ -82,16 +148,16 @@ describe('the process', () => {
     expect(server.output()).not.toMatch(/^\s+at /m)
   })
 
-  it('says what to do when its port is taken', async () => {
-    const taken = await startServer({ DATA_DIR: temporaryFolder() })
+  it('says what to do when its port is in use', async () => {
+    const taken = await startServer({ DATA_DIR: await dataFolder() })
     const { port } = new URL(taken.url)
-    const server = await spawnServer({ DATA_DIR: temporaryFolder(), PORT: port })
+    const server = await spawnServer({ DATA_DIR: await dataFolder(), PORT: port })
     expect(await server.exited).toBe(1)
     expect(server.output()).toMatch(/in use\. Set PORT/)
   })
 
   it('does not open an embedded database that another process has open', async () => {
-    const DATA_DIR = temporaryFolder()
+    const DATA_DIR = await dataFolder()
     const first = await startServer({ DATA_DIR })
     const second = await spawnServer({ DATA_DIR })
     expect(await second.exited).toBe(1)
@@ -101,8 +167,8 @@ describe('the process', () => {
     await startServer({ DATA_DIR })
   })
 
-  it('says what to do when a vault key is missing that something was sealed with', async () => {
-    const DATA_DIR = temporaryFolder()
+  it('says what to do when a vault key is missing that something was encrypted with', async () => {
+    const DATA_DIR = await dataFolder()
     const first = await startServer({ DATA_DIR })
     const ann = await register(first, 'ann')
     const client = await connect(first, ann)
@@ -124,7 +190,7 @@ describe('the process', () => {
     await startServer({ DATA_DIR, VAULT_KEY: `${other},a vault key for tests only: long enough` })
   })
 
-  it('says what to do when it cannot reach PostgreSQL', async () => {
+  it('says what to do when PostgreSQL is unreachable', async () => {
     const server = await spawnServer({ DATABASE_URL: `postgres://nobody@127.0.0.1:${await freePort()}/none` })
     expect(await server.exited).toBe(1)
     expect(server.output()).toContain('DATABASE_URL')
@@ -133,7 +199,7 @@ describe('the process', () => {
 })
 
 describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
-  it('killed during 1,000 sends, it has lost no acknowledged message, and made no gap and no duplicate', async () => {
+  it('loses no acknowledged message, and has no gaps or duplicates, when it is killed during 1,000 sends', async () => {
     const { url: DATABASE_URL, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
     onTestFinished(drop)
     let server = await startServer({ DATABASE_URL })

@@ -18,15 +18,15 @@ export interface Costs {
   load: Cost
 }
 
-/** Statements that a node has under way at once: the lanes of its send queue. */
+/** Statements that a node has under way at once: the workers of its send queue. */
 const LANES = 2
 
-/** Messages of one statement: of those in a lane, half gather while the others are being stored. */
+/** Messages of one statement: of those in a worker, half gather while the others are being stored. */
 export function batchOf({ nodes, inFlight }: Loop): number {
   return gathered(inFlight / (nodes * LANES))
 }
 
-/** Messages that a node passes to Redis, or hears from it, at once: its lanes share the connection. */
+/** Messages that a node passes to Redis, or hears from it, at once: its workers share the connection. */
 function crossingBatchOf({ nodes, inFlight }: Loop): number {
   return gathered(inFlight / nodes)
 }

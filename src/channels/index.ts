@@ -1,55 +1,53 @@
-import { databaseTrouble } from '../domain/database-trouble.ts'
+import { describeDatabaseFailure } from '../domain/shared/database-trouble.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
-import type { Endpoint, Explanation } from '../realtime/endpoint.ts'
-import type { Identity } from '../realtime/socket.ts'
+import { requestFields } from '../input/field-names.ts'
+import type { Identity } from '../realtime/socket/connection.ts'
+import type { Endpoint, ErrorReply } from '../realtime/socket/endpoint.ts'
 import type { Services } from '../services.ts'
 import type { Dialect } from '../views/dialect.ts'
-import { Broadcasts } from './broadcasts.ts'
-import { conversationChannel } from './conversation.ts'
-import { ConversationFeeds } from './conversation-feeds.ts'
-import { followSessions } from './follow-sessions.ts'
-import { makeGuard } from './guard.ts'
-import { Hiding } from './hiding.ts'
-import { MembershipWatch } from './membership-watch.ts'
-import { missedChanges, missedInRooms } from './missed.ts'
-import { roomChannel } from './room.ts'
-import { broadcastRooms } from './room-broadcasts.ts'
-import { RoomFeeds } from './room-feeds.ts'
-import { systemChannel } from './system.ts'
-import { TokenCheck } from './token-check.ts'
-import { Typing } from './typing.ts'
-import { userChannel } from './user.ts'
-import { Visibility } from './visibility.ts'
+import { broadcastConversationEvents } from './delivery/conversation-broadcasts.ts'
+import { conversationStreams } from './delivery/conversation-streams.ts'
+import { DisplayNameBroadcasts } from './delivery/display-name-broadcasts.ts'
+import { disconnectRevokedSessions } from './delivery/revoked-sessions.ts'
+import { broadcastRoomEvents } from './delivery/room-broadcasts.ts'
+import { roomStreams } from './delivery/room-streams.ts'
+import { StreamDelivery } from './delivery/stream-delivery.ts'
+import { HiddenUsers } from './presence/hidden-users.ts'
+import { TypingIndicators } from './presence/typing.ts'
+import { conversationChannel } from './topics/conversation.ts'
+import { createGuard } from './topics/guard.ts'
+import { roomChannel } from './topics/room.ts'
+import { systemChannel } from './topics/system.ts'
+import { TokenVerifier } from './topics/token-verifier.ts'
+import { userChannel } from './topics/user.ts'
 
-/** The chat's part in an endpoint. */
+/** The registered channels. */
 export interface ChatChannels {
-  /** Who may connect with an access token; undefined: nobody. */
-  admit(token: string | undefined): Identity | undefined
-  /** How often something that was missing here was read from the database. */
+  /** Returns the identity that an access token proves; undefined if the token is not valid. */
+  authenticate(token: string | undefined): Identity | undefined
+  /** How many times missed changes were read from the database. */
   readonly catchUps: number
   stop(): void
 }
 
-/** Puts the chat's channels on an endpoint. */
-export function useChannels(endpoint: Endpoint, services: Services, dialect: Dialect): ChatChannels {
-  const tokens = new TokenCheck(services.sessions)
-  const visibility = new Visibility(endpoint)
-  const typing = new Typing(endpoint)
-  const conversationFeeds = new ConversationFeeds(endpoint, missedChanges(services, dialect))
-  const roomFeeds = new RoomFeeds(endpoint, missedInRooms(services))
-  const broadcasts = new Broadcasts(conversationFeeds, services.events, dialect)
-  broadcastRooms(endpoint, roomFeeds, services.events, services.media)
-  followSessions(endpoint, services)
-  new Hiding(endpoint, services, visibility)
-  const membershipWatch = new MembershipWatch(endpoint, services)
+/** Registers the chat's channels on an endpoint, and publishes domain events to them. */
+export function registerChannels(endpoint: Endpoint, services: Services, dialect: Dialect): ChatChannels {
+  const tokens = new TokenVerifier(services.sessions, endpoint.clock)
+  const hiddenUsers = new HiddenUsers(endpoint, services)
+  const typing = new TypingIndicators(endpoint)
+  const nameChanges = new DisplayNameBroadcasts(endpoint, services)
+  const conversations = new StreamDelivery(endpoint, conversationStreams(services, dialect))
+  const rooms = new StreamDelivery(endpoint, roomStreams(services))
+  broadcastConversationEvents(endpoint, conversations, services.events, dialect)
+  broadcastRoomEvents(endpoint, rooms, services.events, services.media)
+  disconnectRevokedSessions(endpoint, services)
   const context = {
     services,
     dialect,
-    guard: makeGuard((channel, payload) => tokens.isValid(channel, payload)),
-    roomGuard: makeGuard((channel, payload) => tokens.isValidIfGiven(channel, payload)),
-    broadcasts,
+    guard: createGuard((channel, payload) => tokens.isValid(channel, payload)),
+    roomGuard: createGuard((channel, payload) => tokens.isValidIfGiven(channel, payload)),
     typing,
-    visibility,
+    hiddenUsers,
   }
   endpoint.use(
     conversationChannel(context),
@@ -58,30 +56,38 @@ export function useChannels(endpoint: Endpoint, services: Services, dialect: Dia
     roomChannel(context),
   )
   return {
-    admit: (token) => tokens.admit(token),
+    authenticate: (token) => tokens.authenticate(token),
     get catchUps() {
-      return conversationFeeds.catchUps + roomFeeds.catchUps
+      return conversations.catchUps + rooms.catchUps
     },
     stop() {
       typing.stop()
-      membershipWatch.stop()
+      nameChanges.stop()
+      conversations.stop()
+      rooms.stop()
     },
   }
 }
 
-/** How the chat's expected failures are told on a socket; undefined for a bug. */
-export function explain(error: unknown): Explanation | undefined {
-  const failure = error instanceof AppError ? error : databaseTrouble(error)
+/** Translates an expected failure into an error reply; undefined for an unexpected one. */
+export function explain(error: unknown): ErrorReply | undefined {
+  const failure = error instanceof AppError ? error : describeDatabaseFailure(error)
   if (!failure) return undefined
   switch (failure.code) {
     case 'validation_failed':
-      return { response: { reason: 'invalid_payload', errors: failure.fields ?? {} } }
+      return { response: { reason: 'invalid_payload', errors: requestFields(failure.fields ?? {}) } }
+    case 'rate_limited':
+      return { response: { reason: 'rate_limited', retry_after_ms: failure.retryAfterMs ?? 1_000 } }
     case 'busy':
       return { response: { reason: 'busy', retry_after_ms: failure.retryAfterMs ?? 1_000 } }
     default:
-      return { response: failure.code, permanent: PERMANENT.has(failure.code) }
+      return {
+        response: failure.code,
+        permanent: PERMANENT.has(failure.code),
+        denied: failure.status === 403 ? failure.code : undefined,
+      }
   }
 }
 
-/** Why a join is refused for good. */
+/** The errors after which a client does not retry a join. */
 const PERMANENT: ReadonlySet<ErrorCode> = new Set(['no_conversation', 'no_room', 'not_member'])

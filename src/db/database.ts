@@ -2,41 +2,41 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
-import type { DatabaseConfig } from '../config.ts'
+import type { DatabaseConfig } from '../config/config.ts'
+import { makePrivate } from '../private-files.ts'
 import { failureOf } from './failures.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrateEmbedded, migratePostgres } from './migrate.ts'
 import * as schema from './schema.ts'
 
-/** Typed queries: the whole database, or one transaction of it. */
+/** Typed queries, on the database or in a transaction. */
 export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>
 
-/** PostgreSQL, pooled, or the embedded PGlite: what every query runs on. */
+/** A PostgreSQL pool, or the embedded PGlite. */
 export interface Database {
   readonly kind: DatabaseConfig['kind']
   readonly orm: Orm
   /**
-   * Runs one hand-written statement, prepared once per connection: for the hot path. The two drivers differ in how they
-   * return times and bigints, so such a statement casts both to `float8` (milliseconds since the epoch for a time).
+   * Runs one SQL statement, prepared once per connection, for the hot path. The two drivers return times and bigints differently, so
+   * such statements cast both to `float8` (milliseconds since the epoch for a time).
    */
   rows<Row>(statement: string, params: unknown[]): Promise<Row[]>
-  /** Runs `work` in one transaction (READ COMMITTED), rolled back if it throws. Queries inside use `tx` alone. */
+  /** Runs `work` in a transaction (READ COMMITTED), rolled back if it throws. Queries inside must use `tx`. */
   transaction<T>(work: (tx: Orm) => Promise<T>): Promise<T>
   /** Resolves when the database answers. */
   ping(): Promise<void>
   close(): Promise<void>
 }
 
-/** Milliseconds a statement may wait for a row lock, and run, before PostgreSQL gives it up. */
 const LOCK_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 30_000
 
-/** Seconds between two tries to connect again, at most: a short outage should be over soon after it is over. */
-const LONGEST_BACKOFF_S = 2
+/** Seconds between attempts to reconnect, at most, so that the server recovers soon after a short outage. */
+const MAX_RECONNECT_DELAY_S = 2
 
 /**
- * Opens the database and brings its schema up to date.
- * @throws when it cannot be reached, is in use by another process (embedded), or has a migration this version lacks.
+ * Opens the database and applies missing migrations.
+ * @throws when it cannot be reached, is in use by another process (embedded), or was migrated by a newer version.
  */
 export function openDatabase(config: DatabaseConfig): Promise<Database> {
   return config.kind === 'postgres' ? openPostgres(config) : openEmbedded(config.dir)
@@ -47,13 +47,13 @@ async function openPostgres({ url, poolSize }: DatabaseConfig & { kind: 'postgre
   const client = postgres(url, {
     max: poolSize,
     connect_timeout: 5,
-    backoff: (tries) => Math.min(LONGEST_BACKOFF_S, 0.05 * 2 ** tries),
+    backoff: (tries) => Math.min(MAX_RECONNECT_DELAY_S, 0.05 * 2 ** tries),
     onnotice: () => {},
     connection: {
       application_name: 'parley',
       lock_timeout: LOCK_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
-      // Every statement here is short: compiling one costs more than running it.
+      // Statements are short: compiling one costs more than running it.
       jit: false,
     },
   })
@@ -65,7 +65,7 @@ async function openPostgres({ url, poolSize }: DatabaseConfig & { kind: 'postgre
       const result = await client.unsafe(statement, params as never[], { prepare: true })
       return result as unknown as Row[]
     },
-    transaction: (work) => orm.transaction((tx) => unlessLost(work(tx))),
+    transaction: (work) => orm.transaction((tx) => hangingIfLost(work(tx))),
     async ping() {
       await client`select 1`
     },
@@ -74,10 +74,10 @@ async function openPostgres({ url, poolSize }: DatabaseConfig & { kind: 'postgre
 }
 
 /**
- * The work of a transaction; when its connection is lost, it does not end. postgres.js then fails the transaction by itself, and
- * would otherwise roll back over the connection that is gone, which throws where nobody can catch it.
+ * Never settles if the connection of the transaction is lost. postgres.js then rejects the transaction itself; otherwise it would send
+ * a rollback over the lost connection, which throws an error that cannot be caught.
  */
-async function unlessLost<T>(work: Promise<T>): Promise<T> {
+async function hangingIfLost<T>(work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {
@@ -88,12 +88,17 @@ async function unlessLost<T>(work: Promise<T>): Promise<T> {
 
 async function openEmbedded(dir: string): Promise<Database> {
   const { PGlite } = await import('@electric-sql/pglite')
+  const { pg_trgm } = await import('@electric-sql/pglite/contrib/pg_trgm')
   const inMemory = dir.startsWith('memory://')
-  const unlock = inMemory ? () => {} : lockFolder(dir)
+  const unlock = inMemory ? async () => {} : await lockFolder(dir)
   try {
-    const client = await PGlite.create(dir)
+    const client = await PGlite.create(dir, { extensions: { pg_trgm } })
+    // PGlite sets the modes of its first files, regardless of the umask.
+    if (!inMemory) makePrivate(dir)
     const orm = drizzlePglite(client, { schema })
     await migrateEmbedded(orm)
+    // There is no autovacuum here; without statistics, searches use the wrong index.
+    await client.exec('analyze')
     return {
       kind: 'embedded',
       orm,
@@ -107,11 +112,11 @@ async function openEmbedded(dir: string): Promise<Database> {
       async close() {
         if (!inMemory) await client.exec('checkpoint')
         await client.close()
-        unlock()
+        await unlock()
       },
     }
   } catch (error) {
-    unlock()
+    await unlock()
     throw error
   }
 }

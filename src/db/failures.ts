@@ -1,13 +1,13 @@
 /**
- * What a failed query means to who might try it again: `conflict`, rolled back because of another transaction; `lost`,
- * the connection went, so it may or may not have happened; `duplicate`, a unique value is taken; `unavailable`, the
- * database gives no service; `refused`, the same query would fail again.
+ * Whether a failed query can be retried: `conflict`, rolled back because of another transaction; `lost`, the connection was lost, so
+ * it may have been committed; `duplicate`, a unique value is taken; `unavailable`, the database does not accept queries now;
+ * `refused`, the same query would fail again.
  */
 export type Failure = 'conflict' | 'lost' | 'duplicate' | 'unavailable' | 'refused'
 
 const UNIQUE_VIOLATION = '23505'
 
-/** SQLSTATEs (PostgreSQL, appendix A) and the codes of postgres.js and of Node's sockets. */
+/** SQLSTATE codes (PostgreSQL, appendix A), and codes of postgres.js and of Node's sockets. */
 const FAILURES: [Exclude<Failure, 'refused'>, RegExp][] = [
   ['conflict', /^(40001|40P01|55P03)$/],
   [
@@ -15,20 +15,25 @@ const FAILURES: [Exclude<Failure, 'refused'>, RegExp][] = [
     /^(CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|08\w{3}|57P0[123])$/,
   ],
   ['duplicate', new RegExp(`^${UNIQUE_VIOLATION}$`)],
-  // A server that knows neither the database nor us may do so yet: it is being set up, or restored.
+  // A missing database or role may be created soon, during setup or a restore.
   ['unavailable', /^(CONNECTION_ENDED|CONNECTION_DESTROYED|28\w{3}|3D000|53\w{3}|57014)$/],
 ]
 
-/** Judges the failure of a query. */
+/** Classifies the failure of a query. */
 export function failureOf(error: unknown): Failure {
   const code = String(innermost(error).code ?? '')
   return FAILURES.find(([, pattern]) => pattern.test(code))?.[0] ?? 'refused'
 }
 
-/** Whether the failure of a query was that a value was already taken in this unique index. */
+/** Whether a transaction that failed with this error may have been committed. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return ['lost', 'unavailable'].includes(failureOf(error))
+}
+
+/** Whether a query failed because of a duplicate value in this unique index. */
 export function isUniqueViolation(error: unknown, index: string): boolean {
   const failure = innermost(error)
-  // postgres.js and PGlite call the same field of the server's answer differently.
+  // postgres.js and PGlite name this field differently.
   return failure.code === UNIQUE_VIOLATION && (failure.constraint_name ?? failure.constraint) === index
 }
 
@@ -38,7 +43,7 @@ interface DriverError {
   constraint_name?: string
 }
 
-/** drizzle wraps what the driver throws. */
+/** drizzle wraps the errors of the drivers. */
 function innermost(error: unknown): DriverError {
   let failure = error
   while (failure instanceof Error && failure.cause) failure = failure.cause

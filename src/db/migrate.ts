@@ -1,20 +1,19 @@
 import { fileURLToPath } from 'node:url'
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { migrate as migratePgliteDatabase } from 'drizzle-orm/pglite/migrator'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as migratePostgresDatabase } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
-import type { Orm } from './database.ts'
 
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
 
-/** One number that all Parley processes on a database agree on: who holds it migrates, the others wait. */
+/** The key of the advisory lock: one process migrates at a time. */
 const MIGRATION_LOCK = 7_275_395_139
 
 /**
- * Applies the migrations that are missing, one process at a time.
- * @throws when one was skipped, or the database is from a newer version.
+ * Applies missing migrations, one process at a time.
+ * @throws when a migration was skipped, or the database was migrated by a newer version.
  */
 export async function migratePostgres(url: string): Promise<void> {
   const client = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
@@ -28,11 +27,16 @@ export async function migratePostgres(url: string): Promise<void> {
   }
 }
 
-/** The same for the embedded database, which has one process by itself. */
-export async function migrateEmbedded(orm: Orm): Promise<void> {
+/** Applies missing migrations to the embedded database. */
+export async function migrateEmbedded(orm: StatementRunner): Promise<void> {
   await migratePgliteDatabase(orm as never, { migrationsFolder })
   const result = (await orm.execute(appliedMigrations)) as unknown as { rows: Applied[] }
   verify(result.rows)
+}
+
+/** The part of a drizzle database that migrations use. */
+interface StatementRunner {
+  execute(statement: SQL): PromiseLike<unknown>
 }
 
 interface Applied {
@@ -41,17 +45,17 @@ interface Applied {
 
 const appliedMigrations = sql`select hash from drizzle.__drizzle_migrations`
 
-/** drizzle passes over a migration that is older than the last applied one without a word, hence this look afterwards. */
+/** Checks that every migration is applied: drizzle silently skips one that is older than the last applied one. */
 function verify(applied: Applied[]): void {
   const hashes = new Set(applied.map(({ hash }) => hash))
   const known = readMigrationFiles({ migrationsFolder })
   const skipped = known.filter(({ hash }) => !hashes.has(hash))
   if (skipped.length) {
     throw new Error(
-      `${skipped.length} of ${known.length} migrations were not applied: they are older than the newest one in the database. Regenerate them, so that they come last.`,
+      `${skipped.length} of ${known.length} migrations were not applied, because they are older than the newest one in the database. Generate them again.`,
     )
   }
   if (hashes.size > known.length) {
-    throw new Error('The database was migrated by a newer version of Parley. Start that version.')
+    throw new Error('The database was migrated by a newer version of Parley. Use that version.')
   }
 }

@@ -1,21 +1,21 @@
 import type { FastifyInstance } from 'fastify'
-import type { AccessTokenSigner } from '../domain/access-tokens.ts'
+import { LRUCache } from 'lru-cache'
+import type { AccessTokenSigner } from '../domain/sessions/access-tokens.ts'
 
-/** Tokens whose signature need not be checked again; beyond, the ones not seen for longest are forgotten. */
-const MOST_REMEMBERED = 10_000
+const MAX_CACHED_TOKENS = 10_000
 
 /**
- * Signs access tokens with the JWT plugin of the HTTP server. That a signature is good stays true, so it is remembered for the
- * tokens in use; what can change about a token (its time, its session) is for others to judge.
+ * Signs and verifies access tokens with the JWT plugin of the HTTP server. It verifies the signature of each token once and
+ * caches the claims. The caller checks what changes over time: the expiry and the session.
  */
 export function accessTokenSigner({ jwt }: FastifyInstance): AccessTokenSigner {
-  const remembered = new Map<string, object>()
+  const claimsByToken = new LRUCache<string, object>({ max: MAX_CACHED_TOKENS })
 
   function verify(token: string): unknown {
-    const claims = remembered.get(token) ?? Object.freeze(jwt.verify<object>(token))
-    remembered.delete(token)
-    remembered.set(token, claims)
-    if (remembered.size > MOST_REMEMBERED) remembered.delete(remembered.keys().next().value as string)
+    const cached = claimsByToken.get(token)
+    if (cached) return cached
+    const claims = Object.freeze(jwt.verify<object>(token))
+    claimsByToken.set(token, claims)
     return claims
   }
 

@@ -1,11 +1,17 @@
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { networkAddress } from './client-address.ts'
 
-/** What a request tells of the device it comes from, to be shown in the list of sessions. */
+/** The network of a request, by which unauthenticated requests are counted: an IPv4 address, or the /64 prefix of an IPv6 one. */
+export function networkOf({ ip }: FastifyRequest): string {
+  return networkAddress(ip)
+}
+
+/** The device of a request, as the list of sessions and the security log show it. */
 export function deviceOf({ headers, ip }: FastifyRequest): {
   userAgent: string | null
   ip: string | null
 } {
-  // A trusted proxy may still have passed on nonsense.
+  // A trusted proxy can still forward an invalid address.
   return { userAgent: headers['user-agent'] ?? null, ip: isIP(ip) ? ip : null }
 }

@@ -1,6 +1,6 @@
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 
-/** The one line a request leaves in the log, at debug level: never a query string, a header or a body. */
+/** Logs one line per request at debug level, without query string, headers and body. */
 export class RequestLog extends LogController {
   override incomingRequest(): void {}
 
@@ -12,17 +12,17 @@ export class RequestLog extends LogController {
   }
 }
 
-/** The links of letters have their token in the path. */
-const TOKEN_IN_PATH = /(\/verify-email\/complete\/)[^/]+/
+/** Links in emails have the token in the path. */
+const TOKEN_IN_PATH = /(\/(?:verify-email\/complete|register\/deny)\/)[^/]+/
 
-/** A request as the log may show it: a query string can hold a token. */
+/** The loggable part of a request. Query strings can contain tokens, so they are left out. */
 export function requestSerializer({ method, url, ip }: Pick<FastifyRequest, 'method' | 'url' | 'ip'>) {
   return { method, path: url.split('?', 1)[0]?.replace(TOKEN_IN_PATH, '$1[token]'), ip }
 }
 
 /**
- * An error as the log may show it: its innermost cause, and where each error of the chain was thrown. What drivers hang on
- * an error (statement, parameters, the row in question) stays out, and so do the messages that repeat them.
+ * The loggable part of an error: its innermost cause, and the stack of each error in the chain. The statement, parameters and row
+ * that database drivers attach are left out, and so are the messages that repeat them.
  */
 export function errorSerializer(error: unknown): object {
   const chain = causes(error)
@@ -37,7 +37,7 @@ export function errorSerializer(error: unknown): object {
 /** The pino serializers of the whole process. */
 export const logSerializers = { req: requestSerializer, err: errorSerializer, error: errorSerializer }
 
-/** What pino blanks wherever it is logged as a field, as a second defence. */
+/** Fields that pino redacts, as a second line of defence. */
 export const redactedPaths = [
   ...['token', 'otp_token', 'access', 'refresh', 'recovery_codes', 'password'],
   ...['email', 'content', 'authorization', 'cookie'],

@@ -1,14 +1,16 @@
 import type { Server } from 'node:http'
 import type { Registry } from 'prom-client'
-import type { Config } from '../config.ts'
-import type { Endpoint } from '../realtime/endpoint.ts'
+import type { Config } from '../config/config.ts'
+import type { SharedCounter } from '../domain/security/hit-counter.ts'
+import type { Endpoint } from '../realtime/socket/endpoint.ts'
 import type { Services } from '../services.ts'
 import type { Dialect } from '../views/dialect.ts'
-import type { RateLimits } from './plugins/rate-limit.ts'
-import type { SharedCounter } from './plugins/rate-limit-store.ts'
+import type { ClientAddress } from './client-address.ts'
+import type { DeviceCookie } from './plugins/device-cookie.ts'
+import type { RateLimits } from './rate-limits/rate-limits.ts'
 
-/** A letter in the development mailbox. */
-export interface DeliveredLetter {
+/** An email in the development mailbox. */
+export interface DeliveredEmail {
   to: string
   subject: string
   text: string
@@ -16,44 +18,55 @@ export interface DeliveredLetter {
   sent_at: string
 }
 
-/** What the HTTP layer is made of. */
+/** The dependencies of the HTTP layer. */
 export interface HttpOptions {
   config: Pick<
     Config,
-    'allowedOrigins' | 'contract' | 'google' | 'limits' | 'publicUrl' | 'rateLimits' | 'secretKeyBase'
+    | 'allowedOrigins'
+    | 'contract'
+    | 'docs'
+    | 'google'
+    | 'limits'
+    | 'metrics'
+    | 'publicUrl'
+    | 'rateLimits'
+    | 'secretKeyBase'
   >
-  /** Where the sockets are. */
+  /** Holds the sockets. */
   endpoint: Endpoint
-  /** Listens nowhere: it emits `upgrade` for those that are none of the endpoint's. */
+  /** The client address by which connections are limited. */
+  addressOf: ClientAddress
+  /** A server that does not listen. It emits `upgrade` for the paths that the endpoint does not serve. */
   upgrades: Server
   services: Services
   dialect: Dialect
   database: { ping(): Promise<void> }
-  /** Counts what concerns signing in over all nodes; absent on a single one. */
+  /** Counts rate limits over all nodes; undefined on a single node. */
   sharedCounter?: SharedCounter | undefined
   readiness: {
-    /** Whether the process is past its start and not yet draining. */
+    /** Whether the process has started and is not draining. */
     ready(): boolean
-    /** Whether the other nodes can be reached; a node that is alone reaches all there are. */
+    /** Whether the other nodes are reachable; always true on a single node. */
     reachesNodes(): boolean
   }
   registry: Registry
-  /** The development mailbox, newest letter first; absent when letters really leave. */
-  mailbox?: { readonly letters: readonly DeliveredLetter[] } | undefined
+  /** The development mailbox, newest email first; undefined when emails are sent. */
+  mailbox?: { readonly emails: readonly DeliveredEmail[] } | undefined
 }
 
-/** What a route of the API works with. */
+/** The dependencies of API routes. */
 export interface RouteOptions extends Services {
   dialect: Dialect
   limits: RateLimits
-  contract: Config['contract']
+  deviceCookie: DeviceCookie
 }
 
-/** What a route of Whisper works with besides. */
+/** The dependencies of Whisper routes. */
 export interface WhisperOptions extends RouteOptions {
   config: HttpOptions['config']
   endpoint: HttpOptions['endpoint']
+  addressOf: HttpOptions['addressOf']
   upgrades: HttpOptions['upgrades']
-  /** Whether letters end in the development mailbox. */
+  /** Whether emails are kept in the development mailbox. */
   hasMailbox: boolean
 }

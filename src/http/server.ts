@@ -3,25 +3,26 @@ import type { Socket } from 'node:net'
 import jwt from '@fastify/jwt'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import { deriveKey } from '../keys.ts'
+import { lazyCompilers } from './lazy-compilers.ts'
 import { RequestLog } from './logging.ts'
+import { MIN_UPLOAD_BYTES_PER_SECOND } from './media/upload-rate.ts'
+import { enforceBodyTimeout } from './plugins/body-timeout.ts'
 import { errorBody, handleErrors, sendError } from './plugins/errors.ts'
 import { acceptJsonBodies } from './plugins/json-body.ts'
-import { limitReceiving } from './plugins/receiving.ts'
-import { protect } from './plugins/security.ts'
+import { addSecurityHeaders } from './plugins/security.ts'
 
-type ServerConfig = Pick<Config, 'corsOrigins' | 'publicUrl' | 'secretKeyBase' | 'trustProxy'>
+type ServerConfig = Pick<Config, 'corsOrigins' | 'publicUrl' | 'rateLimits' | 'secretKeyBase' | 'trustProxy'>
 
 const BODY_LIMIT_BYTES = 1_048_576
-/** For requests that are under way when the server closes. */
-const FINISH_WITHIN_MS = 20_000
-
-/** A URL is at most 16 KiB anyway: an overlong parameter is for its route to judge. */
+/** How long requests in progress may take after the server begins to close. */
+const CLOSE_TIMEOUT_MS = 20_000
+/** Node limits the request line and headers to 16 KiB, so that routes see every parameter that arrives. */
 const MAX_PARAM_LENGTH = 16_384
 
-/** Makes the HTTP server, without routes: `accessTokenSigner` works on it, which the services need first. */
+/** Creates the HTTP server without routes: the routes need the services, which need the access token signer of this server. */
 export async function createHttpServer(
   config: ServerConfig,
   logger: FastifyBaseLogger,
@@ -31,62 +32,63 @@ export async function createHttpServer(
     loggerInstance: logger,
     logController: new RequestLog(),
     bodyLimit: BODY_LIMIT_BYTES,
-    // Node's limit knows no routes; how long headers may take is its default, a minute.
+    // `enforceBodyTimeout` replaces this, per route. Headers have Node's default of a minute.
     requestTimeout: 0,
     trustProxy: config.trustProxy.length ? config.trustProxy : false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: true, allErrors: true },
     },
-    frameworkErrors: sendError,
-    clientErrorHandler: refuseGarbage,
+    schemaController: { compilersFactory: lazyCompilers() },
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply, config.publicUrl),
+    clientErrorHandler: answerClientError,
     return503OnClosing: false,
   })
-  handleErrors(app)
-  finishOnClose(app, clock)
-  hangUpAfterRefusedUpgrades(app)
-  limitReceiving(app, clock)
+  handleErrors(app, config.publicUrl)
+  finishRequestsOnClose(app, clock)
+  disconnectAfterRefusedUpgrade(app)
+  enforceBodyTimeout(app, clock, config.rateLimits ? MIN_UPLOAD_BYTES_PER_SECOND : 0)
   acceptJsonBodies(app)
-  await protect(app, config)
+  await addSecurityHeaders(app, config)
   await app.register(jwt, {
     secret: deriveKey(config.secretKeyBase, 'access tokens'),
     sign: { algorithm: 'HS256' },
-    // Expiry is judged by the server's clock, not the library's.
+    // `Sessions.verify` checks the expiry with the injected clock.
     verify: { algorithms: ['HS256'], ignoreExpiration: true },
   })
   return app
 }
 
 /**
- * Connections outlive the listening socket: what still comes over them is refused before parts of the server are gone, and
- * what is under way may be finished, but not at a slow reader's leisure.
+ * While the server closes, rejects new requests on open connections with 503, finishes requests in progress, and disconnects slow
+ * clients after a timeout.
  */
-function finishOnClose(app: FastifyInstance, clock: Clock): void {
+function finishRequestsOnClose(app: FastifyInstance, clock: Clock): void {
   let isClosing = false
   app.addHook('preClose', async () => {
     isClosing = true
-    const cancel = clock.after(FINISH_WITHIN_MS, () => app.server.closeAllConnections())
+    const cancel = clock.after(CLOSE_TIMEOUT_MS, () => app.server.closeAllConnections())
     app.server.once('close', cancel)
   })
   app.addHook('onRequest', async () => {
     if (isClosing) throw new AppError('busy')
   })
-  // What was being answered when it began was promised a connection that stays.
+  // These responses announced a keep-alive connection before the server began to close.
   app.addHook('onResponse', async ({ raw }) => {
     if (isClosing) raw.socket.destroySoon()
   })
 }
 
-/** An upgrade that was answered like any other request has left the connection in nobody's care. */
-function hangUpAfterRefusedUpgrades(app: FastifyInstance): void {
+/** Node leaves the connection open, and unread, after an upgrade request that is answered with an ordinary response. */
+function disconnectAfterRefusedUpgrade(app: FastifyInstance): void {
   app.addHook('onResponse', async ({ raw }) => {
     if (raw.headers.upgrade !== undefined && raw.headers.connection?.match(/upgrade/i))
       raw.socket.destroySoon()
   })
 }
 
-/** Answers what is not HTTP, or never becomes a whole request: there is no request yet that could be replied to. */
-function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Answers input that is not HTTP, or not a complete request. There is no Fastify request to reply to. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const status =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400

@@ -1,27 +1,27 @@
 import type { Clock } from '../clock.ts'
-import type { Letter, Mailer } from '../domain/mail.ts'
+import type { Email, Mailer } from '../domain/mail/mail-worker.ts'
 
-/** A letter as the mailbox page shows it. */
-export type KeptLetter = Omit<Letter, 'id'> & { sent_at: string }
+/** An email, as the development mailbox shows it. */
+export type StoredEmail = Omit<Email, 'id'> & { sent_at: string }
 
-const CAPACITY = 200
+const MAX_EMAILS = 200
 
-/** Keeps the latest letters in memory, for development: they can be read at `/dev/mailbox`. */
+/** Keeps the latest emails in memory for `/dev/mailbox`, during development. */
 export class DevMailbox implements Mailer {
   readonly #clock: Clock
-  #letters: KeptLetter[] = []
+  #emails: StoredEmail[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** Newest first. */
-  get letters(): readonly KeptLetter[] {
-    return this.#letters
+  get emails(): readonly StoredEmail[] {
+    return this.#emails
   }
 
-  async send({ id: _id, ...letter }: Letter): Promise<void> {
-    const sent = { ...letter, sent_at: new Date(this.#clock.now()).toISOString() }
-    this.#letters = [sent, ...this.#letters].slice(0, CAPACITY)
+  async send({ id: _id, ...email }: Email): Promise<void> {
+    const sent = { ...email, sent_at: new Date(this.#clock.now()).toISOString() }
+    this.#emails = [sent, ...this.#emails].slice(0, MAX_EMAILS)
   }
 }

@@ -3,40 +3,40 @@ import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { ByteRange, MediaStore } from '../domain/media.ts'
+import type { ByteRange, MediaStore } from '../domain/media/media-store.ts'
 
-/** Ids as nanoid makes them: nothing else becomes part of a path. */
+/** A nanoid. Nothing else may become part of a path. */
 const ID = /^[\w-]{21}$/
 const INCOMING = /^([\w-]{21})\.([0-9a-f]{8}-(\d+)-[0-9a-f]{8})$/
 
-/** A received file that is not kept yet, under the name it has in `incoming`. */
+/** A received file in `incoming`, which is not kept yet. */
 interface Incoming {
   name: string
   id: string
-  /** The process that received it: machine, process id, and what tells it from others of that id. */
+  /** The process that received it: a hash of the machine, the process id, and random digits, because process ids are reused. */
   owner: string
   pid: number
 }
 
 /**
- * Files in a folder: `incoming/<id>.<owner>` until they are kept, then `<first two characters>/<rest of the id>`. Processes
- * can share it, those of other machines too.
+ * Stores media in a folder: as `incoming/<id>.<owner>` until they are kept, then as `<first two characters>/<rest of the id>`.
+ * Several processes can share the folder, also from different machines.
  */
 export class DiskMedia implements MediaStore {
   readonly #dir: string
   readonly #machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
   readonly #owner = `${this.#machine}-${process.pid}-${randomBytes(4).toString('hex')}`
-  /** The sizes of the unknown files that the last `recover` left alone. */
-  #left = new Map<string, number>()
+  /** The sizes of the unknown files that the last `recover` skipped. */
+  #skipped = new Map<string, number>()
 
-  /** @param dir is made when it is needed. */
+  /** @param dir is created when needed. */
   constructor(dir: string) {
     this.#dir = dir
   }
 
   async receive(id: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#incoming(id)
-    await mkdir(dirname(path), { recursive: true })
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(path, 'wx', 0o600)
     try {
       await writeAll(file, bytes)
@@ -57,7 +57,7 @@ export class DiskMedia implements MediaStore {
 
   async open(id: string, range?: ByteRange): Promise<Readable | undefined> {
     if (!ID.test(id)) return undefined
-    // It may be moved between the first look and the second.
+    // `keep` may move the file between two attempts.
     for (const path of [this.#kept(id), this.#incoming(id), this.#kept(id)]) {
       const file = await unlessGone(open(path))
       if (file) return file.createReadStream(range)
@@ -69,30 +69,31 @@ export class DiskMedia implements MediaStore {
     const dir = join(this.#dir, 'incoming')
     const files = ((await unlessGone(readdir(dir))) ?? []).flatMap(readName)
     const toKeep = new Set(await known(files.map(({ id }) => id)))
-    const left = new Map<string, number>()
+    const skipped = new Map<string, number>()
     for (const file of files) {
       const path = join(dir, file.name)
       const size = (await unlessGone(stat(path)))?.size
       if (toKeep.has(file.id)) await this.#move(path, file.id)
-      else if (this.#hasDied(file) || this.#left.get(file.name) === size) await rm(path, { force: true })
-      else if (size !== undefined) left.set(file.name, size)
+      else if (this.#isOrphaned(file) || this.#skipped.get(file.name) === size)
+        await rm(path, { force: true })
+      else if (size !== undefined) skipped.set(file.name, size)
     }
-    this.#left = left
+    this.#skipped = skipped
   }
 
-  /** Whether its process is gone. Of other machines nothing is known: their files are judged by what becomes of them. */
-  #hasDied({ owner, pid }: Incoming): boolean {
+  /** Whether the process that received the file has ended. False for processes of other machines, which cannot be checked. */
+  #isOrphaned({ owner, pid }: Incoming): boolean {
     if (owner === this.#owner || !owner.startsWith(`${this.#machine}-`)) return false
     return pid === process.pid || !isAlive(pid)
   }
 
   async #move(from: string, id: string): Promise<void> {
     const to = this.#kept(id)
-    await mkdir(dirname(to), { recursive: true })
+    await mkdir(dirname(to), { recursive: true, mode: 0o700 })
     try {
       await rename(from, to)
     } catch (error) {
-      // Another process that shares the folder may have kept it first.
+      // Another process that shares the folder may have kept the file already.
       if (!isGone(error)) throw error
       await access(to)
     }
@@ -117,7 +118,7 @@ async function writeAll(file: FileHandle, bytes: AsyncIterable<Uint8Array>): Pro
   }
 }
 
-/** A new name in a folder outlives a power cut only once the folder itself is written. */
+/** Makes new names in a folder durable: syncing the file alone does not. */
 async function syncFolder(dir: string): Promise<void> {
   const folder = await open(dir)
   try {
@@ -133,7 +134,7 @@ function readName(name: string): Incoming[] {
 }
 
 function requireId(id: string): string {
-  if (!ID.test(id)) throw new Error('This is not an id of stored media.')
+  if (!ID.test(id)) throw new Error('Not an id of stored media')
   return id
 }
 

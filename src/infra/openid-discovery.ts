@@ -2,16 +2,16 @@ import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../clock.ts'
-import { within } from './deadline.ts'
+import { withTimeout } from './timeout.ts'
 
-/** Where a provider does what, and the keys it signs with. */
+/** The endpoints of a provider, and its signing keys. */
 export interface ProviderMetadata {
   authorizationEndpoint: string
   tokenEndpoint: string
   keys: JWTVerifyGetKey
 }
 
-/** How long a document is believed; keys that are not in it are looked for sooner. */
+/** How long a document is cached. Unknown signing keys are fetched earlier. */
 const MAX_AGE_MS = 60 * 60 * 1000
 
 const Metadata = Compile(
@@ -23,11 +23,11 @@ const Metadata = Compile(
   }),
 )
 
-/** What a provider publishes of itself (OpenID Connect Discovery 1.0), fetched when needed and kept for an hour. */
+/** The metadata of a provider (OpenID Connect Discovery 1.0), fetched on demand and cached for an hour. */
 export class Discovery {
   readonly #issuer: string
   readonly #clock: Clock
-  #known: { metadata: ProviderMetadata; expiresAt: number } | undefined
+  #cached: { metadata: ProviderMetadata; expiresAt: number } | undefined
   #loading: Promise<ProviderMetadata> | undefined
 
   constructor({ issuer, clock }: { issuer: string; clock: Clock }) {
@@ -35,9 +35,9 @@ export class Discovery {
     this.#clock = clock
   }
 
-  /** @throws when the document cannot be had, is another issuer's, or leads to where it could be read by others. */
+  /** @throws if the document cannot be fetched, is of another issuer, or names an endpoint without TLS. */
   async metadata(): Promise<ProviderMetadata> {
-    if (this.#known && this.#known.expiresAt > this.#clock.now()) return this.#known.metadata
+    if (this.#cached && this.#cached.expiresAt > this.#clock.now()) return this.#cached.metadata
     this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined
     })
@@ -45,29 +45,30 @@ export class Discovery {
   }
 
   async #load(): Promise<ProviderMetadata> {
-    const document = await within(this.#clock, async (signal) => {
+    const document = await withTimeout(this.#clock, async (signal) => {
       const url = `${this.#issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
       const response = await fetch(url, {
         signal,
         redirect: 'error',
         headers: { accept: 'application/json' },
       })
-      if (!response.ok) throw new Error(`The discovery document was answered with ${response.status}`)
+      if (!response.ok)
+        throw new Error(`The discovery document could not be fetched: HTTP status ${response.status}`)
       return (await response.json()) as unknown
     })
     const metadata = this.#read(document)
-    this.#known = { metadata, expiresAt: this.#clock.now() + MAX_AGE_MS }
+    this.#cached = { metadata, expiresAt: this.#clock.now() + MAX_AGE_MS }
     return metadata
   }
 
   #read(document: unknown): ProviderMetadata {
-    if (!Metadata.Check(document)) throw new Error('The discovery document lacks what is needed')
+    if (!Metadata.Check(document)) throw new Error('The discovery document lacks a required field')
     if (document.issuer !== this.#issuer) {
-      throw new Error(`The discovery document of ${this.#issuer} is not its own`)
+      throw new Error(`The discovery document of ${this.#issuer} names another issuer`)
     }
     const { authorization_endpoint, token_endpoint, jwks_uri } = document
     const isSafe = [authorization_endpoint, token_endpoint, jwks_uri].every((url) => this.#isSafe(url))
-    if (!isSafe) throw new Error('The discovery document names an endpoint that is not on https')
+    if (!isSafe) throw new Error('The discovery document names an endpoint without https')
     return {
       authorizationEndpoint: authorization_endpoint,
       tokenEndpoint: token_endpoint,
@@ -75,7 +76,7 @@ export class Discovery {
     }
   }
 
-  /** An issuer on plain HTTP is on a network that is trusted anyway. */
+  /** An issuer that is configured with plain HTTP may also use it for its endpoints. */
   #isSafe(url: string): boolean {
     const safe = this.#issuer.startsWith('https:') ? ['https:'] : ['https:', 'http:']
     return URL.canParse(url) && safe.includes(new URL(url).protocol)

@@ -1,33 +1,37 @@
 import { CodeChallengeMethod, OAuth2Client, OAuth2RequestError } from 'arctic'
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { SocialConfig } from '../config.ts'
-import type { IdentityProvider, ProvenIdentity, SignInSecrets } from '../domain/identity-provider.ts'
-import type { Log } from '../domain/outage.ts'
-import { isSameSecret } from '../domain/secrets.ts'
-import { isStorable } from '../domain/text.ts'
+import type { SocialConfig } from '../config/config.ts'
+import type {
+  IdentityProvider,
+  SignInSecrets,
+  VerifiedIdentity,
+} from '../domain/accounts/identity-provider.ts'
+import type { Log } from '../domain/shared/failure-reporter.ts'
+import { isSameSecret } from '../domain/shared/secrets.ts'
+import { isStorable } from '../domain/shared/text.ts'
 import { AppError } from '../errors.ts'
-import { within } from './deadline.ts'
 import { Discovery } from './openid-discovery.ts'
+import { withTimeout } from './timeout.ts'
 
 export interface OpenIdProviderOptions extends SocialConfig {
-  /** Where the browser comes back to, as the provider was told. */
+  /** The redirect URI that is registered with the provider. */
   redirectUri: string
   clock: Clock
   log: Log
 }
 
 const SCOPES = ['openid', 'email']
-/** What Google and others sign with; none that a public key could be misused for as a shared secret. */
+/** Asymmetric algorithms only: with a symmetric one, the public key could be misused as the shared secret. */
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA']
-/** Seconds that two servers' clocks may be apart. */
-const CLOCK_TOLERANCE = 60
-/** Of an OpenID Connect subject (Core 1.0, section 2). */
-const SUBJECT_LENGTH = 255
-/** Errors of a token endpoint (RFC 6749, section 5.2) that the code is to blame for, and not our registration. */
+/** Tolerated difference between the clocks of two servers. */
+const CLOCK_TOLERANCE_S = 60
+/** Maximum length of `sub` (Core 1.0, section 2). */
+const MAX_SUBJECT_LENGTH = 255
+/** Errors of the token endpoint (RFC 6749, section 5.2) caused by the code, not by the client registration. */
 const CODE_ERRORS = ['invalid_grant', 'invalid_request']
 
-/** One OpenID Connect provider, by authorization code with PKCE (Core 1.0, section 3.1). */
+/** An OpenID Connect provider, used by the authorization code flow with PKCE (Core 1.0, section 3.1). */
 export class OpenIdProvider implements IdentityProvider {
   readonly issuer: string
   readonly #clientId: string
@@ -46,7 +50,7 @@ export class OpenIdProvider implements IdentityProvider {
   }
 
   async authorizationUrl({ state, nonce, codeVerifier }: SignInSecrets): Promise<URL> {
-    const { authorizationEndpoint } = await this.#ask(() => this.#discovery.metadata())
+    const { authorizationEndpoint } = await this.#request(() => this.#discovery.metadata())
     const url = this.#client.createAuthorizationURLWithPKCE(
       authorizationEndpoint,
       state,
@@ -61,19 +65,19 @@ export class OpenIdProvider implements IdentityProvider {
   async identify(
     code: string,
     { nonce, codeVerifier }: Pick<SignInSecrets, 'nonce' | 'codeVerifier'>,
-  ): Promise<ProvenIdentity> {
-    const claims = await this.#ask(async () => {
+  ): Promise<VerifiedIdentity> {
+    const claims = await this.#request(async () => {
       const { tokenEndpoint, keys } = await this.#discovery.metadata()
-      const idToken = await within(this.#clock, async () => {
+      const idToken = await withTimeout(this.#clock, async () => {
         const tokens = await this.#client.validateAuthorizationCode(tokenEndpoint, code, codeVerifier)
         return tokens.idToken()
       })
-      return within(this.#clock, () => this.#verify(idToken, keys))
+      return withTimeout(this.#clock, () => this.#verify(idToken, keys))
     })
     return this.#identity(claims, nonce)
   }
 
-  /** Core 1.0, section 3.1.3.7, but for the nonce. */
+  /** Validates an ID token (Core 1.0, section 3.1.3.7), except for the nonce. */
   async #verify(idToken: string, keys: JWTVerifyGetKey): Promise<JWTPayload> {
     const { payload } = await jwtVerify(idToken, keys, {
       issuer: this.issuer,
@@ -81,7 +85,7 @@ export class OpenIdProvider implements IdentityProvider {
       algorithms: ALGORITHMS,
       requiredClaims: ['sub', 'exp', 'iat'],
       currentDate: new Date(this.#clock.now()),
-      clockTolerance: CLOCK_TOLERANCE,
+      clockTolerance: CLOCK_TOLERANCE_S,
     })
     return payload
   }
@@ -89,11 +93,11 @@ export class OpenIdProvider implements IdentityProvider {
   #identity(
     { sub, aud, azp, nonce, email, email_verified }: JWTPayload,
     expectedNonce: string,
-  ): ProvenIdentity {
+  ): VerifiedIdentity {
     const isForUs = azp === this.#clientId || (azp === undefined && [aud].flat().length === 1)
     const isAnswer = typeof nonce === 'string' && isSameSecret(nonce, expectedNonce)
     const isSubject =
-      typeof sub === 'string' && sub.length > 0 && sub.length <= SUBJECT_LENGTH && isStorable(sub)
+      typeof sub === 'string' && sub.length > 0 && sub.length <= MAX_SUBJECT_LENGTH && isStorable(sub)
     if (!isForUs) throw this.#refusal('azp')
     if (!isAnswer) throw this.#refusal('nonce')
     if (!isSubject) throw this.#refusal('sub')
@@ -105,8 +109,8 @@ export class OpenIdProvider implements IdentityProvider {
     }
   }
 
-  /** Tells what is wrong with the answer of a browser from what is wrong with the provider. */
-  async #ask<T>(work: () => Promise<T>): Promise<T> {
+  /** Translates failures: those caused by the browser's response become `sign_in_refused`, others `provider_unavailable`. */
+  async #request<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (cause) {
@@ -118,9 +122,9 @@ export class OpenIdProvider implements IdentityProvider {
     }
   }
 
-  /** A clock that is wrong, or a client of another name, must not go unnoticed by the operator. */
+  /** Logs the reason, because it may be a wrong clock or client id, which only the operator can fix. */
   #refusal(reason: string, cause?: unknown): AppError {
-    this.#log.warn({ issuer: this.issuer, reason }, 'An identity token of a provider was not accepted')
+    this.#log.warn({ issuer: this.issuer, reason }, 'An ID token was rejected')
     return new AppError('sign_in_refused', { cause })
   }
 }

@@ -1,54 +1,62 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanoid } from 'nanoid'
-import type { RedisConfig } from '../config.ts'
-import { causeOf, type Log, Outage } from '../domain/outage.ts'
-import type { Backplane, RouteListener } from '../realtime/backplane.ts'
+import type { RedisConfig } from '../config/config.ts'
+import { causeOf, FailureReporter, type Log } from '../domain/shared/failure-reporter.ts'
+import type { Backplane, RouteListener } from '../realtime/cluster/backplane.ts'
+import { HEADER_BYTES, NodeMac } from './node-mac.ts'
 import { type RedisLink, redisLink } from './redis-link.ts'
 
 export interface RedisBackplaneOptions extends RedisConfig {
-  /** Keeps deployments that share a Redis apart. */
+  /** Distinguishes deployments that share a Redis server. */
   namespace: string
+  /** Signs the messages between the nodes of this deployment. */
+  key: Buffer
   log: Log
 }
 
-/** Bytes of a node's id: they precede each message, so that a node knows its own. */
 const ID_LENGTH = 12
 
-/** A start does not wait longer for a Redis that is away. */
-const START_PATIENCE_MS = 3_000
+/** Minimum time between two reports of forged messages. */
+const FORGERY_REPORT_INTERVAL_MS = 60_000
 
-/** The backplane over the publish and subscribe commands of Redis; with a cluster, the sharded ones. */
+/** How long the start waits for a Redis server that cannot be reached. */
+const START_TIMEOUT_MS = 3_000
+
+/** A backplane over Redis Pub/Sub, or sharded Pub/Sub with a Redis Cluster. */
 export class RedisBackplane implements Backplane {
   readonly nodeId = nanoid(ID_LENGTH)
-  readonly isAlone = false
-  readonly #id = Buffer.from(this.nodeId)
+  readonly isSingleNode = false
+  readonly #mac: NodeMac
   readonly #prefix: string
   readonly #log: Log
-  readonly #outage: Outage
+  readonly #failures: FailureReporter
   readonly #link: RedisLink
   readonly #listeners = new Map<string, RouteListener>()
-  /** What Redis has confirmed. */
+  /** The routes that Redis has confirmed. */
   readonly #subscribed = new Set<string>()
-  readonly #settling = new Map<string, Promise<void>>()
-  readonly #whenRestored: (() => void)[] = []
+  readonly #updating = new Map<string, Promise<void>>()
+  readonly #restoredListeners: (() => void)[] = []
   #connected = false
   #closed = false
+  #forged = 0
+  #reportedAt = Number.NEGATIVE_INFINITY
 
-  private constructor({ namespace, log, ...config }: RedisBackplaneOptions) {
+  private constructor({ namespace, key, log, ...config }: RedisBackplaneOptions) {
     this.#prefix = `parley:${namespace}:`
+    this.#mac = new NodeMac(key)
     this.#log = log
-    this.#outage = new Outage(log, 'Reaching Redis (REDIS_URL), and so the other nodes,')
+    this.#failures = new FailureReporter(log, 'Connecting to Redis (REDIS_URL), and so to the other nodes,')
     this.#link = redisLink(config, {
-      lost: (error) => this.#lose(error),
-      ready: () => void this.#restore(),
+      onLost: (error) => this.#onLost(error),
+      onReady: () => void this.#onReady(),
     })
   }
 
-  /** Connects. A Redis that is away is reported, and tried again for as long as it takes. */
+  /** Connects. While Redis cannot be reached it reports the failure and keeps trying. */
   static async connect(options: RedisBackplaneOptions): Promise<RedisBackplane> {
     const backplane = new RedisBackplane(options)
-    const connected = backplane.#link.connect().catch((error) => backplane.#lose(error))
-    await Promise.race([connected, sleep(START_PATIENCE_MS, undefined, { ref: false })])
+    const connected = backplane.#link.connect().catch((error) => backplane.#onLost(error))
+    await Promise.race([connected, sleep(START_TIMEOUT_MS, undefined, { ref: false })])
     return backplane
   }
 
@@ -58,25 +66,26 @@ export class RedisBackplane implements Backplane {
 
   subscribe(route: string, listener: RouteListener): Promise<void> {
     this.#listeners.set(route, listener)
-    return this.#settle(route)
+    return this.#updateSubscription(route)
   }
 
   unsubscribe(route: string): void {
     this.#listeners.delete(route)
-    void this.#settle(route)
+    void this.#updateSubscription(route)
   }
 
   publish(route: string, message: Uint8Array): void {
     if (!this.#link.isReady) return
-    // A failure is that of the link, which reports it.
-    this.#link.publish(this.#prefix + route, Buffer.concat([this.#id, message])).catch(() => {})
+    const signed = Buffer.concat([this.#mac.header(route, message), message])
+    // A failure is one of the connection, which is reported there.
+    this.#link.publish(this.#prefix + route, signed).catch(() => {})
   }
 
   onRestored(listener: () => void): void {
-    this.#whenRestored.push(listener)
+    this.#restoredListeners.push(listener)
   }
 
-  /** Runs a Lua script on a key of this deployment. */
+  /** Runs a Lua script on one key, in the namespace of this deployment. */
   eval(script: string, key: string, args: string[]): Promise<unknown> {
     return this.#link.eval(script, this.#prefix + key, args)
   }
@@ -88,40 +97,42 @@ export class RedisBackplane implements Backplane {
     await this.#link.close()
   }
 
-  #lose(error: unknown): void {
-    // A command that is refused, as pings are while a script runs too long, says nothing of the connection.
+  #onLost(error: unknown): void {
+    // An error reply, such as to a ping while a script blocks the server, does not mean that the connection is lost.
     if (this.#closed || this.#link.isReady) return
     this.#connected = false
-    this.#outage.begin(error)
+    this.#failures.reportFailure(error)
   }
 
-  async #restore(): Promise<void> {
-    await Promise.all([...this.#listeners.keys(), ...this.#subscribed].map((route) => this.#settle(route)))
+  async #onReady(): Promise<void> {
+    await Promise.all(
+      [...this.#listeners.keys(), ...this.#subscribed].map((route) => this.#updateSubscription(route)),
+    )
     if (this.#closed || this.#connected || !this.#link.isReady) return
     this.#connected = true
-    this.#outage.end()
-    for (const listener of this.#whenRestored) listener()
+    this.#failures.reportRecovery()
+    for (const listener of this.#restoredListeners) listener()
   }
 
-  /** Brings the subscription of a route to what is wanted, one step at a time. */
-  #settle(route: string): Promise<void> {
-    const underWay = this.#settling.get(route)
-    if (underWay) return underWay
-    const settled = this.#step(route)
-    this.#settling.set(route, settled)
-    return settled
+  /** Subscribes or unsubscribes until Redis and the listeners agree. One update runs per route. */
+  #updateSubscription(route: string): Promise<void> {
+    const running = this.#updating.get(route)
+    if (running) return running
+    const updated = this.#update(route)
+    this.#updating.set(route, updated)
+    return updated
   }
 
-  async #step(route: string): Promise<void> {
+  async #update(route: string): Promise<void> {
     const channel = this.#prefix + route
-    // Not at once: it is under way until it has looked for the last time what is wanted.
+    // Yields, so that the caller registers this promise before `finally` can remove it.
     await undefined
     try {
       while (this.#link.isReady) {
         const isWanted = this.#listeners.has(route)
         if (isWanted === this.#subscribed.has(route)) return
         if (isWanted) {
-          await this.#link.subscribe(channel, this.#hear)
+          await this.#link.subscribe(channel, this.#receive)
           this.#subscribed.add(route)
         } else {
           await this.#link.unsubscribe(channel)
@@ -129,21 +140,37 @@ export class RedisBackplane implements Backplane {
         }
       }
     } catch (error) {
-      // Where the link is lost, all is settled again when it is back.
+      // After a lost connection, all routes are updated when it is ready again.
       if (this.#link.isReady) this.#log.error({ cause: causeOf(error) }, 'Redis refused a subscription')
     } finally {
-      this.#settling.delete(route)
+      this.#updating.delete(route)
     }
   }
 
-  readonly #hear = (message: Buffer, channel: Buffer): void => {
-    if (message.subarray(0, ID_LENGTH).equals(this.#id)) return
+  readonly #receive = (signed: Buffer, channel: Buffer): void => {
     const route = channel.toString('utf8', this.#prefix.length)
+    const message = signed.subarray(HEADER_BYTES)
+    const sender = this.#mac.senderOf(signed.subarray(0, HEADER_BYTES), route, message)
+    if (sender === 'own') return
+    // The previous version sends unsigned messages. The next one can reject them.
+    if (sender === 'forged') return this.#reportForgery()
     try {
-      this.#listeners.get(route)?.(message.subarray(ID_LENGTH))
+      this.#listeners.get(route)?.(message)
     } catch (error) {
-      // Such as of a node of another version. What the client of Redis is told of, it takes for a fault of the connection.
-      this.#log.error({ cause: causeOf(error) }, 'What another node told could not be understood')
+      // The Redis client treats an error thrown here as a broken connection.
+      this.#log.error({ cause: causeOf(error) }, 'A message of another node could not be processed')
     }
+  }
+
+  #reportForgery(): void {
+    this.#forged++
+    const now = performance.now()
+    if (now - this.#reportedAt < FORGERY_REPORT_INTERVAL_MS) return
+    this.#log.error(
+      { dropped: this.#forged },
+      'Messages without a valid signature were dropped: somebody else can publish on this Redis server (REDIS_URL). Restrict access to it.',
+    )
+    this.#reportedAt = now
+    this.#forged = 0
   }
 }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient, createCluster, ErrorReply } from 'redis'
-import type { RedisConfig } from '../config.ts'
+import type { RedisConfig } from '../config/config.ts'
 
 type Listener = (message: Buffer, channel: Buffer) => void
 
-/** What Parley asks of Redis, of one server or of a cluster. Commands fail at once while it cannot be reached. */
+/** The connection to one Redis server, or to a cluster. Commands fail immediately while it is not ready. */
 export interface RedisLink {
   readonly isReady: boolean
   publish(channel: string, message: Buffer): Promise<unknown>
@@ -12,44 +12,44 @@ export interface RedisLink {
   unsubscribe(channel: string): Promise<unknown>
   /** Runs a Lua script on one key. */
   eval(script: string, key: string, args: string[]): Promise<unknown>
-  /** Connects, and goes on trying until `close`. Resolves when it is connected. */
+  /** Connects, and retries until `close`. Resolves when connected. */
   connect(): Promise<unknown>
-  /** Lets go, after what was published has left. */
+  /** Closes the connection after pending messages are sent. */
   close(): Promise<void>
 }
 
 export interface LinkEvents {
-  lost(error: unknown): void
-  /** Connected, for the first time or again; what was subscribed still is. */
-  ready(): void
+  onLost(error: unknown): void
+  /** Called for every connection. The client restores its subscriptions. */
+  onReady(): void
 }
 
-/** A connection that says nothing for this long is taken for dead; it is asked for a word more often than that. */
-const SILENCE_MS = 8_000
-const PING_MS = 2_500
+/** A connection without data for this long is considered lost. Pings are more frequent. */
+const SOCKET_TIMEOUT_MS = 8_000
+const PING_INTERVAL_MS = 2_500
 
 const socket = {
   connectTimeout: 3_000,
-  socketTimeout: SILENCE_MS,
-  // All nodes lose Redis at the same moment: they should not come back in step.
+  socketTimeout: SOCKET_TIMEOUT_MS,
+  // With jitter, because all nodes lose Redis at the same time.
   reconnectStrategy: (retries: number) => Math.min(50 * 2 ** retries, 1_000) + Math.random() * 200,
 }
-// A timer for each command would cost more than the command; that of the connection is enough.
+// A timer per command costs more than the command. The timeout of the connection suffices.
 const commandOptions = { timeout: 0 }
-const common = { disableOfflineQueue: true, pingInterval: PING_MS, socket, commandOptions } as const
+const common = { disableOfflineQueue: true, pingInterval: PING_INTERVAL_MS, socket, commandOptions } as const
 
-/** Prepares a link; nothing is connected yet. */
+/** Creates a link without connecting it. */
 export function redisLink(config: RedisConfig, events: LinkEvents): RedisLink {
   return config.cluster ? clusterLink(config.url, events) : serverLink(config.url, events)
 }
 
-function serverLink(url: string, { lost, ready }: LinkEvents): RedisLink {
+function serverLink(url: string, { onLost, onReady }: LinkEvents): RedisLink {
   const commands = createClient({ url, ...common })
   const subscriptions = commands.duplicate()
   const isReady = () => commands.isReady && subscriptions.isReady
   for (const client of [commands, subscriptions]) {
-    client.on('error', lost)
-    client.on('ready', () => isReady() && ready())
+    client.on('error', onLost)
+    client.on('ready', () => isReady() && onReady())
   }
   return {
     get isReady() {
@@ -67,8 +67,8 @@ function serverLink(url: string, { lost, ready }: LinkEvents): RedisLink {
   }
 }
 
-/** Channels are sharded: each lives on the node of its slot, so that more nodes carry more. */
-function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
+/** Uses sharded Pub/Sub, so that the load is spread over the nodes of the cluster. */
+function clusterLink(url: string, { onLost, onReady }: LinkEvents): RedisLink {
   const { username, password, protocol } = new URL(url)
   const tls = protocol === 'rediss:' ? { tls: true as const } : {}
   const cluster = createCluster({
@@ -81,20 +81,20 @@ function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
       ...(password && { password: decodeURIComponent(password) }),
     },
   })
-  /** Whether each node can be reached. */
-  const reached = new Map<string, boolean>()
-  const isReady = () => cluster.isOpen && [...reached.values()].every(Boolean)
-  cluster.on('error', lost)
+  /** Whether each node of the cluster is reachable. */
+  const reachable = new Map<string, boolean>()
+  const isReady = () => cluster.isOpen && [...reachable.values()].every(Boolean)
+  cluster.on('error', onLost)
   cluster.on('node-error', (error, { address }) => {
-    // A node that refuses a command is there.
-    if (error instanceof ErrorReply && reached.get(address)) return
-    reached.set(address, false)
-    lost(error)
+    // An error reply comes from a node that is reachable.
+    if (error instanceof ErrorReply && reachable.get(address)) return
+    reachable.set(address, false)
+    onLost(error)
   })
-  cluster.on('node-disconnect', ({ address }) => reached.delete(address))
+  cluster.on('node-disconnect', ({ address }) => reachable.delete(address))
   cluster.on('node-ready', ({ address }) => {
-    reached.set(address, true)
-    if (isReady()) ready()
+    reachable.set(address, true)
+    if (isReady()) onReady()
   })
   return {
     get isReady() {
@@ -109,8 +109,8 @@ function clusterLink(url: string, { lost, ready }: LinkEvents): RedisLink {
   }
 }
 
-/** How long a goodbye may take. */
-const GOODBYE_MS = 1_000
+/** How long sending the pending messages may take. */
+const CLOSE_TIMEOUT_MS = 1_000
 
 async function end(client: { isOpen: boolean; close(): unknown; destroy(): void }): Promise<void> {
   if (!client.isOpen) return
@@ -118,6 +118,6 @@ async function end(client: { isOpen: boolean; close(): unknown; destroy(): void 
     () => true,
     () => true,
   )
-  const hasLeft = await Promise.race([closing, sleep(GOODBYE_MS, false, { ref: false })])
-  if (!hasLeft && client.isOpen) client.destroy()
+  const isClosed = await Promise.race([closing, sleep(CLOSE_TIMEOUT_MS, false, { ref: false })])
+  if (!isClosed && client.isOpen) client.destroy()
 }

@@ -1,14 +1,14 @@
 import { createTransport, type Transporter } from 'nodemailer'
-import type { Letter, Mailer } from '../domain/mail.ts'
+import type { Email, Mailer } from '../domain/mail/mail-worker.ts'
 
 const TIMEOUT_MS = 10_000
 
-/** Hands letters to an SMTP server. */
+/** Sends emails through an SMTP server. */
 export class SmtpMailer implements Mailer {
   readonly #transport: Transporter
   readonly #from: string
 
-  /** @param options the URL may carry credentials and nodemailer's own settings in its query. */
+  /** @param options the URL may contain credentials, and settings of nodemailer in its query. */
   constructor({ url, from }: { url: string; from: string }) {
     this.#transport = createTransport({
       url,
@@ -20,8 +20,8 @@ export class SmtpMailer implements Mailer {
     this.#from = from
   }
 
-  async send({ to, subject, text, html }: Letter): Promise<void> {
-    // As an object the address is taken as it is: a string would be parsed, and may name several people.
+  async send({ to, subject, text, html }: Email): Promise<void> {
+    // An object, because nodemailer parses strings, which may contain several addresses.
     await this.#transport.sendMail({ from: this.#from, to: { name: '', address: to }, subject, text, html })
   }
 }

@@ -13,7 +13,7 @@ const PUSH = 0
 const REPLY = 1
 const BROADCAST = 2
 
-/** Reads a client's binary push. An empty ref means none. @throws MalformedFrame */
+/** Decodes a client's binary push. An empty ref is null. @throws MalformedFrame */
 export function decodeBinaryPush(frame: Uint8Array): ClientMessage {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
   if (bytes.length < 5 || bytes[0] !== PUSH) throw new MalformedFrame('not a binary push')
@@ -23,7 +23,7 @@ export function decodeBinaryPush(frame: Uint8Array): ClientMessage {
     offset += bytes[field]!
     return bytes.toString('utf8', start, offset)
   }) as [string, string, string, string]
-  if (offset > bytes.length) throw new MalformedFrame('a binary push that ends early')
+  if (offset > bytes.length) throw new MalformedFrame('truncated binary push')
   return { joinRef: joinRef || null, ref: ref || null, topic, event, payload: bytes.subarray(offset) }
 }
 
@@ -39,7 +39,7 @@ export function encodeBinaryBroadcast({ topic, event }: Broadcast, data: Uint8Ar
   return encode(BROADCAST, [topic, event], data)
 }
 
-/** Reads what `encodeBinaryBroadcast` made. */
+/** Decodes the result of `encodeBinaryBroadcast`. */
 export function decodeBinaryBroadcast(bytes: Buffer): Broadcast {
   const topicEnd = 3 + bytes[1]!
   const eventEnd = topicEnd + bytes[2]!
@@ -50,7 +50,7 @@ export function decodeBinaryBroadcast(bytes: Buffer): Broadcast {
   }
 }
 
-/** @throws RangeError when a string is longer than its length byte can say (255 bytes). */
+/** @throws RangeError for a string of more than 255 bytes, the limit of a length byte. */
 function encode(kind: number, strings: string[], data: Uint8Array): Uint8Array {
   const encoded = strings.map((text) => Buffer.from(text))
   const tooLong = encoded.find((text) => text.length > 255)

@@ -1,16 +1,20 @@
-/** A reference a client gave: echoed in answers, never interpreted. */
+/** A reference chosen by the client. Replies repeat it; the server does not interpret it. */
 export type Ref = string | number | null
 
-/** One frame from a client. A binary push carries its payload as bytes. */
+/** Replaces a payload that would take too long to parse. */
+export const UNPARSED = Symbol('unparsed')
+
+/** A message from a client. The payload of a binary push is bytes. */
 export interface ClientMessage {
   joinRef: Ref
   ref: Ref
   topic: string
   event: string
+  /** `UNPARSED` if it was too heavy. */
   payload: unknown
 }
 
-/** The answer to one client message: `phx_reply`. */
+/** The reply to a client message: `phx_reply`. */
 export interface Reply {
   joinRef: Ref
   ref: Ref
@@ -19,7 +23,7 @@ export interface Reply {
   response: unknown
 }
 
-/** An event for one joined channel; `ref` is set for `phx_close` and `phx_error` alone. */
+/** An event for one joined channel. Only `phx_close` and `phx_error` have a `ref`. */
 export interface Push {
   joinRef: Ref
   ref: Ref
@@ -28,19 +32,19 @@ export interface Push {
   payload: unknown
 }
 
-/** An event for everyone in a topic. */
+/** An event for all subscribers of a topic. */
 export interface Broadcast {
   topic: string
   event: string
   payload: unknown
 }
 
-/** A payload that is JSON already, for what many are sent. */
+/** A payload that is already encoded as JSON, so that it can be shared by many messages. */
 export class EncodedJson {
   constructor(readonly text: string) {}
 }
 
-/** A frame no client of the protocol would send: the connection cannot be understood any more. */
+/** A frame that violates the protocol. The connection must be closed. */
 export class MalformedFrame extends Error {
   constructor(reason: string) {
     super(reason)

@@ -5,6 +5,7 @@ import {
   encodeBinaryPush,
   encodeBinaryReply,
 } from './binary.ts'
+import { cutHeavyParts } from './json-weight.ts'
 import {
   type Broadcast,
   type ClientMessage,
@@ -13,12 +14,17 @@ import {
   type Push,
   type Ref,
   type Reply,
+  UNPARSED,
 } from './messages.ts'
 
 /** One version of the Phoenix wire format. Text frames are strings, binary frames bytes. */
 export interface Serializer {
-  /** @throws MalformedFrame */
-  decode(frame: string | Uint8Array): ClientMessage
+  /**
+   * @param maxWeight the maximum weight of the JSON (see `cutHeavyParts`). A heavier payload becomes `UNPARSED`; with 0, every
+   * payload that is an object or an array.
+   * @throws MalformedFrame
+   */
+  decode(frame: string | Uint8Array, maxWeight?: number): ClientMessage
   encodeReply(reply: Reply): string | Uint8Array
   encodePush(push: Push): string | Uint8Array
   encodeBroadcast(broadcast: Broadcast): string | Uint8Array
@@ -26,12 +32,13 @@ export interface Serializer {
 
 /** Version 2: arrays `[join_ref, ref, topic, event, payload]`, and binary frames for binary payloads. */
 export const v2: Serializer = {
-  decode(frame) {
+  decode(frame, maxWeight) {
     if (typeof frame !== 'string') return decodeBinaryPush(frame)
-    const fields = parse(frame)
-    if (!Array.isArray(fields) || fields.length < 5) throw new MalformedFrame('not an array of five')
+    const { fields, isCut } = parse(frame, maxWeight)
+    if (!Array.isArray(fields) || fields.length < 5)
+      throw new MalformedFrame('not an array of five or more elements')
     const [joinRef, ref, topic, event, payload] = fields
-    return checked(joinRef, ref, topic, event, payload)
+    return toMessage(joinRef, ref, topic, event, isCut ? UNPARSED : payload)
   },
   encodeReply(reply) {
     const { joinRef, ref, topic, status, response } = reply
@@ -52,9 +59,9 @@ export const v2: Serializer = {
   },
 }
 
-/** Reads a broadcast back from what `v2.encodeBroadcast` made of it: a binary message, or the bytes of a text. */
+/** Decodes the result of `v2.encodeBroadcast`: a binary message, or the bytes of a text message. */
 export function decodeBroadcast(message: Buffer): Broadcast {
-  // A text is an array.
+  // Text messages are JSON arrays.
   if (message[0] !== 0x5b) return decodeBinaryBroadcast(message)
   const [, , topic, event, payload] = JSON.parse(message.toString())
   return { topic, event, payload }
@@ -62,66 +69,68 @@ export function decodeBroadcast(message: Buffer): Broadcast {
 
 /** Version 1: objects of `topic, event, payload, ref`. It has no binary frames. */
 export const v1: Serializer = {
-  decode(frame) {
+  decode(frame, maxWeight) {
     if (typeof frame !== 'string') throw new MalformedFrame('version 1 has no binary frames')
-    const fields = parse(frame)
+    const { fields, isCut } = parse(frame, maxWeight)
     if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
       throw new MalformedFrame('not an object')
     }
     const { ref = null, topic, event, payload } = fields as Record<string, unknown>
-    if (payload === undefined) throw new MalformedFrame('without a payload')
-    // Joins are known by their ref here; everything else cannot say which join it belongs to.
-    return checked(event === 'phx_join' ? ref : null, ref, topic, event, payload)
+    if (payload === undefined) throw new MalformedFrame('payload is missing')
+    // The ref of a join identifies it. Version 1 has no join refs in other messages.
+    return toMessage(event === 'phx_join' ? ref : null, ref, topic, event, isCut ? UNPARSED : payload)
   },
   encodeReply: ({ ref, topic, status, response }) =>
-    JSON.stringify({ topic, event: 'phx_reply', payload: { status, response: jsonOf(response) }, ref }),
+    JSON.stringify({ topic, event: 'phx_reply', payload: { status, response: toJson(response) }, ref }),
   encodePush({ ref, topic, event, payload }) {
     if (payload instanceof EncodedJson) {
       const head = JSON.stringify({ topic, event, ref })
       return `${head.slice(0, -1)},"payload":${payload.text}}`
     }
-    return JSON.stringify({ topic, event, payload: jsonOf(payload), ref })
+    return JSON.stringify({ topic, event, payload: toJson(payload), ref })
   },
   encodeBroadcast: ({ topic, event, payload }) =>
-    JSON.stringify({ topic, event, payload: jsonOf(payload), ref: null }),
+    JSON.stringify({ topic, event, payload: toJson(payload), ref: null }),
 }
 
 const v2Text: Serializer = {
   decode: v2.decode,
-  encodeReply: (reply) => v2.encodeReply({ ...reply, response: jsonOf(reply.response) }),
-  encodePush: (push) => v2.encodePush({ ...push, payload: jsonOf(push.payload) }),
-  encodeBroadcast: (broadcast) => v2.encodeBroadcast({ ...broadcast, payload: jsonOf(broadcast.payload) }),
+  encodeReply: (reply) => v2.encodeReply({ ...reply, response: toJson(reply.response) }),
+  encodePush: (push) => v2.encodePush({ ...push, payload: toJson(push.payload) }),
+  encodeBroadcast: (broadcast) => v2.encodeBroadcast({ ...broadcast, payload: toJson(broadcast.payload) }),
 }
 
-/** The same version where only text can be sent: bytes appear as base64, those of clients are understood. */
+/** The serializer for transports that send text only: it encodes binary payloads as base64. It still decodes binary frames. */
 export function textOnly(serializer: Serializer): Serializer {
   return serializer === v2 ? v2Text : serializer
 }
 
-/** The serializer of a `vsn` parameter, or undefined for a version this server does not speak. */
+/** The serializer for a `vsn` parameter; undefined for an unsupported version. */
 export function chooseSerializer(vsn: string | undefined): Serializer | undefined {
   if (vsn === '2.0.0') return v2
   return vsn === undefined || vsn === '1.0.0' ? v1 : undefined
 }
 
-function parse(text: string): unknown {
+function parse(frame: string, maxWeight?: number): { fields: unknown; isCut: boolean } {
+  const light = cutHeavyParts(frame, maxWeight)
+  if (!light) throw new MalformedFrame('too many values outside the payload')
   try {
-    return JSON.parse(text)
+    return { fields: JSON.parse(light.text), isCut: light.isCut }
   } catch {
     throw new MalformedFrame('not JSON')
   }
 }
 
-function checked(
+function toMessage(
   joinRef: unknown,
   ref: unknown,
   topic: unknown,
   event: unknown,
   payload: unknown,
 ): ClientMessage {
-  if (!isRef(joinRef) || !isRef(ref)) throw new MalformedFrame('a ref is not a string, a number or null')
+  if (!isRef(joinRef) || !isRef(ref)) throw new MalformedFrame('ref is not a string, number or null')
   if (typeof topic !== 'string' || typeof event !== 'string') {
-    throw new MalformedFrame('topic and event are not both strings')
+    throw new MalformedFrame('topic or event is not a string')
   }
   return { joinRef, ref, topic, event, payload }
 }
@@ -130,7 +139,7 @@ function isRef(value: unknown): value is Ref {
   return value === null || typeof value === 'string' || typeof value === 'number'
 }
 
-/** Bytes have no place in version 1: they appear as base64. */
-function jsonOf(payload: unknown): unknown {
+/** Encodes binary payloads as base64, for formats without binary frames. */
+function toJson(payload: unknown): unknown {
   return payload instanceof Uint8Array ? Buffer.from(payload).toString('base64') : payload
 }

@@ -1,6 +1,6 @@
 /**
  * Matches a topic against a pattern: an exact topic, or a prefix that ends in `*`.
- * @returns what the `*` stands for (empty for an exact match), or undefined.
+ * @returns the part that `*` matches (empty for an exact topic); undefined without a match.
  */
 export function matchTopic(pattern: string, topic: string): string | undefined {
   if (!pattern.endsWith('*')) return topic === pattern ? '' : undefined

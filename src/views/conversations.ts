@@ -1,11 +1,15 @@
-import type { Conversation, ConversationDetails, ListedConversation } from '../domain/conversations.ts'
-import type { CaughtUp, Message } from '../domain/messages.ts'
-import type { Page } from '../domain/pagination.ts'
+import type {
+  Conversation,
+  ConversationDetails,
+  ListedConversation,
+} from '../domain/conversations/conversations.ts'
+import type { CatchUpResult, Message } from '../domain/conversations/messages.ts'
+import type { Page } from '../domain/shared/pagination.ts'
 import type { Dialect } from './dialect.ts'
 import { caughtUpView, messageView } from './messages.ts'
 import { userSummaryView } from './users.ts'
 
-/** A conversation, as lists, events and the reply to a join show it. */
+/** A conversation in lists, events and the reply to a join. */
 export function conversationView(dialect: Dialect, conversation: Conversation) {
   return {
     id: conversation.id,
@@ -16,27 +20,35 @@ export function conversationView(dialect: Dialect, conversation: Conversation) {
   }
 }
 
-/** `new_conversation`: a conversation that is new to someone, or whose members or alias changed. */
+/** `new_conversation`: a conversation that is new to a member, or whose members or alias changed. */
 export function newConversationView(dialect: Dialect, conversation: Conversation, memberIds: string[]) {
   return { conversation: conversationView(dialect, conversation), user_ids: memberIds }
 }
 
-/** A conversation as lists show it to one of its members: with what they have read. */
-export function listedConversationView(dialect: Dialect, conversation: ListedConversation) {
+/** `update_alias`: a conversation whose alias changed. */
+export function aliasView(dialect: Dialect, conversation: Conversation) {
+  return { conversation: conversationView(dialect, conversation) }
+}
+
+/** A conversation in the list of one of its members, with their read position. `unread` is present when it was counted. */
+export function listedConversationView(
+  dialect: Dialect,
+  conversation: Omit<ListedConversation, 'unread'> & { unread?: number },
+) {
   const { lastSeq, readSeq, unread } = conversation
   return {
     ...conversationView(dialect, conversation),
     last_seq: lastSeq,
     read_seq: readSeq,
-    unread,
+    ...(unread !== undefined && { unread }),
   }
 }
 
-/** The reply to joining `conversation:<id>`: `past` is the newest messages, or what was missed since the place that was named. */
+/** The reply to joining `conversation:<id>`, with the newest messages, or with the changes after `after_seq`. */
 export function openConversationView(
   dialect: Dialect,
   details: ConversationDetails,
-  past: Page<Message> | CaughtUp,
+  messageState: Page<Message> | CatchUpResult,
   userId: string,
 ) {
   const messages = (page: Page<Message>) => ({
@@ -46,7 +58,7 @@ export function openConversationView(
     conversation: conversationView(dialect, details.conversation),
     users: details.users.map(userSummaryView),
     last_seq: details.lastSeq,
-    ...('recovered' in past ? caughtUpView(dialect, past, messages) : messages(past)),
+    ...('recovered' in messageState ? caughtUpView(dialect, messageState, messages) : messages(messageState)),
     unread: details.unread,
     read_seq: details.readSeqs.get(userId),
     read_seqs: Object.fromEntries(details.readSeqs),

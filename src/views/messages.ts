@@ -1,6 +1,6 @@
-import type { MessageChange } from '../domain/events.ts'
-import type { CaughtUp, Change, Message, Sent } from '../domain/messages.ts'
-import type { Page } from '../domain/pagination.ts'
+import type { CatchUpResult, Change, Message, SentMessage } from '../domain/conversations/messages.ts'
+import type { MessageChange } from '../domain/shared/events.ts'
+import type { Page } from '../domain/shared/pagination.ts'
 import type { Dialect } from './dialect.ts'
 
 /** One recipient's copy of a message. */
@@ -16,7 +16,7 @@ export function messageView(dialect: Dialect, message: Message) {
   }
 }
 
-/** `new_message` and `edit_message`, as the recipient of one copy sees them. */
+/** `new_message` and `edit_message` for the recipient of one copy. */
 export function messageEventView(
   dialect: Dialect,
   change: MessageChange,
@@ -28,12 +28,12 @@ export function messageEventView(
   }
 }
 
-/** The answer to a send under a name of its sender's, the first and every other time. */
-export function sentView(dialect: Dialect, { groupId, seq, insertedAt }: Sent) {
+/** The reply to a send with a `client_message_id`: the same each time it is sent. */
+export function sentView(dialect: Dialect, { groupId, seq, insertedAt }: SentMessage) {
   return { message_group: groupId, seq, inserted_at: dialect.time(insertedAt) }
 }
 
-/** A change that somebody missed, as the event that told it to those who were there. */
+/** A missed change, in the form of the event that was published for it. */
 export function changeEventView(dialect: Dialect, conversationId: string, change: Change) {
   if (change.kind === 'deleted') {
     return { event: 'delete_message', payload: deletionView(change.groupId, change.place) }
@@ -43,15 +43,15 @@ export function changeEventView(dialect: Dialect, conversationId: string, change
   return { event: 'edit_message', payload: { ...payload, seq: change.place } }
 }
 
-/** `delete_message`: which message is gone, and the place of its deletion. */
+/** `delete_message`: the deleted message, and the `seq` of its deletion. */
 export function deletionView(groupId: string, seq: number) {
   return { message_group_id: groupId, seq }
 }
 
-/** What somebody missed: the changes, or what `page` makes of the newest messages. */
+/** The missed changes; or, when there are too many, the newest messages as formatted by `page`. */
 export function caughtUpView(
   dialect: Dialect,
-  caughtUp: CaughtUp,
+  caughtUp: CatchUpResult,
   page: (latest: Page<Message>) => Record<string, unknown>,
 ) {
   const { conversationId, recovered, lastSeq } = caughtUp

@@ -5,12 +5,12 @@ export function roomDate(at: Date): string {
   return `${MONTHS[at.getUTCMonth()]}. ${at.getUTCDate()}, ${at.getUTCFullYear()}`
 }
 
-/** A time of day in UTC, as lists of messages write it: `12:00 p.m.` */
+/** A time of day in UTC, in lists of messages: `12:00 p.m.` */
 export function listedTime(at: Date): string {
   return `${clockTime(at)} ${isMorning(at) ? 'a.m.' : 'p.m.'}`
 }
 
-/** A time of day in UTC, as sockets write it: `12:34 PM`. */
+/** A time of day in UTC, in socket events: `12:34 PM`. */
 export function socketTime(at: Date): string {
   return `${clockTime(at)} ${isMorning(at) ? 'AM' : 'PM'}`
 }

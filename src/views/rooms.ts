@@ -1,31 +1,26 @@
-import type { Page } from '../domain/pagination.ts'
-import type { Room, RoomMessage, RoomUser } from '../domain/rooms.ts'
+import type { Room, RoomMessage, RoomUser } from '../domain/rooms/rooms.ts'
+import type { Page } from '../domain/shared/pagination.ts'
 import { listedTime, roomDate, socketTime } from './room-times.ts'
 
-/** How stored files are named to clients. */
+/** Names stored files for clients. */
 export interface MediaNames {
   url(mediaId: string): string
-  /** A name to save it under. */
+  /** The file name for a download. */
   filename(media: { id: string; contentType: string }): string
 }
 
-/** An event of a room, as both of its sockets tell it. */
+/** An event of a room, on both kinds of socket. */
 export interface RoomEvent {
   type: `chat.${string}`
   [field: string]: unknown
 }
 
-/** The topic of one room. */
-export function roomTopic(id: string): string {
-  return `room:${id}`
-}
-
-/** A room, as everyone may see it. */
+/** A room, as any user sees it. */
 export function roomView({ id, name, members, creator, insertedAt }: Room) {
   return { id, room_name: name, users: members, creator, created: insertedAt.toISOString() }
 }
 
-/** A page of a room's messages, newest first; `previousUrl` makes the URL of the page before. */
+/** A page of a room's messages, newest first; `previousUrl` returns the URL of the next older page. */
 export function roomPageView(
   page: Page<RoomMessage>,
   { media, previousUrl }: { media: Pick<MediaNames, 'url'>; previousUrl: (cursor: string) => string },
@@ -63,27 +58,27 @@ export function sentMessageView(message: RoomMessage, names: MediaNames): RoomEv
   }
 }
 
-/** `chat.notification`: who came, or was put out. */
+/** `chat.notification`: a member was added or removed. */
 export function membershipView({ username }: RoomUser, change: 'added to' | 'removed from'): RoomEvent {
   return { type: 'chat.notification', content: `${username} was ${change} the chat.` }
 }
 
-/** `chat.active`: how many members are there. */
+/** `chat.active`: the number of connected members. */
 export function onlineView(count: number): RoomEvent {
   return { type: 'chat.active', content: count }
 }
 
-/** `chat.typing`: who types, or has stopped. */
+/** `chat.typing`: a member started or stopped typing. */
 export function typingView({ username, isTyping }: { username: string; isTyping: boolean }): RoomEvent {
   return { type: 'chat.typing', username, content: isTyping ? `${username} is typing...` : null }
 }
 
-/** `chat.error`: why what was sent did nothing. */
+/** `chat.error`: why a frame was rejected. */
 export function roomErrorView(content: string): RoomEvent {
   return { type: 'chat.error', content }
 }
 
-/** A message as pages of messages list it. */
+/** A message in a page of messages. */
 export function listedMessageView(message: RoomMessage, mediaUrl: MediaNames['url']) {
   const { id, roomId, text, media, previous, sender, insertedAt } = message
   const url = media && mediaUrl(media.id)

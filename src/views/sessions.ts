@@ -1,6 +1,6 @@
-import type { SessionSummary } from '../domain/sessions.ts'
+import type { SessionSummary } from '../domain/sessions/sessions.ts'
 
-/** A session in the list of its user; `current` is the one that asks. */
+/** A session in the list of its user. `current` is the id of the session that sent the request. */
 export function sessionView(session: SessionSummary, current: string) {
   return {
     id: session.id,

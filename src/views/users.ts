@@ -1,36 +1,27 @@
-import type { Account, SignInDetails, UserSummary } from '../domain/accounts.ts'
-import { listedConversationView } from './conversations.ts'
-import type { Dialect } from './dialect.ts'
+import type { Account, UserSummary } from '../domain/accounts/accounts.ts'
 
-/** A user as other users see one. */
-export function userSummaryView(user: UserSummary) {
-  return { id: user.id, email: user.email, display_name: user.displayName }
+/** A user as other users see them. The email is null where the viewer may not see it. */
+export function userSummaryView<Email extends string | null>(
+  user: Omit<UserSummary, 'email'> & { email: Email },
+) {
+  return { id: user.id, email: user.email, display_name: user.displayName, confirmed: user.confirmed }
 }
 
 /** A user's own settings. */
-export function profileView({ hidden, theme, magnification, recents }: Account) {
-  return { hidden, theme, magnification, recents }
+export function profileView(account: Account) {
+  return { ...settingsView(account), who_can_add: account.whoCanAdd }
 }
 
-/** What signing in answers: the user, everyone and everything the user can talk to, and the tokens. */
-export function signInView(
-  dialect: Dialect,
-  { account, conversations, users }: SignInDetails,
-  tokens: { accessToken: string; refreshToken: string },
-) {
-  return {
-    user: accountView(account),
-    conversations: conversations.map((conversation) => listedConversationView(dialect, conversation)),
-    users: users.map(userSummaryView),
-    auth_token: tokens.accessToken,
-    refresh_token: tokens.refreshToken,
-  }
-}
-
-function accountView(account: Account) {
+/** A user's own account. */
+export function accountView(account: Account) {
   return {
     ...userSummaryView(account),
     confirmed_at: account.confirmedAt?.toISOString() ?? null,
-    ...profileView(account),
+    ...settingsView(account),
   }
+}
+
+/** The settings that are fields of a user. */
+function settingsView({ hidden, theme, magnification, recents }: Account) {
+  return { hidden, theme, magnification, recents }
 }

@@ -1,6 +1,6 @@
-import type { Account } from '../domain/accounts.ts'
+import type { Account } from '../domain/accounts/accounts.ts'
 
-/** A user's own account in Whisper, and what to do next. */
+/** A user's own account in Whisper, with a message about the next step. */
 export function whisperAccountView(
   { shortId, email, username, confirmedAt, isUsernameSet }: Account,
   message: string,
@@ -15,7 +15,7 @@ export function whisperAccountView(
   }
 }
 
-/** What signing in to Whisper answers. */
+/** The response to a Whisper sign-in. */
 export function whisperSignInView(
   { shortId, email }: Account,
   tokens: { accessToken: string; refreshToken: string },

@@ -3,7 +3,7 @@ import type { Locator } from 'playwright-core'
 import type { TestApp } from '../support/app.ts'
 import { readQrCode } from '../support/phone.ts'
 
-/** The app on a person's phone: what it scanned, and the codes it makes. */
+/** An authenticator app, set up from an `otpauth://` URI. */
 export class Authenticator {
   readonly #clock: TestApp['clock']
   readonly #totp: TOTP
@@ -23,19 +23,19 @@ export class Authenticator {
     return this.#totp.secret.base32
   }
 
-  /** The code it shows now. */
+  /** The current code. */
   code(): string {
     return this.#totp.generate({ timestamp: this.#clock.now() })
   }
 
-  /** The next code it shows: each is good once. */
+  /** The next code. Each is accepted once. */
   nextCode(): string {
     this.#clock.advance(30_000)
     return this.code()
   }
 }
 
-/** Points the camera at what is on the screen. */
+/** Reads a QR code on the page. */
 export async function scan(image: Locator): Promise<string> {
   return readQrCode(await image.screenshot())
 }

@@ -12,10 +12,10 @@ import { afterAll, expect, onTestFinished } from 'vitest'
 
 const EXECUTABLE = '/usr/bin/chromium'
 
-/** A machine may be slow: what does not come within this time will not come. */
-const PATIENCE_MS = 120_000
+/** Long, for slow machines. */
+const TIMEOUT_MS = 120_000
 
-/** Root has no sandbox; the camera and the microphone are pretended; nothing but the server under test is talked to. */
+/** No sandbox, to run as root; a fake camera and microphone; no background requests to other servers. */
 const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -32,25 +32,25 @@ let browser: Promise<Browser> | undefined
 
 afterAll(async () => (await browser)?.close())
 
-/** A person's own browser: its cookies are nobody else's. What it complains about fails the test. */
+/** Opens a page in a browser context of its own. Errors in its console fail the test. */
 export async function openBrowser(site: { url: string }, options: BrowserContextOptions = {}): Promise<Page> {
   browser ??= chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS })
   const context = await (await browser).newContext({ baseURL: addressOf(site), ...options })
-  context.setDefaultTimeout(PATIENCE_MS)
-  const complaints = listenForComplaints(context)
+  context.setDefaultTimeout(TIMEOUT_MS)
+  const errors = collectErrors(context)
   onTestFinished(async () => {
     await context.close()
-    expect(complaints).toEqual([])
+    expect(errors).toEqual([])
   })
   return context.newPage()
 }
 
-/** The address of a server, as its own links say it. */
+/** The URL of a server with the host that its own links have. */
 export function addressOf({ url }: { url: string }): string {
   return url.replace('127.0.0.1', 'localhost')
 }
 
-/** With `SCREENSHOTS=folder`, keeps a picture of what is on the screen there, for people to look at. */
+/** Saves a screenshot if the environment has `SCREENSHOTS=folder`. */
 export async function picture(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS
   if (!folder) return
@@ -58,19 +58,19 @@ export async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(folder, `${name}.png`) })
 }
 
-/** What everybody should be able to count on, whatever they see the page with. */
+/** Expects the basics of an accessible page: language, title, labels, contrast, no horizontal scrolling. */
 export async function expectAccessible(page: Page): Promise<void> {
   expect(await page.locator('html').getAttribute('lang')).toBe('en')
   expect(await page.title()).toMatch(/\S · Parley$/)
   expect(await page.locator('h1').count()).toBe(1)
   expect(await page.getByRole('main').count()).toBe(1)
-  expect(await page.evaluate(NAMELESS_CONTROLS)).toEqual([])
-  expect(await page.evaluate(DOUBLE_IDS)).toEqual([])
-  expect(await page.evaluate(FAINT_TEXTS)).toEqual([])
+  expect(await page.evaluate(UNLABELED_CONTROLS)).toEqual([])
+  expect(await page.evaluate(DUPLICATE_IDS)).toEqual([])
+  expect(await page.evaluate(LOW_CONTRAST_TEXTS)).toEqual([])
   expect(await page.evaluate(OVERFLOW), 'wider than the screen').toBeLessThanOrEqual(0)
 }
 
-const NAMELESS_CONTROLS = `[...document.querySelectorAll('a[href], button, input, textarea, select, audio, video, img')]
+const UNLABELED_CONTROLS = `[...document.querySelectorAll('a[href], button, input, textarea, select, audio, video, img')]
   .filter((element) => {
     const labels = [...(element.labels ?? [])].map((label) => label.textContent)
     const inside = [element.textContent, ...[...element.querySelectorAll('img')].map((image) => image.alt)]
@@ -79,12 +79,12 @@ const NAMELESS_CONTROLS = `[...document.querySelectorAll('a[href], button, input
   })
   .map((element) => element.outerHTML)`
 
-const DOUBLE_IDS = `[...document.querySelectorAll('[id]')]
+const DUPLICATE_IDS = `[...document.querySelectorAll('[id]')]
   .map((element) => element.id)
   .filter((id, index, ids) => ids.indexOf(id) !== index)`
 
-/** Texts whose colour is too close to the one behind them (WCAG 2.2, 1.4.3), with the ratio. */
-const FAINT_TEXTS = `(() => {
+/** Texts with a contrast below 4.5:1 (WCAG 2.2, 1.4.3), with the ratio. */
+const LOW_CONTRAST_TEXTS = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number)
   const light = (color) => {
     const [r, g, b] = channels(color).map((value) => value / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
@@ -110,19 +110,19 @@ const FAINT_TEXTS = `(() => {
 
 const OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
 
-/** Errors of scripts, of what could not be loaded, and of what the policy of the page forbids. */
-function listenForComplaints(context: BrowserContext): string[] {
-  const complaints: string[] = []
-  context.on('weberror', (error) => complaints.push(String(error.error().stack)))
+/** Collects script errors, failed loads and violations of the content security policy. */
+function collectErrors(context: BrowserContext): string[] {
+  const errors: string[] = []
+  context.on('weberror', (error) => errors.push(String(error.error().stack)))
   context.on('console', (message) => {
     if (message.type() !== 'error' && message.type() !== 'warning') return
-    if (!isRefusal(message)) complaints.push(message.text())
+    if (!isFailedRequest(message)) errors.push(message.text())
   })
-  return complaints
+  return errors
 }
 
-/** Chromium takes every answer that says no, or does not come, for an error of the page. */
-function isRefusal(message: ConsoleMessage): boolean {
+/** Chromium logs every error response, and every request without a response, as an error of the page. */
+function isFailedRequest(message: ConsoleMessage): boolean {
   const { pathname } = new URL(message.location().url, 'http://localhost')
   return (
     pathname.startsWith('/api/') &&

@@ -3,16 +3,16 @@ import { eventually } from '../support/eventually.ts'
 import { png, wav } from '../support/media.ts'
 import { startSite } from '../support/site.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
-import { arrive, makeRoom } from './people.ts'
-import { attach, message, say, shows, writing } from './writing.ts'
+import { attach, message, say, shows, writing } from './room-actions.ts'
+import { createRoom, signUp } from './users.ts'
 
 const LONG = 'W'.repeat(120)
 
 describe.each([
-  ['a small phone in the dark', { viewport: { width: 360, height: 640 }, colorScheme: 'dark' }],
-  ['a large window in the light', { viewport: { width: 1400, height: 900 }, colorScheme: 'light' }],
+  ['a small phone in dark mode', { viewport: { width: 360, height: 640 }, colorScheme: 'dark' }],
+  ['a large window in light mode', { viewport: { width: 1400, height: 900 }, colorScheme: 'light' }],
 ] as const)('on %s', (name, options) => {
-  it('every page fits and can be read, whatever is in it', async () => {
+  it('every page fits the screen and is readable, even with long words', async () => {
     const site = await startSite()
     const check = async (page: Parameters<typeof picture>[0], what: string) => {
       await picture(page, `${name.includes('dark') ? 'dark' : 'light'}-${what}`)
@@ -24,28 +24,28 @@ describe.each([
       await check(stranger, path.replaceAll('/', '-') || 'home')
     }
 
-    const ann = await arrive(site, `Ann${LONG.slice(3)}`, options)
+    const ann = await signUp(site, `Ann${LONG.slice(3)}`, options)
     const { page } = ann
-    const path = await makeRoom(LONG, [ann])
-    await makeRoom('Garden club', [ann])
-    const bob = await arrive(site, 'Bob')
-    await makeRoom('Reading circle', [bob])
+    const path = await createRoom(LONG, [ann])
+    await createRoom('Garden club', [ann])
+    const bob = await signUp(site, 'Bob')
+    await createRoom('Reading circle', [bob])
     await page.goto('/whisper')
     await check(page, 'rooms')
     await page.goto(path)
-    await shows(page, '1 here now')
+    await shows(page, '1 online')
     await say(page, LONG)
     await message(page, LONG).getByRole('button', { name: 'Reply' }).click()
     await check(page, 'replying')
     await say(page, `https://example.com/${LONG}`)
     await attach(page, { name: 'wide.png', mimeType: 'image/png', buffer: png({ width: 2000, height: 40 }) })
     await attach(page, { name: 'song.wav', mimeType: 'audio/wav', buffer: wav() })
-    await page.getByLabel(/^Sound from/).waitFor()
+    await page.getByLabel(/^Audio from/).waitFor()
     await say(page, 'One line.\nAnd another.')
     await message(page, 'And another.').waitFor()
     await check(page, 'room')
     await page.getByRole('link', { name: 'People' }).click()
-    await page.getByLabel('A part of their name').fill('bob')
+    await page.getByLabel('Part of a name').fill('bob')
     await page.keyboard.press('Enter')
     await page.getByRole('button', { name: 'Add Bob' }).waitFor()
     await check(page, 'people')
@@ -53,11 +53,11 @@ describe.each([
 })
 
 describe('in a room, the keyboard', () => {
-  it('is enough for everything, and does not get lost', async () => {
-    const ann = await arrive(await startSite(), 'Ann')
+  it('reaches every control, and keeps the focus visible', async () => {
+    const ann = await signUp(await startSite(), 'Ann')
     const { page } = ann
-    await page.goto(await makeRoom('Garden club', [ann]))
-    await shows(page, '1 here now')
+    await page.goto(await createRoom('Garden club', [ann]))
+    await shows(page, '1 online')
     await page.keyboard.press('Tab')
     expect(await page.locator(':focus').textContent()).toBe('Skip to the content')
     await page.keyboard.press('Enter')
@@ -81,7 +81,7 @@ describe('in a room, the keyboard', () => {
     await page.getByText('Replying to Ann').waitFor({ state: 'hidden' })
     expect(await writing(page).evaluate('(node) => node === document.activeElement')).not.toBe(false)
 
-    const button = page.getByRole('button', { name: 'Record sound' })
+    const button = page.getByRole('button', { name: 'Record audio' })
     await button.focus()
     await page.keyboard.press('Enter')
     const dialog = page.getByRole('dialog')
@@ -89,38 +89,38 @@ describe('in a room, the keyboard', () => {
     expect(await page.locator(':focus').textContent()).toBe('Stop')
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'hidden' })
-    expect(await page.locator(':focus').getAttribute('aria-label')).toBe('Record sound')
-    expect(await page.getByLabel('Sound from Ann').count()).toBe(0)
+    expect(await page.locator(':focus').getAttribute('aria-label')).toBe('Record audio')
+    expect(await page.getByLabel('Audio from Ann').count()).toBe(0)
   })
 })
 
-describe('a page that was open for long', () => {
-  it('asks for new links to media when the old ones have expired', async () => {
+describe('a page that was open for two hours', () => {
+  it('requests new media URLs when the old ones have expired', async () => {
     const site = await startSite()
-    const ann = await arrive(site, 'Ann')
-    // Browsers keep what they have loaded, unless somebody looks at what they ask for.
+    const ann = await signUp(site, 'Ann')
+    // Interception turns off the browser cache.
     await ann.page.route('**/api/v1/chat/media/**', (route) => route.continue())
-    await ann.page.goto(await makeRoom('Garden club', [ann]))
+    await ann.page.goto(await createRoom('Garden club', [ann]))
     await attach(ann.page, { name: 'song.wav', mimeType: 'audio/wav', buffer: wav() })
-    const sound = ann.page.getByLabel('Sound from Ann')
-    await sound.waitFor()
-    const link = await sound.getAttribute('src')
+    const audio = ann.page.getByLabel('Audio from Ann')
+    await audio.waitFor()
+    const link = await audio.getAttribute('src')
     site.clock.advance(2 * 60 * 60_000)
-    await sound.evaluate((node) => (node as unknown as { load(): void }).load())
+    await audio.evaluate((node) => (node as unknown as { load(): void }).load())
     await eventually(async () => {
-      expect(await sound.getAttribute('src')).not.toBe(link)
-      const length = await sound.evaluate((node) => (node as unknown as { duration: number }).duration)
+      expect(await audio.getAttribute('src')).not.toBe(link)
+      const length = await audio.evaluate((node) => (node as unknown as { duration: number }).duration)
       expect(length).toBeGreaterThan(0)
     })
   })
 })
 
 describe('without scripts', () => {
-  it('a room can be read, page by page', async () => {
+  it('a room is readable, one page at a time', async () => {
     const site = await startSite()
-    const ann = await arrive(site, 'Ann', { javaScriptEnabled: false })
-    const bob = await arrive(site, 'Bob')
-    const path = await makeRoom('Garden club', [bob, ann])
+    const ann = await signUp(site, 'Ann', { javaScriptEnabled: false })
+    const bob = await signUp(site, 'Bob')
+    const path = await createRoom('Garden club', [bob, ann])
     await bob.page.goto(path)
     for (let count = 1; count <= 12; count++) await say(bob.page, `Message ${count}.`)
     await message(bob.page, 'Message 12.').waitFor()

@@ -4,10 +4,10 @@ import { startSite } from '../support/site.ts'
 import { annInRoom, upload } from '../support/uploads.ts'
 import { openBrowser } from './browser.ts'
 
-/** Resolves to the width of an image, or to the seconds of a sound or film that was played to its end. */
+/** Resolves to the width of an image, or to the duration in seconds of audio or video that was played to its end. */
 const SHOWN = `({ tag, url }) => new Promise((resolve, reject) => {
   const element = document.createElement(tag)
-  element.onerror = () => reject(new Error('This ' + tag + ' cannot be shown.'))
+  element.onerror = () => reject(new Error('This ' + tag + ' cannot be played.'))
   element.onload = () => resolve(element.naturalWidth)
   element.onended = () => resolve(Math.round(element.duration))
   element.muted = true
@@ -16,15 +16,15 @@ const SHOWN = `({ tag, url }) => new Promise((resolve, reject) => {
   element.play?.()
 })`
 
-/** Resolves to where a film is after it was told to go near its end. */
+/** Resolves to the position of a video after seeking near its end. */
 const SOUGHT = `(url) => new Promise((resolve, reject) => {
-  const film = document.createElement('video')
-  film.onerror = () => reject(new Error('This film cannot be shown.'))
-  film.onloadedmetadata = () => { film.currentTime = 3590 }
-  film.onseeked = () => resolve(Math.round(film.currentTime))
-  film.preload = 'metadata'
-  film.src = url
-  document.body.append(film)
+  const video = document.createElement('video')
+  video.onerror = () => reject(new Error('This video cannot be played.'))
+  video.onloadedmetadata = () => { video.currentTime = 3590 }
+  video.onseeked = () => resolve(Math.round(video.currentTime))
+  video.preload = 'metadata'
+  video.src = url
+  document.body.append(video)
 })`
 
 it.each([
@@ -36,10 +36,10 @@ it.each([
   ['WAV', wav(), 'audio', 1],
   ['MP3', mp3(), 'audio', 1],
   ['Ogg', ogg(2), 'audio', 2],
-  ['WebM without pictures', voice(2), 'audio', 2],
+  ['WebM without video', voice(2), 'audio', 2],
   ['WebM', webm(2), 'video', 2],
   ['MP4', mp4(2), 'video', 2],
-])('a browser shows %s from its link, on a page of any site', async (_type, bytes, tag, expected) => {
+])('a browser loads %s from its signed URL, on a page of any site', async (_type, bytes, tag, expected) => {
   const site = await startSite()
   const { target } = await annInRoom(site)
   const format = tag === 'img' ? 'image' : tag
@@ -49,11 +49,11 @@ it.each([
   expect(shown).toBe(expected)
 })
 
-it('a browser goes to the end of a film without loading all of it', async () => {
+it('a browser seeks in a video without loading all of it', async () => {
   const site = await startSite()
   const { target } = await annInRoom(site)
-  const film = mp4(3600, { padding: 15_000_000 })
-  const { body } = await upload(site, target, ['file', film])
+  const video = mp4(3600, { padding: 15_000_000 })
+  const { body } = await upload(site, target, ['file', video])
   const sent: number[] = []
   const page = await openBrowser(site)
   page.on('response', (response) => void sent.push(response.status()))

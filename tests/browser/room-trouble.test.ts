@@ -4,28 +4,28 @@ import { CuttingProxy } from '../support/cutting-proxy.ts'
 import { png } from '../support/media.ts'
 import { startSite } from '../support/site.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
-import { arrive, makeRoom } from './people.ts'
-import { attach, message, say, shows, writing } from './writing.ts'
+import { attach, message, say, shows, writing } from './room-actions.ts'
+import { createRoom, signUp } from './users.ts'
 
-describe('a connection that is lost', () => {
-  it('comes back by itself, with what was said meanwhile, and nothing twice', async () => {
+describe('a lost connection', () => {
+  it('is restored, and shows every missed message once', async () => {
     const site = await startSite()
     const line = await CuttingProxy.start(site.url)
     onTestFinished(() => line.close())
     const port = line.port
-    const ann = await arrive(site, 'Ann')
-    const bob = await arrive(site, 'Bob', { baseURL: `http://localhost:${port}` })
-    const path = await makeRoom('Garden club', [ann, bob])
+    const ann = await signUp(site, 'Ann')
+    const bob = await signUp(site, 'Bob', { baseURL: `http://localhost:${port}` })
+    const path = await createRoom('Garden club', [ann, bob])
     await ann.page.goto(path)
     await bob.page.goto(path)
-    await shows(bob.page, '2 here now')
+    await shows(bob.page, '2 online')
     await say(ann.page, 'Before.')
     await message(bob.page, 'Before.').waitFor()
 
     await line.close()
     await shows(bob.page, 'Reconnecting…')
     await say(bob.page, 'Do you hear me?')
-    await bob.page.getByText('Not sent: there is no connection.').waitFor()
+    await bob.page.getByText('Not sent: no connection.').waitFor()
     await picture(bob.page, 'reconnecting')
     await expectAccessible(bob.page)
     for (let count = 1; count <= 12; count++) await say(ann.page, `Meanwhile ${count}.`)
@@ -41,15 +41,15 @@ describe('a connection that is lost', () => {
   })
 })
 
-describe('who may not go on', () => {
-  it('is told so when they are put out', async () => {
+describe('access to a room', () => {
+  it('ends with a message when the member is removed', async () => {
     const site = await startSite()
-    const ann = await arrive(site, 'Ann')
-    const bob = await arrive(site, 'Bob')
-    const path = await makeRoom('Garden club', [ann, bob])
+    const ann = await signUp(site, 'Ann')
+    const bob = await signUp(site, 'Bob')
+    const path = await createRoom('Garden club', [ann, bob])
     await ann.page.goto(path)
     await bob.page.goto(path)
-    await shows(bob.page, '2 here now')
+    await shows(bob.page, '2 online')
 
     const people = await ann.page.context().newPage()
     await people.goto(path)
@@ -58,11 +58,11 @@ describe('who may not go on', () => {
     await people.getByRole('button', { name: 'Remove Bob' }).waitFor({ state: 'detached' })
     await shows(ann.page, 'Bob was removed from the chat.')
     await bob.page.getByText('You are no longer a member of this room.').waitFor()
-    await picture(bob.page, 'put-out')
+    await picture(bob.page, 'removed')
     await expectAccessible(bob.page)
     expect(await writing(bob.page).isVisible()).toBe(false)
 
-    await people.getByLabel('A part of their name').fill('bOB@')
+    await people.getByLabel('Part of a name').fill('bOB')
     await people.keyboard.press('Enter')
     await people.getByRole('button', { name: 'Add Bob' }).click()
     await people.getByRole('button', { name: 'Remove Bob' }).waitFor()
@@ -71,29 +71,31 @@ describe('who may not go on', () => {
     await shows(ann.page, 'Bob was added to the chat.')
     await picture(ann.page, 'notifications')
     await bob.page.reload()
-    await shows(bob.page, '2 here now')
+    await shows(bob.page, '2 online')
   })
 
-  it('is led to sign in, and back, when their session ends', async () => {
+  it('is restored by signing in again after the session has ended', async () => {
     const site = await startSite()
-    const ann = await arrive(site, 'Ann')
-    const path = await makeRoom('Garden club', [ann])
+    const ann = await signUp(site, 'Ann')
+    const path = await createRoom('Garden club', [ann])
     await ann.page.goto(path)
-    await shows(ann.page, '1 here now')
+    await shows(ann.page, '1 online')
     await ann.ask('POST', '/whisper/sign-out')
+    // A client that signs itself out has half a second to close its socket.
+    site.clock.advance(1_000)
     await ann.page.getByRole('link', { name: 'Sign in again' }).click()
     await ann.page.getByLabel('Email address').fill('ann@example.com')
     await ann.page.keyboard.press('Enter')
     await ann.page.getByLabel('Code', { exact: true }).fill(ann.app.nextCode())
     await ann.page.keyboard.press('Enter')
-    await shows(ann.page, '1 here now')
+    await shows(ann.page, '1 online')
     expect(new URL(ann.page.url()).pathname).toBe(path)
   })
 
-  it('only reads on a page that was asked for with a token', async () => {
+  it('is read-only on a page that was requested with an access token', async () => {
     const site = await startSite()
-    const ann = await arrive(site, 'Ann')
-    const path = await makeRoom('Garden club', [ann])
+    const ann = await signUp(site, 'Ann')
+    const path = await createRoom('Garden club', [ann])
     await ann.page.goto(path)
     await say(ann.page, 'Hello?')
     await message(ann.page, 'Hello?').waitFor()
@@ -109,13 +111,13 @@ describe('who may not go on', () => {
   })
 })
 
-describe('what is refused', () => {
-  it('is told with its reason, and the rest goes on', async () => {
+describe('a rejected message or upload', () => {
+  it('shows the reason, and the room stays usable', async () => {
     const site = await startSite({ MAX_MEDIA_BYTES: '100000' })
-    const ann = await arrive(site, 'Ann')
-    await ann.page.goto(await makeRoom('<i>Tricky</i> & co.', [ann]))
+    const ann = await signUp(site, 'Ann')
+    await ann.page.goto(await createRoom('<i>Tricky</i> & co.', [ann]))
     expect(await ann.page.getByRole('heading', { level: 1 }).textContent()).toBe('<i>Tricky</i> & co.')
-    await shows(ann.page, '1 here now')
+    await shows(ann.page, '1 online')
     await shows(ann.page, 'No messages yet')
     await picture(ann.page, 'empty-room')
 

@@ -4,28 +4,28 @@ import { eventually } from '../support/eventually.ts'
 import { png, wav } from '../support/media.ts'
 import { startSite } from '../support/site.ts'
 import { expectAccessible, picture } from './browser.ts'
-import { arrive, makeRoom } from './people.ts'
-import { attach, message, say, shows, writing } from './writing.ts'
+import { attach, message, say, shows, writing } from './room-actions.ts'
+import { createRoom, signUp } from './users.ts'
 
 const PHONE = { viewport: { width: 360, height: 500 }, hasTouch: true, isMobile: true }
 
-/** Ann, and Bob at his phone in the dark, in a room of theirs. */
-async function twoInARoom() {
+/** A room with Ann on a desktop and Bob on a phone in dark mode. */
+async function openRoom() {
   const site = await startSite()
-  const ann = await arrive(site, 'Ann')
-  const bob = await arrive(site, 'Bob', { ...PHONE, colorScheme: 'dark' })
-  const path = await makeRoom('Garden club', [ann, bob])
+  const ann = await signUp(site, 'Ann')
+  const bob = await signUp(site, 'Bob', { ...PHONE, colorScheme: 'dark' })
+  const path = await createRoom('Garden club', [ann, bob])
   const [annPage, bobPage] = [ann.page, bob.page]
   await annPage.goto(path)
   await bobPage.goto(path)
-  await shows(annPage, '2 here now')
-  await shows(bobPage, '2 here now')
+  await shows(annPage, '2 online')
+  await shows(bobPage, '2 online')
   return { site, ann, bob, annPage, bobPage, path }
 }
 
-describe('two people in a room', () => {
-  it('see what the other writes, and answer it', async () => {
-    const { annPage, bobPage } = await twoInARoom()
+describe('a room with two members', () => {
+  it('shows messages, links and replies to both', async () => {
+    const { annPage, bobPage } = await openRoom()
     await say(annPage, 'Hello, Bob!\nSee https://example.com/roses.')
     const hello = message(bobPage, 'Hello, Bob!')
     await hello.waitFor()
@@ -35,19 +35,19 @@ describe('two people in a room', () => {
     await hello.getByRole('button', { name: 'Reply to Ann' }).tap()
     await bobPage.getByText('Replying to Ann: Hello, Bob!').waitFor()
     await say(bobPage, 'Lovely <b>roses</b>')
-    const answer = message(annPage, 'Lovely <b>roses</b>')
-    await answer.waitFor()
-    expect(await answer.getByRole('blockquote').textContent()).toMatch(/^Ann Hello, Bob!/)
+    const reply = message(annPage, 'Lovely <b>roses</b>')
+    await reply.waitFor()
+    expect(await reply.getByRole('blockquote').textContent()).toMatch(/^Ann Hello, Bob!/)
     expect(await bobPage.getByText('Replying to').isVisible()).toBe(false)
     expect(await annPage.locator('.pending').count()).toBe(0)
 
-    await answer.getByRole('blockquote').getByRole('link').click()
+    await reply.getByRole('blockquote').getByRole('link').click()
     await annPage.locator('.found', { hasText: 'Hello, Bob!' }).waitFor()
   })
 
-  it('see who types, and who is there', async () => {
-    const { annPage, bobPage } = await twoInARoom()
-    // Nobody stops typing because time goes by.
+  it('shows who is typing and how many are online', async () => {
+    const { annPage, bobPage } = await openRoom()
+    // With a stopped clock, typing does not time out.
     for (const page of [annPage, bobPage]) {
       await page.clock.install()
       await page.clock.pauseAt('2030-01-01')
@@ -64,11 +64,11 @@ describe('two people in a room', () => {
     await typing.waitFor({ state: 'hidden' })
 
     await bobPage.goto('/whisper')
-    await shows(annPage, '1 here now')
+    await shows(annPage, '1 online')
   })
 
-  it('send each other images, sounds and films, as answers too', async () => {
-    const { annPage, bobPage } = await twoInARoom()
+  it('shows images, audio and video, recorded or attached, also as replies', async () => {
+    const { annPage, bobPage } = await openRoom()
     await attach(annPage, {
       name: 'roses.png',
       mimeType: 'image/png',
@@ -80,15 +80,15 @@ describe('two people in a room', () => {
 
     await bobPage.getByRole('button', { name: 'Reply to Ann' }).tap()
     await attach(bobPage, { name: 'song.wav', mimeType: 'audio/wav', buffer: wav() })
-    const sound = annPage.getByLabel('Sound from Bob')
-    await sound.waitFor()
-    await loaded(sound, 'duration')
+    const audio = annPage.getByLabel('Audio from Bob')
+    await audio.waitFor()
+    await loaded(audio, 'duration')
     expect(await annPage.getByRole('blockquote').textContent()).toMatch(/^Ann Image/)
 
-    await record(annPage, 'Record sound')
-    await loaded(bobPage.getByLabel('Sound from Ann'), 'readyState')
-    await record(annPage, 'Record a film')
-    await loaded(bobPage.getByLabel('Film from Ann'), 'videoWidth')
+    await record(annPage, 'Record audio')
+    await loaded(bobPage.getByLabel('Audio from Ann'), 'readyState')
+    await record(annPage, 'Record video')
+    await loaded(bobPage.getByLabel('Video from Ann'), 'videoWidth')
     await say(annPage, 'Did you see that?')
     await message(bobPage, 'Did you see that?').waitFor()
     await picture(annPage, 'room-media')
@@ -97,8 +97,8 @@ describe('two people in a room', () => {
     await expectAccessible(bobPage)
   })
 
-  it('find it all when they come back, and what was long ago', async () => {
-    const { annPage, bobPage, path } = await twoInARoom()
+  it('loads earlier messages on request, and offers to scroll to new ones', async () => {
+    const { annPage, bobPage, path } = await openRoom()
     for (let count = 1; count <= 23; count++) await say(annPage, `Message ${count}.`)
     await message(bobPage, 'Message 23.').waitFor()
     await bobPage.goto(path)
@@ -119,18 +119,18 @@ describe('two people in a room', () => {
   })
 })
 
-/** Records what the pretended camera and microphone give, looks at it, and sends it. */
+/** Records from the fake camera and microphone, and sends the recording. */
 async function record(page: Page, what: string): Promise<void> {
   await page.getByRole('button', { name: what }).click()
   const dialog = page.getByRole('dialog', { name: what })
   await dialog.getByText('0:01').waitFor()
-  if (what === 'Record a film') await picture(page, 'recording')
+  if (what === 'Record video') await picture(page, 'recording')
   await dialog.getByRole('button', { name: 'Stop' }).click()
   await dialog.getByRole('button', { name: 'Send' }).click()
   await dialog.waitFor({ state: 'hidden' })
 }
 
-/** Waits until an element has loaded enough to have a size, or a length. */
+/** Waits until an element has loaded enough to have a size or duration. */
 async function loaded(
   element: Locator,
   property: 'naturalWidth' | 'duration' | 'videoWidth' | 'readyState',

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { startSite } from '../support/site.ts'
 import { Authenticator, scan } from './authenticator.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
-import { linkInLetter } from './letters.ts'
+import { linkInEmail } from './emails.ts'
 
 const ANN = 'ann@example.com'
 
-describe('a newcomer with nothing but a keyboard', () => {
-  it('gets from the first page to their rooms, and in again', async () => {
+describe('a new user with only a keyboard', () => {
+  it('signs up, sets up an authenticator app, and signs in again', async () => {
     const site = await startSite()
     const page = await openBrowser(site)
     const check = async (name: string) => {
@@ -21,25 +21,25 @@ describe('a newcomer with nothing but a keyboard', () => {
     await press(page, 'Create an account')
     await check('2-sign-up')
     await page.getByLabel('Email address').fill(ANN)
-    await page.getByLabel('Name').fill('Ann')
+    await page.getByLabel('Username').fill('Ann')
     await page.keyboard.press('Enter')
 
-    await heading(page, 'Look in your mail')
-    expect(await page.getByText(`a letter is on its way`).textContent()).toContain(ANN)
+    await heading(page, 'Check your email')
+    expect(await page.getByText('we have sent it an email').textContent()).toContain(ANN)
     await check('3-mail')
-    await page.goto(await linkInLetter(site, ANN))
-    await check('4-letter')
-    await press(page, 'This is my address')
+    await page.goto(await linkInEmail(site, ANN))
+    await check('4-email')
+    await press(page, 'Confirm')
 
     await heading(page, 'Set up your authenticator')
     await check('5-two-factor')
-    await press(page, 'I have one: show the QR code')
+    await press(page, 'Show the QR code')
     const image = page.getByAltText('QR code with the key of your account')
-    await page.getByRole('heading', { name: 'Scan this with the app' }).waitFor()
+    await page.getByRole('heading', { name: 'Scan this code with the app' }).waitFor()
     await check('6-qr')
     const app = new Authenticator(await scan(image), site.clock)
     expect(app.issuer).toBe('Parley')
-    await page.getByText('No camera at hand?').click()
+    await page.getByText('Cannot scan the code?').click()
     await check('6-qr-by-hand')
     expect((await page.locator('#key').textContent())?.replaceAll(' ', '')).toBe(app.secret)
     await page.getByLabel('Code', { exact: true }).fill(app.code())
@@ -53,9 +53,9 @@ describe('a newcomer with nothing but a keyboard', () => {
       .allTextContents()
     expect(codes).toHaveLength(10)
     expect(await downloadedText(page)).toContain(codes.join('\n'))
-    await press(page, 'I have kept them: sign in')
+    await press(page, 'Continue to sign-in')
 
-    await heading(page, 'Your code')
+    await heading(page, 'Enter your code')
     await check('8-code')
     await page.getByLabel('Code', { exact: true }).fill(app.nextCode())
     await page.keyboard.press('Enter')
@@ -77,8 +77,8 @@ describe('a newcomer with nothing but a keyboard', () => {
   })
 })
 
-describe('what is wrong', () => {
-  it('is told next to the field it is about, which then has the cursor', async () => {
+describe('an error in a form', () => {
+  it('is shown next to its field, which gets the focus', async () => {
     const page = await openBrowser(await startSite())
     await page.goto('/whisper/sign-up')
     const email = page.getByLabel('Email address')
@@ -87,15 +87,15 @@ describe('what is wrong', () => {
     expect(await problemOf(page, 'email')).toBe('Email address is missing.')
     expect(await email.getAttribute('aria-invalid')).toBe('true')
     await email.fill('ann@example')
-    await page.getByLabel('Name').fill('a')
+    await page.getByLabel('Username').fill('a')
     await page.keyboard.press('Enter')
-    expect(await problemOf(page, 'username')).toBe('Name must have 3 to 120 characters.')
+    expect(await problemOf(page, 'username')).toBe('Username must have 3 to 120 characters.')
     await picture(page, 'problem-field')
     await expectAccessible(page)
   })
 })
 
-/** Goes to a link or button by the keyboard, and presses it. */
+/** Focuses a link or button and presses Enter. */
 async function press(page: Page, name: string): Promise<void> {
   const control = page.getByRole('link', { name }).or(page.getByRole('button', { name }))
   await control.focus()
@@ -109,7 +109,7 @@ async function heading(page: Page, name: string): Promise<void> {
 async function signIn(page: Page, email: string): Promise<void> {
   await page.getByLabel('Email address').fill(email)
   await page.keyboard.press('Enter')
-  await heading(page, 'Your code')
+  await heading(page, 'Enter your code')
 }
 
 async function signOut(page: Page): Promise<void> {
@@ -117,7 +117,7 @@ async function signOut(page: Page): Promise<void> {
   await heading(page, 'Sign in')
 }
 
-/** What a field is described by as wrong. */
+/** The error of a field. */
 async function problemOf(page: Page, name: string): Promise<string | null> {
   const problem = page.locator(`#${name}-problem`)
   await problem.waitFor()

@@ -4,9 +4,9 @@ import { startOpenIdServer } from '../support/oidc.ts'
 import { startSite } from '../support/site.ts'
 import { Authenticator, scan } from './authenticator.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
-import { shows } from './writing.ts'
+import { shows } from './room-actions.ts'
 
-it('somebody with an account elsewhere needs no letter', async () => {
+it('a user signs up with Google, without a verification email', async () => {
   const port = await freePort()
   const publicUrl = `http://localhost:${port}`
   const client = {
@@ -36,13 +36,13 @@ it('somebody with an account elsewhere needs no letter', async () => {
   await page.getByRole('button').click()
   await page.getByRole('button', { name: 'Continue' }).click()
 
-  await page.getByRole('button', { name: 'I have one: show the QR code' }).click()
+  await page.getByRole('button', { name: 'Show the QR code' }).click()
   const app = new Authenticator(await scan(page.getByAltText('QR code')), site.clock)
   await page.getByLabel('Code', { exact: true }).fill(app.code())
   await page.keyboard.press('Enter')
   await shows(page, 'Your recovery codes')
 
-  await page.getByRole('link', { name: 'I have kept them' }).click()
+  await page.getByRole('link', { name: 'Continue to sign-in' }).click()
   await page.getByLabel('Code', { exact: true }).fill(app.nextCode())
   await page.keyboard.press('Enter')
   await shows(page, 'Your rooms')

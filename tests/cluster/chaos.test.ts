@@ -10,7 +10,7 @@ async function expectNoViolations(options: ChaosOptions): Promise<Map<string, nu
   return journal.counts
 }
 
-/** Everybody sends, all the time, while something goes wrong. */
+/** A schedule in which all users send continuously during the given faults. */
 function busyDuring(faults: Timed<Fault>[], lasts: number) {
   const cast: Cast = {
     people: 3,
@@ -24,15 +24,15 @@ function busyDuring(faults: Timed<Fault>[], lasts: number) {
   }
   const actions: Timed<Action>[] = []
   for (let at = 0; at < lasts; at += 60) {
-    const turn = at / 60
-    const person = turn % 2
-    if (turn % 5 === 4) actions.push({ at, kind: 'say', person, room: 0, retry: 'none' })
-    else actions.push({ at, kind: 'send', person, conversation: turn % 3 === 0 ? 0 : 1, retry: 'none' })
+    const step = at / 60
+    const person = step % 2
+    if (step % 5 === 4) actions.push({ at, kind: 'say', person, room: 0, retry: 'none' })
+    else actions.push({ at, kind: 'send', person, conversation: step % 3 === 0 ? 0 : 1, retry: 'none' })
   }
   return { cast, schedule: { faults, actions } }
 }
 
-it('happens the same way for the same seed, with faults of every kind, all over in time', () => {
+it('makes the same schedule for the same seed, and ends every fault in time', () => {
   const options = { lasts: 40_000, nodes: 3, cast: CAST }
   const schedule = makeSchedule({ seed: 7, ...options })
   expect(makeSchedule({ seed: 7, ...options })).toEqual(schedule)
@@ -49,7 +49,7 @@ it('loses nothing when nodes, Redis, the database and connections fail at random
     expect(counts.get(`fault ${kind}`), kind).toBeGreaterThan(0)
 })
 
-it('loses nothing while all nodes are restarted one after the other', async () => {
+it('loses nothing during a rolling restart of all nodes', async () => {
   const faults: Timed<Fault>[] = [0, 1, 2].map((node) => ({
     at: 1_000 + node * 3_000,
     kind: 'drain',
@@ -61,7 +61,7 @@ it('loses nothing while all nodes are restarted one after the other', async () =
   expect(counts.get('messages acked')).toBeGreaterThan(100)
 })
 
-it('loses nothing, and does nothing by halves, when the database is restarted', async () => {
+it('loses nothing and leaves no partial changes when the database is restarted', async () => {
   const faults: Timed<Fault>[] = [
     { at: 1_000, kind: 'stop_postgres', lasts: 1_500 },
     { at: 4_000, kind: 'stop_postgres', lasts: 100 },

@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.dispose())
 
-/** Ann, Bob and Cid in a group, each connected to a node of their own and in all topics. */
+/** A group of Ann, Bob and Cid. Each is connected to a different node and has joined all topics. */
 async function threeApart() {
   const people = await Promise.all(['ann', 'bob', 'cid'].map((name) => signUp(nodes[0], name)))
   const id = await startGroup(nodes[0], people)
@@ -33,7 +33,7 @@ async function threeApart() {
   return { id, topic, people: people as Three<Person>, connections: connections as Three<Connection> }
 }
 
-/** A room of these, with the first as its creator. */
+/** Creates a room. The first person is its creator. */
 async function makeRoom(people: Person[]): Promise<string> {
   const { body } = await request(nodes[0], 'POST', '/api/v1/chat/room-list/', {
     token: people[0]?.token as string,
@@ -43,9 +43,11 @@ async function makeRoom(people: Person[]): Promise<string> {
 }
 
 describe('conversations', () => {
-  it('bring the messages of all nodes to all members, in one order', async () => {
+  it('deliver the messages of all nodes to all members in the same order', async () => {
     const { topic, people, connections } = await threeApart()
-    const heard = connections.map((connection, n) => connection.hear(`user:${people[n]?.id}`, 'new_message'))
+    const received = connections.map((connection, n) =>
+      connection.collect(`user:${people[n]?.id}`, 'new_message'),
+    )
     await Promise.all(
       connections.flatMap((connection, n) =>
         Array.from({ length: 20 }, (_, i) =>
@@ -53,17 +55,19 @@ describe('conversations', () => {
         ),
       ),
     )
-    await eventually(() => expect(heard.map(({ length }) => length)).toEqual([60, 60, 60]))
-    const [first, ...others] = heard.map((told) => told.map(({ message }) => [message.seq, message.content]))
+    await eventually(() => expect(received.map(({ length }) => length)).toEqual([60, 60, 60]))
+    const [first, ...others] = received.map((events) =>
+      events.map(({ message }) => [message.seq, message.content]),
+    )
     expect(first?.map(([seq]) => seq)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1))
     for (const other of others) expect(other).toEqual(first)
   })
 
-  it('tell edits and deletions on other nodes, in their order', async () => {
+  it('deliver edits and deletions on other nodes in seq order', async () => {
     const { topic, people, connections } = await threeApart()
     const [ann, , cid] = connections
-    const heard = cid.hear(`user:${people[2].id}`, 'new_message', 'edit_message')
-    const gone = cid.hear(topic, 'delete_message')
+    const received = cid.collect(`user:${people[2].id}`, 'new_message', 'edit_message')
+    const gone = cid.collect(topic, 'delete_message')
     const sent = await ann.push(topic, 'send_message', {
       ...copies(people, 'a'),
       client_message_id: randomUUID(),
@@ -72,14 +76,14 @@ describe('conversations', () => {
     await ann.push(topic, 'edit_message', { message_group_id, ...copies(people, 'b') })
     await ann.push(topic, 'delete_message', { message_group_id })
     await eventually(() => expect(gone).toHaveLength(1))
-    expect(heard.map(({ seq, message }) => [seq ?? message.seq, message.content])).toEqual([
+    expect(received.map(({ seq, message }) => [seq ?? message.seq, message.content])).toEqual([
       [1, 'a'],
       [2, 'b'],
     ])
     expect(gone).toEqual([{ message_group_id, seq: 3 }])
   })
 
-  it('take a message that is sent over all nodes at once, and again later, for one', async () => {
+  it('store a message once that is sent over all nodes concurrently and again later', async () => {
     const { topic, people, connections } = await threeApart()
     const [ann] = people
     const elsewhere = await Promise.all(
@@ -89,7 +93,7 @@ describe('conversations', () => {
         return connection
       }),
     )
-    const heard = connections[1].hear(`user:${people[1].id}`, 'new_message')
+    const received = connections[1].collect(`user:${people[1].id}`, 'new_message')
     const message = { ...copies(people, 'x'), client_message_id: randomUUID() }
     const send = (connection: Connection) => connection.push(topic, 'send_message', message)
     const answers = await Promise.all(elsewhere.map(send))
@@ -97,21 +101,21 @@ describe('conversations', () => {
     expect(answers[0]).toMatchObject({ status: 'ok', response: { seq: 1 } })
     for (const answer of answers) expect(answer).toEqual(answers[0])
     await elsewhere[0]?.push(topic, 'send_message', copies(people, 'last'))
-    await eventually(() => expect(heard.at(-1)?.message.content).toBe('last'))
-    expect(heard.map((told) => told.message.seq)).toEqual([1, 2])
+    await eventually(() => expect(received.at(-1)?.message.content).toBe('last'))
+    expect(received.map(({ message }) => message.seq)).toEqual([1, 2])
   })
 
-  it('are new, and end, for a member on any node, who hears nothing afterwards', async () => {
+  it('send new_conversation to an added member on any node, and nothing to a former member', async () => {
     const { topic, people, connections } = await threeApart()
     const [ann, bob, cid] = connections
     const bobElsewhere = people[1].at(nodes[2])
     await bobElsewhere.joinOwn()
     const channel = await bobElsewhere.join(topic)
     const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
-    const told = bobElsewhere.hear(`user:${people[1].id}`, 'new_message', 'new_conversation')
-    const seen = bobElsewhere.hear(topic, 'start_typing')
+    const events = bobElsewhere.collect(`user:${people[1].id}`, 'new_message', 'new_conversation')
+    const seen = bobElsewhere.collect(topic, 'start_typing')
 
-    const left = cid.hear(topic, 'leave_conversation')
+    const left = cid.collect(topic, 'leave_conversation')
     await bob.push(topic, 'leave_conversation')
     await closed
     await eventually(() => expect(left).toMatchObject([{ user_id: people[1].id }]))
@@ -119,21 +123,21 @@ describe('conversations', () => {
     expect(await ann.push(topic, 'send_message', copies(rest, 'without bob'))).toMatchObject({ status: 'ok' })
     await cid.push(topic, 'start_typing')
 
-    const heard = cid.hear(`user:${people[2].id}`, 'new_message')
+    const received = cid.collect(`user:${people[2].id}`, 'new_message')
     await ann.push(topic, 'modify_conversation', { new_members: [people[1].id] })
     await ann.push(topic, 'send_message', copies(people, 'with bob'))
-    await eventually(() => expect(told).toHaveLength(2))
-    expect(told[0].user_ids).toContain(people[1].id)
-    expect(told[1].message.content).toBe('with bob')
+    await eventually(() => expect(events).toHaveLength(2))
+    expect(events[0].user_ids).toContain(people[1].id)
+    expect(events[1].message.content).toBe('with bob')
     expect(seen).toEqual([])
-    await eventually(() => expect(heard.at(-1)?.message.content).toBe('with bob'))
+    await eventually(() => expect(received.at(-1)?.message.content).toBe('with bob'))
   })
 
-  it('tell on all nodes who types, and that they stopped when their connection is gone', async () => {
+  it('broadcast typing on all nodes, and its end when the connection is closed', async () => {
     const { topic, people, connections } = await threeApart()
     const [ann, bob, cid] = connections
-    const started = cid.hear(topic, 'start_typing')
-    const finished = cid.hear(topic, 'finish_typing')
+    const started = cid.collect(topic, 'start_typing')
+    const finished = cid.collect(topic, 'finish_typing')
     await ann.push(topic, 'start_typing')
     await eventually(() => expect(started).toEqual([{ user_id: people[0].id }]))
     await ann.push(topic, 'finish_typing')
@@ -146,18 +150,18 @@ describe('conversations', () => {
 })
 
 describe('polling', () => {
-  it('goes on whichever nodes the requests of a client come to', async () => {
+  it('works when each request of a client reaches a different node', async () => {
     const { topic, people, connections } = await threeApart()
     const [ann] = people
-    let turn = 0
-    const link = await Link.open(() => (nodes[turn++ % 3] as Node).port)
+    let requestCount = 0
+    const link = await Link.open(() => (nodes[requestCount++ % 3] as Node).port)
     onTestFinished(() => link.close())
     const { token } = ann
     const socket = openSocket(`ws://127.0.0.1:${link.port}/socket`, { token, transport: LongPoll })
     onTestFinished(() => socket.disconnect())
     const own = socket.channel(`user:${ann.id}`, { token })
-    const heard: string[] = []
-    own.on('new_message', ({ message }) => void heard.push(message.content))
+    const received: string[] = []
+    own.on('new_message', ({ message }) => void received.push(message.content))
     const talk = socket.channel(topic, { token })
     expect(await settle(own.join())).toMatchObject({ status: 'ok' })
     expect(await settle(talk.join())).toMatchObject({ status: 'ok' })
@@ -169,13 +173,13 @@ describe('polling', () => {
         : connections[2].push(topic, 'send_message', copies(people, text))
       expect(await sent).toMatchObject({ status: 'ok' })
     }
-    await eventually(() => expect(heard).toEqual(texts))
-    expect(turn).toBeGreaterThan(1)
+    await eventually(() => expect(received).toEqual(texts))
+    expect(requestCount).toBeGreaterThan(1)
   })
 })
 
 describe('presence', () => {
-  /** Somebody's list of who is online, as the official client keeps it. */
+  /** Joins presence with phoenix.js. `online` returns the number of connections by user id. */
   async function watch(person: Person, node: Node) {
     const connection = person.at(node)
     const channel = connection.channel('system:general')
@@ -191,36 +195,36 @@ describe('presence', () => {
     return { connection, online }
   }
 
-  it('is the same on all nodes: who comes, goes, and hides', async () => {
+  it('is the same on all nodes after joins, leaves and changes of hidden', async () => {
     const [ann, bob, cid] = (await Promise.all(
       ['ann', 'bob', 'cid'].map((name) => signUp(nodes[0], name)),
     )) as [Person, Person, Person]
-    const seats = [await watch(ann, nodes[0]), await watch(bob, nodes[1]), await watch(cid, nodes[2])]
+    const connected = [await watch(ann, nodes[0]), await watch(bob, nodes[1]), await watch(cid, nodes[2])]
     const bobElsewhere = await watch(bob, nodes[2])
-    const everybodySees = (expected: Record<string, number>) =>
+    const expectOnline = (expected: Record<string, number>) =>
       eventually(() => {
-        for (const { online } of seats) expect(online()).toMatchObject(expected)
-        for (const { online } of seats) expect(seatsOf(online())).toEqual(Object.keys(expected).sort())
+        for (const { online } of connected) expect(online()).toMatchObject(expected)
+        for (const { online } of connected) expect(knownOnly(online())).toEqual(Object.keys(expected).sort())
       })
-    const seatsOf = (online: Record<string, number>) =>
+    const knownOnly = (online: Record<string, number>) =>
       Object.keys(online)
         .filter((id) => [ann.id, bob.id, cid.id].includes(id))
         .sort()
 
-    await everybodySees({ [ann.id]: 1, [bob.id]: 2, [cid.id]: 1 })
+    await expectOnline({ [ann.id]: 1, [bob.id]: 2, [cid.id]: 1 })
     bobElsewhere.connection.socket.disconnect()
-    await everybodySees({ [ann.id]: 1, [bob.id]: 1, [cid.id]: 1 })
+    await expectOnline({ [ann.id]: 1, [bob.id]: 1, [cid.id]: 1 })
     const annElsewhere = await watch(ann, nodes[2])
-    await everybodySees({ [ann.id]: 2, [bob.id]: 1, [cid.id]: 1 })
+    await expectOnline({ [ann.id]: 2, [bob.id]: 1, [cid.id]: 1 })
     await request(nodes[1], 'PATCH', '/api/profile', { token: ann.token, body: { hidden: true } })
-    await everybodySees({ [bob.id]: 1, [cid.id]: 1 })
+    await expectOnline({ [bob.id]: 1, [cid.id]: 1 })
     await annElsewhere.connection.push('system:general', 'set_hidden', { hidden: false })
-    await everybodySees({ [ann.id]: 2, [bob.id]: 1, [cid.id]: 1 })
+    await expectOnline({ [ann.id]: 2, [bob.id]: 1, [cid.id]: 1 })
   })
 })
 
 describe('sessions', () => {
-  it('end on all nodes: their connections are closed, and their tokens refused', async () => {
+  it('end on all nodes: their connections are closed, and their tokens rejected', async () => {
     const ann = await signUp(nodes[0], 'ann')
     const connections = nodes.map((node) => ann.at(node))
     await Promise.all(connections.map((connection) => connection.joinOwn()))
@@ -232,7 +236,7 @@ describe('sessions', () => {
     expect(answers.map(({ status }) => status)).toEqual([401, 401, 401])
   })
 
-  it('cannot be guessed at faster over several nodes', async () => {
+  it('limit password guesses over all nodes together', async () => {
     const { email } = await signUp(nodes[0], 'ann')
     const statuses: number[] = []
     for (let attempt = 0; attempt < 12; attempt++) {
@@ -245,21 +249,21 @@ describe('sessions', () => {
 })
 
 describe('rooms', () => {
-  /** Somebody in a room over the multiplexed socket, with everything they are told there. */
+  /** Joins a room over the multiplexed socket, and collects its events. */
   async function enter(person: Person, node: Node, roomId: string) {
     const connection = person.at(node)
     const topic = `room:${roomId}`
     const channel = connection.channel(topic)
-    const told: Json[] = []
+    const events: Json[] = []
     for (const event of ['chat.active', 'chat.message', 'chat.typing', 'chat.notification'])
-      channel.on(event, (payload) => void told.push(payload))
+      channel.on(event, (payload) => void events.push(payload))
     const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
     channel.join()
-    const of = (type: string) => told.filter((one) => one.type === type)
+    const of = (type: string) => events.filter((one) => one.type === type)
     return { connection, topic, closed, of, online: () => of('chat.active').at(-1)?.content }
   }
 
-  it('bring what is said on one node to all, by either socket, and count who is there', async () => {
+  it('deliver messages to both kinds of socket on all nodes, and count connected members', async () => {
     const people = await Promise.all(['ann', 'bob', 'cid'].map((name) => signUp(nodes[0], name)))
     const [ann, bob, cid] = people as [Person, Person, Person]
     const id = await makeRoom(people)
@@ -275,7 +279,7 @@ describe('rooms', () => {
     await a.connection.push(a.topic, 'message', { message: 'from one', client_message_id })
     await b.connection.push(b.topic, 'message', { message: 'from two' })
     plain.send({ message_type: 'message', message: 'from three' })
-    const texts = (told: Json[]) => told.map(({ text_content: text }) => text)
+    const texts = (events: Json[]) => events.map(({ text_content: text }) => text)
     const expected = ['from one', 'from two', 'from three']
     await eventually(() => expect(texts(a.of('chat.message'))).toEqual(expected))
     await eventually(() => expect(texts(b.of('chat.message'))).toEqual(expected))
@@ -289,21 +293,21 @@ describe('rooms', () => {
     await eventually(() => expect([a, b].map(({ online }) => online())).toEqual([2, 2]))
   })
 
-  it('put out on all nodes whoever is removed, who hears nothing afterwards', async () => {
+  it('disconnect a removed member on all nodes, who receives nothing afterwards', async () => {
     const people = await Promise.all(['ann', 'bob'].map((name) => signUp(nodes[0], name)))
     const [ann, bob] = people as [Person, Person]
     const id = await makeRoom(people)
     const a = await enter(ann, nodes[0], id)
-    const seats = [await enter(bob, nodes[1], id), await enter(bob, nodes[2], id)]
-    await eventually(() => expect(seats.map(({ online }) => online())).toEqual([2, 2]))
+    const connected = [await enter(bob, nodes[1], id), await enter(bob, nodes[2], id)]
+    await eventually(() => expect(connected.map(({ online }) => online())).toEqual([2, 2]))
     const { token } = ann
     const gone = await request(nodes[2], 'DELETE', `/api/v1/chat/rooms/${id}/users/${bob.id}/`, { token })
     expect(gone.status).toBe(204)
-    await Promise.all(seats.map(({ closed }) => closed))
+    await Promise.all(connected.map(({ closed }) => closed))
     await a.connection.push(a.topic, 'message', { message: 'without bob' })
     await eventually(() => expect(a.of('chat.message')).toHaveLength(1))
     await eventually(() => expect(a.online()).toBe(1))
-    expect(seats.map(({ of }) => of('chat.message'))).toEqual([[], []])
+    expect(connected.map(({ of }) => of('chat.message'))).toEqual([[], []])
   })
 })
 
@@ -314,10 +318,10 @@ describe('a client that polls', () => {
     const topic = `conversation:${await startGroup(nodes[0], people)}`
     const writer = ann.at(nodes[1])
     await writer.join(topic)
-    const doors = nodes.map(({ url }) => new PollClient(`${url}/socket`, { params: { token: bob.token } }))
-    const [first, second, third] = doors as [PollClient, PollClient, PollClient]
+    const clients = nodes.map(({ url }) => new PollClient(`${url}/socket`, { params: { token: bob.token } }))
+    const [first, second, third] = clients as [PollClient, PollClient, PollClient]
     const { token } = await first.open()
-    for (const door of doors) door.token = token
+    for (const client of clients) client.token = token
     await second.send(['1', '1', `user:${bob.id}`, 'phx_join', { token: bob.token }])
     expect((await third.frames())[0]).toMatchObject([
       '1',
@@ -327,26 +331,26 @@ describe('a client that polls', () => {
       { status: 'ok' },
     ])
     const write = (text: string) => writer.push(topic, 'send_message', copies(people, text))
-    return { bob, doors, write }
+    return { bob, clients, write }
   }
 
-  it('may ask any node, and misses nothing', async () => {
-    const { doors, write } = await startPolling()
+  it('may poll any node, and misses nothing', async () => {
+    const { clients, write } = await startPolling()
     const texts = Array.from({ length: 30 }, (_, i) => `${i}`)
     const written = Promise.all(texts.map(write))
-    const heard: string[] = []
-    for (let turn = 0; heard.length < texts.length; turn++) {
-      const { messages } = await doors[turn % doors.length]!.poll()
-      for (const message of messages) heard.push(JSON.parse(message)[4].message.content)
+    const received: string[] = []
+    for (let polls = 0; received.length < texts.length; polls++) {
+      const { messages } = await clients[polls % clients.length]!.poll()
+      for (const message of messages) received.push(JSON.parse(message)[4].message.content)
     }
-    expect(heard).toEqual(texts)
+    expect(received).toEqual(texts)
     await written
   })
 
-  it('is told on any node that its session has ended', async () => {
-    const { bob, doors } = await startPolling()
+  it('is rejected on every node when its session has ended', async () => {
+    const { bob, clients } = await startPolling()
     const { token, refreshToken } = bob
     await request(nodes[2], 'POST', '/api/signout', { token, body: { token: refreshToken } })
-    for (const door of doors) await eventually(async () => expect((await door.poll()).status).toBe(403))
+    for (const client of clients) await eventually(async () => expect((await client.poll()).status).toBe(403))
   })
 })

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster?.dispose())
 
-/** What a node says of itself: whether it is ready, and one of its figures. */
+/** The readiness of a node, and its `parley_backplane_connected` metric. */
 async function health(node: Node) {
   const ready = await request(node, 'GET', '/readyz')
   const metrics: string = (await request(node, 'GET', '/metrics')).body
@@ -22,7 +22,7 @@ async function health(node: Node) {
   return { status: ready.status, says: ready.body.status, connected }
 }
 
-it('a node that is killed takes its users along, within 15 seconds', async () => {
+it('removes the users of a killed node from presence within 15 seconds', async () => {
   const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => signUp(nodes[0], name)))
   const channel = (ann as Person).at(nodes[0]).channel('system:general')
   const presence = new Presence(channel)
@@ -33,28 +33,28 @@ it('a node that is killed takes its users along, within 15 seconds', async () =>
   await nodes[2].kill()
   const killedAt = Date.now()
   await eventually(() => expect(online()).toEqual([ann?.id]))
-  // This is a promise in seconds, and the only one here.
+  // The documented limit, in real time.
   expect(Date.now() - killedAt).toBeLessThan(15_000)
   await nodes[2].start()
 })
 
 describe('without Redis', () => {
-  it('each node serves its own and says so; afterwards everybody gets what they missed, once and in order', async () => {
+  it('each node serves its own clients and reports the outage; afterwards clients receive missed messages once and in order', async () => {
     const people = await Promise.all(['ann', 'bob'].map((name) => signUp(nodes[0], name)))
     const [ann, bob] = people as [Person, Person]
     const topic = `conversation:${await startGroup(nodes[0], people)}`
-    const seats = [ann.at(nodes[0]), bob.at(nodes[0]), bob.at(nodes[1])] as const
-    const [annHere, bobHere, bobThere] = seats
-    for (const seat of seats) {
-      await seat.joinOwn()
-      await seat.join(topic)
+    const connections = [ann.at(nodes[0]), bob.at(nodes[0]), bob.at(nodes[1])] as const
+    const [annHere, bobHere, bobThere] = connections
+    for (const connection of connections) {
+      await connection.joinOwn()
+      await connection.join(topic)
     }
-    const heard = [
-      annHere.hear(`user:${ann.id}`, 'new_message'),
-      bobHere.hear(`user:${bob.id}`, 'new_message'),
-      bobThere.hear(`user:${bob.id}`, 'new_message'),
+    const received = [
+      annHere.collect(`user:${ann.id}`, 'new_message'),
+      bobHere.collect(`user:${bob.id}`, 'new_message'),
+      bobThere.collect(`user:${bob.id}`, 'new_message'),
     ] as const
-    const texts = () => heard.map((told) => told.map(({ message }) => message.content))
+    const texts = () => received.map((events) => events.map(({ message }) => message.content))
 
     await cluster.redis.stop()
     await eventually(async () => {
@@ -76,12 +76,12 @@ describe('without Redis', () => {
     await eventually(() => expect(texts()).toEqual(Array(3).fill(['one', 'two', 'three'])))
   })
 
-  it('conversations that began meanwhile are told of afterwards', async () => {
+  it('conversations that were started during the outage are announced afterwards', async () => {
     const people = await Promise.all(['ann', 'bob'].map((name) => signUp(nodes[0], name)))
     const [ann, bob] = people as [Person, Person]
     const there = bob.at(nodes[1])
     await there.joinOwn()
-    const told = there.hear(`user:${bob.id}`, 'new_conversation', 'new_message')
+    const events = there.collect(`user:${bob.id}`, 'new_conversation', 'new_message')
     await cluster.redis.stop()
     await eventually(async () => expect((await health(nodes[0])).connected).toBe('0'))
     const id = await startGroup(nodes[0], people)
@@ -89,11 +89,11 @@ describe('without Redis', () => {
     await here.join(`conversation:${id}`)
     await here.push(`conversation:${id}`, 'send_message', copies(people, 'hello'))
     await cluster.redis.start()
-    await eventually(() => expect(told).toHaveLength(2))
-    expect(told[0]).toMatchObject({
+    await eventually(() => expect(events).toHaveLength(2))
+    expect(events[0]).toMatchObject({
       conversation: { id },
       user_ids: expect.arrayContaining([ann.id, bob.id]),
     })
-    expect(told[1]).toMatchObject({ conversation_id: id, message: { content: 'hello', seq: 1 } })
+    expect(events[1]).toMatchObject({ conversation_id: id, message: { content: 'hello', seq: 1 } })
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Letter, Mailer } from '../../src/domain/mail.ts'
+import type { Email, Mailer } from '../../src/domain/mail/mail-worker.ts'
 import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
 import { ResendMailer } from '../../src/infra/resend-mailer.ts'
 import { SmtpMailer } from '../../src/infra/smtp-mailer.ts'
@@ -7,13 +7,13 @@ import { ManualClock } from '../support/clock.ts'
 import { openResendDouble } from '../support/resend-double.ts'
 import { openSmtpServer } from '../support/smtp-server.ts'
 
-type Received = Pick<Letter, 'to' | 'subject' | 'text' | 'html'>
+type Received = Pick<Email, 'to' | 'subject' | 'text' | 'html'>
 
-/** A mailer, and the far end that gets its letters. */
+/** A mailer, and the server that receives its emails. */
 interface Post {
   mailer: Mailer
   received(): readonly Received[]
-  /** Makes the far end refuse from here on; absent where nothing can fail. */
+  /** Makes the server refuse further emails; absent for a mailer that cannot fail. */
   refuse?(): void
 }
 
@@ -22,7 +22,7 @@ const FROM = 'Parley <parley@chat.example>'
 const posts: Record<string, () => Promise<Post>> = {
   async DevMailbox() {
     const mailbox = new DevMailbox(new ManualClock())
-    return { mailer: mailbox, received: () => mailbox.letters.toReversed() }
+    return { mailer: mailbox, received: () => mailbox.emails.toReversed() }
   },
   async SmtpMailer() {
     const server = await openSmtpServer()
@@ -36,7 +36,7 @@ const posts: Record<string, () => Promise<Post>> = {
 
 const LINK = `https://chat.example/password_reset?token=${'aB3-_'.repeat(9)}`
 
-function letter(changes: Partial<Letter> = {}): Letter {
+function email(changes: Partial<Email> = {}): Email {
   return {
     id: '01890a5d-ac96-774b-bcce-b302099a8057',
     to: 'ann@example.com',
@@ -48,37 +48,37 @@ function letter(changes: Partial<Letter> = {}): Letter {
 }
 
 describe.each(Object.entries(posts))('%s', (_name, open) => {
-  it('delivers a letter, its link whole in text and HTML', async () => {
+  it('delivers an email with an unbroken link in text and HTML', async () => {
     const { mailer, received } = await open()
-    await mailer.send(letter())
+    await mailer.send(email())
     const [got] = received()
     expect(got).toMatchObject({ to: 'ann@example.com', subject: 'Reset your password' })
     expect(got!.text).toContain(`Choose a new password:\n${LINK}`)
     expect(got!.html).toContain(`<a href="${LINK}">`)
   })
 
-  it('delivers letters in the order they are sent, one after another', async () => {
+  it('delivers emails in order', async () => {
     const { mailer, received } = await open()
     for (const to of ['ann@example.com', 'ben@example.com', 'cleo@example.com'])
-      await mailer.send(letter({ to }))
+      await mailer.send(email({ to }))
     expect(received().map(({ to }) => to)).toEqual(['ann@example.com', 'ben@example.com', 'cleo@example.com'])
   })
 
-  it('resolves only when the letter is taken over', async () => {
+  it('resolves after the server has accepted the email', async () => {
     const { mailer, received } = await open()
-    await Promise.all([mailer.send(letter()), mailer.send(letter()), mailer.send(letter())])
+    await Promise.all([mailer.send(email()), mailer.send(email()), mailer.send(email())])
     expect(received().length).toBe(3)
   })
 })
 
-// Nothing can go wrong in memory.
+// An in-memory mailer cannot fail.
 const { DevMailbox: _memory, ...remotePosts } = posts
 
 describe.each(Object.entries(remotePosts))('%s', (_name, open) => {
-  it('throws, with a code that names nobody, when the letter is refused', async () => {
+  it('throws an error without the address when the email is refused', async () => {
     const { mailer, received, refuse } = await open()
     refuse!()
-    const code = await mailer.send(letter()).catch((error) => error.code)
+    const code = await mailer.send(email()).catch((error) => error.code)
     expect(code).toMatch(/^\w+$/)
     expect(received()).toEqual([])
   })

@@ -5,16 +5,16 @@ import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { nanoid } from 'nanoid'
 import { describe, expect, it } from 'vitest'
-import type { MediaStore } from '../../src/domain/media.ts'
+import type { MediaStore } from '../../src/domain/media/media-store.ts'
 import { DiskMedia } from '../../src/infra/disk-media.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
-/** A store, and the way back to what it holds. */
+/** A store, and access to its files. */
 interface Shelf {
   store: MediaStore
-  /** The same store in a process that starts after this one was killed. */
+  /** Opens the same store in a process that starts after this one was killed. */
   restart(): MediaStore
-  /** How many files there are, kept and on their way. */
+  /** The number of files, kept and incoming. */
   fileCount(): number
 }
 
@@ -34,7 +34,7 @@ async function* inChunks(...chunks: (string | Uint8Array)[]): AsyncGenerator<Uin
   for (const chunk of chunks) yield Buffer.from(chunk)
 }
 
-/** Bytes that stop coming, as of a client that went away without a word. */
+/** Bytes that stall, as from a client that has disappeared. */
 async function* unfinished(arrived: () => void): AsyncGenerator<Uint8Array> {
   yield Buffer.from('half a')
   arrived()
@@ -46,7 +46,7 @@ async function textOf(bytes: Readable | undefined): Promise<string | undefined> 
 }
 
 describe.each(Object.entries(shelves))('%s', (_name, open) => {
-  it('gives back the bytes it was given, in their order', async () => {
+  it('returns the bytes it received, in order', async () => {
     const { store } = open()
     const id = nanoid()
     const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i % 251))
@@ -60,7 +60,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     [{ start: 0, end: 0 }, 'p'],
     [{ start: 2, end: 4 }, 'rle'],
     [{ start: 4, end: 5 }, 'ey'],
-  ])('gives the part %o alone', async (range, part) => {
+  ])('returns the range %o', async (range, part) => {
     const { store } = open()
     const id = nanoid()
     await store.receive(id, inChunks('par', 'ley'))
@@ -68,14 +68,14 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     expect(await textOf(await store.open(id, range))).toBe(part)
   })
 
-  it('has a received file, too, between its being told of and its being kept', async () => {
+  it('serves a received file before it is kept', async () => {
     const { store } = open()
     const id = nanoid()
     await store.receive(id, inChunks('parley'))
     expect(await textOf(await store.open(id))).toBe('parley')
   })
 
-  it('goes on giving what was opened before it was kept', async () => {
+  it('continues to serve a file that was opened before it was kept', async () => {
     const { store } = open()
     const id = nanoid()
     await store.receive(id, inChunks('parley'))
@@ -84,7 +84,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     expect(await textOf(opened)).toBe('parley')
   })
 
-  it('keeps files apart that come at once', async () => {
+  it('keeps concurrent uploads apart', async () => {
     const { store } = open()
     const ids = Array.from({ length: 20 }, () => nanoid())
     await Promise.all(ids.map((id) => store.receive(id, inChunks('I am ', id))))
@@ -93,7 +93,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     expect(texts).toEqual(ids.map((id) => `I am ${id}`))
   })
 
-  it('does not write over a file', async () => {
+  it('does not overwrite a file', async () => {
     const { store } = open()
     const id = nanoid()
     await store.receive(id, inChunks('first'))
@@ -101,7 +101,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     expect(await textOf(await store.open(id))).toBe('first')
   })
 
-  it('leaves nothing of a discarded file, and discards what is not there', async () => {
+  it('deletes a discarded file, and ignores a missing one', async () => {
     const { store, fileCount } = open()
     const id = nanoid()
     await store.receive(id, inChunks('parley'))
@@ -111,7 +111,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     expect(fileCount()).toBe(0)
   })
 
-  it('leaves nothing of a file whose bytes fail on the way, and says why', async () => {
+  it('deletes a file whose upload fails, and throws the cause', async () => {
     const { store, fileCount } = open()
     const id = nanoid()
     async function* failing() {
@@ -123,14 +123,14 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     expect(fileCount()).toBe(0)
   })
 
-  it('has nothing under an id it was never given, nor under what is none', async () => {
+  it('returns nothing for an unknown or invalid id', async () => {
     const { store } = open()
     for (const id of [nanoid(), '', '../../../../etc/passwd', 'x'.repeat(21), `${'x'.repeat(20)}\0`]) {
       expect(await store.open(id)).toBeUndefined()
     }
   })
 
-  it('takes no id that could lead elsewhere', async () => {
+  it('rejects ids that could leave the folder', async () => {
     const { store, fileCount } = open()
     for (const id of ['../outside-of-the-dir', `${'x'.repeat(20)}/`, `..${'x'.repeat(19)}`, '']) {
       await expect(store.receive(id, inChunks('x'))).rejects.toThrow()
@@ -139,7 +139,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
   })
 
   describe('after the process was killed', () => {
-    it('keeps what was told of, and removes what was not', async () => {
+    it('keeps files with a row, and removes those without', async () => {
       const { store, restart, fileCount } = open()
       const [told, untold] = [nanoid(), nanoid()]
       await store.receive(told, inChunks('told'))
@@ -156,7 +156,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       expect(fileCount()).toBe(1)
     })
 
-    it('removes what never arrived whole', async () => {
+    it('removes incomplete files', async () => {
       const { store, restart, fileCount } = open()
       await new Promise<void>((arrived) => void store.receive(nanoid(), unfinished(arrived)))
       expect(fileCount()).toBe(1)
@@ -164,7 +164,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       expect(fileCount()).toBe(0)
     })
 
-    it('does not ask about what was kept, and has it still', async () => {
+    it('does not look up kept files, and preserves them', async () => {
       const { store, restart } = open()
       const id = nanoid()
       await store.receive(id, inChunks('kept'))
@@ -178,8 +178,8 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     })
   })
 
-  describe('while it works', () => {
-    it('recovers without touching what is on its way', async () => {
+  describe('while the process runs', () => {
+    it('recovers without touching incoming files', async () => {
       const { store } = open()
       const id = nanoid()
       await store.receive(id, inChunks('parley'))
@@ -188,7 +188,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       expect(await textOf(await store.open(id))).toBe('parley')
     })
 
-    it('keeps what somebody else has kept for it', async () => {
+    it('accepts a file that another process has kept', async () => {
       const { store } = open()
       const id = nanoid()
       await store.receive(id, inChunks('parley'))
@@ -197,7 +197,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       expect(await textOf(await store.open(id))).toBe('parley')
     })
 
-    it('removes what nobody told of until the next time', async () => {
+    it('removes unknown files that have not changed since the last recovery', async () => {
       const { store, fileCount } = open()
       await store.receive(nanoid(), inChunks('parley'))
       await store.recover(nobody)
@@ -207,7 +207,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     })
   })
 
-  it('is empty before anything was stored', async () => {
+  it('is empty initially', async () => {
     const { store } = open()
     await store.recover(everybody)
     expect(await store.open(nanoid())).toBeUndefined()
@@ -215,7 +215,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
 })
 
 describe('DiskMedia', () => {
-  it('lays files that nobody else can read into folders of two letters', async () => {
+  it('stores files in folders of two characters, readable by the owner only', async () => {
     const dir = temporaryFolder()
     const store = new DiskMedia(dir)
     const id = nanoid()
@@ -230,7 +230,7 @@ describe('DiskMedia', () => {
     ['a process that is gone', true, (own) => ({ ...own, pid: pidOfTheDead() })],
     ['a process that lives', false, (own) => ({ ...own, pid: process.ppid })],
     ['a process of another machine', false, (own) => ({ ...own, machine: '0badcafe', pid: pidOfTheDead() })],
-  ])('when it starts, treats what %s receives as lost: %s', async (_whose, isRemoved, become) => {
+  ])('when it starts, treats the incoming files of %s as orphaned: %s', async (_whose, isRemoved, become) => {
     const dir = temporaryFolder()
     await new DiskMedia(dir).receive(nanoid(), inChunks('parley'))
     giveAway(dir, become)
@@ -244,7 +244,7 @@ interface Owner {
   pid: number
 }
 
-/** Makes the one file on its way that of another process. */
+/** Makes the one incoming file one of another process. */
 function giveAway(dir: string, become: (own: Owner) => Owner): void {
   const [name] = readdirSync(join(dir, 'incoming')) as [string]
   const [id, own] = name.split('.') as [string, string]

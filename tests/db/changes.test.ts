@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { type Changes, positionsOf, readChanges } from '../../src/db/queries/changes.ts'
-import type { EventBus, MessageChange } from '../../src/domain/events.ts'
+import { type Changes, positionsOf, readChanges } from '../../src/db/queries/conversations/changes.ts'
+import type { EventBus, MessageChange } from '../../src/domain/shared/events.ts'
 import { chooseDialect } from '../../src/views/dialect.ts'
 import { changeEventView, deletionView, messageEventView } from '../../src/views/messages.ts'
 import { type Chat, contentsFor, eachWithAGroup, keysNamed } from '../support/chat-services.ts'
@@ -33,7 +33,7 @@ async function brief(userId: string, afterSeq = 0, limit = 100) {
 
 async function send(text: string, to = [ann, bob]): Promise<string> {
   await chat.messages.send(group, ann, contentsFor(to, text))
-  const last = chat.told.at(-1)
+  const last = chat.emitted.at(-1)
   return last?.name === 'message_sent' ? last.groupId : ''
 }
 

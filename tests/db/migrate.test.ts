@@ -8,25 +8,26 @@ import { openDatabase } from '../../src/db/database.ts'
 import { migrateEmbedded, migratePostgres } from '../../src/db/migrate.ts'
 import { addPeople, contentsFor, openChat, startGroup } from '../support/chat-services.ts'
 import { createTestDatabase, openTestDatabase } from '../support/database.ts'
+import { rounds } from '../support/stress.ts'
 
 const FUTURE = Date.UTC(2100, 0)
 
 describe('migrating', () => {
-  it('twice does nothing the second time', async () => {
+  it('is idempotent', async () => {
     const db = await openDatabase({ kind: 'embedded', dir: 'memory://' })
     onTestFinished(() => db.close())
     await migrateEmbedded(db.orm)
     expect(await db.rows('select 1 from users', [])).toEqual([])
   })
 
-  it('says that a migration was passed over, where drizzle says nothing', async () => {
+  it('reports a migration that drizzle skipped silently', async () => {
     const db = await openDatabase({ kind: 'embedded', dir: 'memory://' })
     onTestFinished(() => db.close())
     await db.rows('update drizzle.__drizzle_migrations set hash = $1, created_at = $2', ['another', FUTURE])
     await expect(migrateEmbedded(db.orm)).rejects.toThrow(/were not applied/)
   })
 
-  it('refuses a database that a newer version has migrated', async () => {
+  it('rejects a database that a newer version has migrated', async () => {
     const db = await openDatabase({ kind: 'embedded', dir: 'memory://' })
     onTestFinished(() => db.close())
     await db.rows('insert into drizzle.__drizzle_migrations (hash, created_at) values ($1, $2)', [
@@ -44,9 +45,7 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
     const run = promisify(execFile)
     const env = { PATH: process.env.PATH, DATABASE_URL: url }
     await Promise.all(
-      Array.from({ length: 4 }, () =>
-        run(process.execPath, ['--import', 'tsx', 'scripts/migrate.ts'], { env }),
-      ),
+      Array.from({ length: 4 }, () => run(process.execPath, ['dist/cli/migrate.js'], { env })),
     )
     const client = postgres(url, { max: 1 })
     const applied = await client`select hash from drizzle.__drizzle_migrations`
@@ -56,8 +55,8 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
   })
 })
 
-describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, 500 migrations', () => {
-  const ROUNDS = 125
+describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, many times over', () => {
+  const ROUNDS = rounds(3, 125)
 
   it(`by four at once succeed each, on ${ROUNDS} empty databases`, { timeout: 300_000 }, async () => {
     const { url, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
@@ -77,7 +76,7 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, 500 migrations', () => 
   })
 })
 
-it('takes what was there before a member’s first message as read', async () => {
+it('marks the messages before a member’s first one as read', async () => {
   const db = await openTestDatabase()
   onTestFinished(() => db.close())
   const chat = await openChat(db)
@@ -107,7 +106,7 @@ it('takes what was there before a member’s first message as read', async () =>
   ])
 })
 
-describe('what the tables make impossible', () => {
+describe('the constraints of the tables reject', () => {
   const [ann, bob] = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b']
   const [first, second] = ['00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002']
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { readChanges } from '../../src/db/queries/changes.ts'
-import { rosterOf } from '../../src/db/queries/members.ts'
-import { type Draft, sendBatch } from '../../src/db/queries/send-batch.ts'
+import { readChanges } from '../../src/db/queries/conversations/changes.ts'
+import { listMemberRows } from '../../src/db/queries/conversations/members.ts'
+import { type Draft, sendBatch } from '../../src/db/queries/conversations/send-batch.ts'
 import { addPeople } from '../support/chat-services.ts'
 import { openTestDatabase } from '../support/database.ts'
 
@@ -107,7 +107,7 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation of ${MESSAGES} messa
   })
 
   it('no more than a thousand unread messages are counted', async () => {
-    expect(await rowsRead((on) => rosterOf(on, GROUP, bob))).toBeLessThan(1_100)
+    expect(await rowsRead((on) => listMemberRows(on, GROUP, bob))).toBeLessThan(1_100)
   })
 })
 

@@ -3,7 +3,7 @@ import { openSigner } from '../support/account-services.ts'
 
 const CLAIMS = { sub: 'ann', sid: 'a session', iat: 1, exp: 2 }
 
-it('verifies a token again and again, but none with another signature', async () => {
+it('verifies a token repeatedly, and rejects every other signature', async () => {
   const signer = await openSigner()
   const token = signer.sign(CLAIMS)
   for (let times = 0; times < 3; times++) expect(signer.verify(token)).toEqual(CLAIMS)
@@ -15,7 +15,7 @@ it('verifies a token again and again, but none with another signature', async ()
   expect(signer.verify(token)).toEqual(CLAIMS)
 })
 
-it('gives the same claims to everybody: nobody can change them', async () => {
+it('returns claims that cannot be modified, because they are cached', async () => {
   const signer = await openSigner()
   const token = signer.sign(CLAIMS)
   const claims = signer.verify(token) as typeof CLAIMS

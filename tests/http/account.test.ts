@@ -47,24 +47,24 @@ describe('POST /api/signout_all', () => {
 })
 
 describe('POST /api/token/email_confirm', () => {
-  it('sends a letter whose token confirms the address', async () => {
+  it('sends an email whose token confirms the address', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
-    const first = await api.tokenOfLetter('ann@example.com')
+    const first = await api.tokenOfEmail('ann@example.com')
     expect((await api.send('POST /api/token/email_confirm', { token })).statusCode).toBe(204)
-    const second = await api.tokenOfLetter('ann@example.com')
+    const second = await api.tokenOfEmail('ann@example.com')
     expect(second).not.toBe(first)
     expect((await api.send('POST /auth/confirm', { body: { token: second } })).statusCode).toBe(204)
   })
 })
 
 describe('changing the email address', () => {
-  it('needs the token of a letter, and ends every session', async () => {
+  it('needs the token of an email, and ends every session', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     expect((await api.send('POST /api/token/email_change', { token })).statusCode).toBe(204)
     const body = {
-      token: await api.tokenOfLetter('ann@example.com'),
+      token: await api.tokenOfEmail('ann@example.com'),
       email: 'anna@example.com',
       password: PASSWORD,
     }
@@ -75,7 +75,7 @@ describe('changing the email address', () => {
       email: 'anna@example.com',
       confirmed_at: null,
     })
-    const recipients = (await api.letters()).map(({ to }) => to)
+    const recipients = (await api.emails()).map(({ to }) => to)
     expect(recipients.slice(0, 2).sort()).toEqual(['ann@example.com', 'anna@example.com'])
   })
 
@@ -90,8 +90,8 @@ describe('changing the email address', () => {
     await api.register('bob')
     const { auth_token: token } = await api.register('ann')
     await api.send('POST /api/token/email_change', { token })
-    const letter = await api.tokenOfLetter('ann@example.com')
-    const body = { token: letter, email: 'anna@example.com', password: PASSWORD, ...change }
+    const email = await api.tokenOfEmail('ann@example.com')
+    const body = { token: email, email: 'anna@example.com', password: PASSWORD, ...change }
     const response = await api.send('PATCH /api/email', { token, body })
     expect(response.statusCode).toBe(status)
     expect(Object.keys(response.json().errors ?? {})).toEqual(field ? [field] : [])
@@ -103,7 +103,7 @@ describe('changing the email address', () => {
     const bob = await api.register('bob')
     await api.send('POST /api/token/email_change', { token: bob.auth_token })
     const body = {
-      token: await api.tokenOfLetter('bob@example.com'),
+      token: await api.tokenOfEmail('bob@example.com'),
       email: 'anna@example.com',
       password: PASSWORD,
     }
@@ -152,11 +152,15 @@ describe.each(['documented', 'legacy'] as const)('the profile (%s)', (contract) 
     const { auth_token: token } = await api.register('ann')
     const first = await api.send('PATCH /api/profile', { token, body: { theme: 'auto', magnification: 0.7 } })
     expect(first.statusCode).toBe(200)
-    expect(first.json()).toEqual({ hidden: false, theme: 'auto', magnification: 0.7, recents: [] })
+    const rest = { magnification: 0.7, who_can_add: 'everyone' }
+    expect(first.json()).toEqual({ hidden: false, theme: 'auto', recents: [], ...rest })
     const second = await api.send('PATCH /api/profile', { token, body: { hidden: true, recents: ['/a'] } })
-    expect(second.json()).toEqual({ hidden: true, theme: 'auto', magnification: 0.7, recents: ['/a'] })
+    expect(second.json()).toEqual({ hidden: true, theme: 'auto', recents: ['/a'], ...rest })
     expect((await api.send('PATCH /api/profile', { token })).json()).toEqual(second.json())
-    expect((await api.login('ann')).json().user).toMatchObject(second.json())
+    const { who_can_add: _, ...settings } = second.json()
+    const { user } = (await api.login('ann')).json()
+    expect(user).toMatchObject(settings)
+    expect(user).not.toHaveProperty('who_can_add')
   })
 
   it('has recents of their own', async () => {
@@ -164,11 +168,37 @@ describe.each(['documented', 'legacy'] as const)('the profile (%s)', (contract) 
     const { auth_token: token } = await api.register('ann')
     const response = await api.send('POST /api/recents', { token, body: { recents: ['/a', '/b'] } })
     expect(response.statusCode).toBe(200)
-    expect(response.json()).toEqual({ hidden: false, theme: 'day', magnification: 1, recents: ['/a', '/b'] })
+    expect(response.json()).toEqual({
+      hidden: false,
+      theme: contract === 'legacy' ? 'auto' : 'day',
+      magnification: 1,
+      recents: ['/a', '/b'],
+      who_can_add: 'everyone',
+    })
   })
 })
 
 describe('PATCH /api/profile', () => {
+  it('keeps non-contacts from adding the user to anything', async () => {
+    const api = await startApi(db)
+    const [ann, eve] = [await api.register('ann'), await api.register('eve')]
+    for (const who_can_add of ['nobody', 'contacts']) {
+      const changed = await api.send('PATCH /api/profile', { token: ann.auth_token, body: { who_can_add } })
+      expect(changed.json()).toMatchObject({ who_can_add })
+      await expect(api.converse(eve, ann)).rejects.toMatchObject({ code: 'not_allowed_to_add' })
+      const body = { room_name: 'Trap', user_ids: [ann.user.id] }
+      const room = await api.send('POST /api/v1/chat/room-list', { token: eve.auth_token, body })
+      expect(room.statusCode).toBe(403)
+      expect(room.json()).toHaveProperty('error.code', 'not_allowed_to_add')
+    }
+    await api.converse(ann, eve)
+    const odd = await api.send('PATCH /api/profile', {
+      token: ann.auth_token,
+      body: { who_can_add: 'strangers' },
+    })
+    expect(odd.statusCode).toBe(422)
+  })
+
   it.each([0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4])('takes a magnification of %d', async (magnification) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { PASSWORD, type SignedIn, startApi } from '../support/api.ts'
 import { openTestDatabase } from '../support/database.ts'
+import { logStatements } from '../support/sql-log.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -26,13 +27,15 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
         id: expect.stringMatching(/^[0-9a-f-]{36}$/),
         email: 'Ann@Example.com',
         display_name: 'Ann@Example.com',
+        confirmed: false,
         confirmed_at: null,
         hidden: false,
-        theme: 'day',
+        theme: contract === 'legacy' ? 'auto' : 'day',
         magnification: 1,
         recents: [],
       },
       conversations: [],
+      conversations_page_token: null,
       users: [],
       auth_token: expect.stringMatching(/^[A-Za-z0-9._-]+$/),
       refresh_token: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/),
@@ -48,13 +51,15 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
     const times = { inserted_at: time, updated_at: time }
     const reading = { last_seq: 0, read_seq: 0, unread: 0 }
     expect(conversations).toEqual([{ id, private: true, alias: null, ...times, ...reading }])
-    expect(users).toEqual([{ id: bob.user.id, email: 'bob@example.com', display_name: 'bob Example' }])
+    expect(users).toEqual([
+      { id: bob.user.id, email: 'bob@example.com', display_name: 'bob Example', confirmed: false },
+    ])
   })
 
   it('shows the confirmation as ISO 8601', async () => {
     const api = await startApi(db, { contract })
     await api.register('ann')
-    const token = await api.tokenOfLetter('ann@example.com')
+    const token = await api.tokenOfEmail('ann@example.com')
     expect((await api.send('POST /auth/confirm', { body: { token } })).statusCode).toBe(204)
     expect((await api.login('ann')).json().user.confirmed_at).toBe(new Date(api.clock.now()).toISOString())
   })
@@ -84,7 +89,7 @@ describe('POST /auth/register', () => {
     expect((await api.send('POST /auth/register', { body })).json().user.display_name).toBe('ann@example.com')
   })
 
-  it('refuses an address that is taken, in any letter case', async () => {
+  it('refuses an address that is taken, in any email case', async () => {
     const api = await startApi(db)
     await api.register('ann')
     const response = await api.send('POST /auth/register', {
@@ -135,6 +140,37 @@ describe('POST /auth/login', () => {
 })
 
 describe('POST /auth/refresh', () => {
+  it('answers what signing in answers, without counting unread messages, from one statement', async () => {
+    const api = await startApi(db)
+    const [ann, bob, cleo] = [
+      await api.register('ann'),
+      await api.register('bob'),
+      await api.register('cleo'),
+    ]
+    for (const other of [bob, cleo]) await api.converse(ann, other)
+    const login = (await api.login('ann')).json<SignedIn>()
+    const log = logStatements(db)
+    const response = await api.send('POST /auth/refresh', { body: { token: login.refresh_token } })
+    const ofDetails = log.statements.filter((statement) => statement.includes('"display_name"'))
+    expect(ofDetails).toHaveLength(1)
+    expect(log.statements.filter((statement) => statement.includes('message_groups'))).toEqual([])
+    const counted = login.conversations as { unread?: number }[]
+    const conversations = counted.map(({ unread: _, ...conversation }) => conversation)
+    expect(response.json()).toMatchObject({ user: login.user, users: login.users })
+    expect(response.json().conversations).toEqual(conversations)
+  })
+
+  it('answers the tokens alone when asked to be brief', async () => {
+    const api = await startApi(db)
+    const { refresh_token: token } = await api.register('ann')
+    const log = logStatements(db)
+    const response = await api.send('POST /auth/refresh', { body: { token, brief: true } })
+    expect(response.json()).toEqual({ auth_token: expect.any(String), refresh_token: expect.any(String) })
+    expect(log.statements.filter((statement) => statement.includes('"display_name"'))).toEqual([])
+    const wrong = await api.send('POST /auth/refresh', { body: { token, brief: 'yes' } })
+    expect(wrong.statusCode).toBe(422)
+  })
+
   it('refuses a token that was never given, and the token of an ended session', async () => {
     const api = await startApi(db)
     const { auth_token, refresh_token } = await api.register('ann')
@@ -158,7 +194,7 @@ describe('POST /auth/confirm', () => {
   it('takes a token once', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    const body = { token: await api.tokenOfLetter('ann@example.com') }
+    const body = { token: await api.tokenOfEmail('ann@example.com') }
     expect((await api.send('POST /auth/confirm', { body })).statusCode).toBe(204)
     expect((await api.send('POST /auth/confirm', { body })).statusCode).toBe(400)
   })
@@ -170,13 +206,13 @@ describe('resetting a password', () => {
     const ann = await api.register('ann')
     const asked = await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
     expect([asked.statusCode, asked.body]).toEqual([204, ''])
-    const token = await api.tokenOfLetter('ann@example.com')
+    const token = await api.tokenOfEmail('ann@example.com')
     for (let i = 0; i < 2; i++) {
       const response = await api.send('POST /auth/password/confirm', { body: { token } })
       expect(response.statusCode).toBe(200)
       expect(response.json()).toEqual({
         success: true,
-        user: { id: ann.user.id, email: 'ann@example.com', display_name: 'ann Example' },
+        user: { id: ann.user.id, email: 'ann@example.com', display_name: 'ann Example', confirmed: false },
       })
     }
     const password = 'a wholly different sentence'
@@ -187,11 +223,11 @@ describe('resetting a password', () => {
     expect((await api.send('POST /auth/password/reset', { body })).statusCode).toBe(400)
   })
 
-  it('answers the same for an address that nobody has, and writes no letter', async () => {
+  it('answers the same for an address that nobody has, and writes no email', async () => {
     const api = await startApi(db)
     const response = await api.send('POST /auth/password/request', { body: { email: 'eve@example.com' } })
     expect([response.statusCode, response.body]).toEqual([204, ''])
-    expect(await api.letters()).toEqual([])
+    expect(await api.emails()).toEqual([])
   })
 
   it.each([
@@ -202,7 +238,7 @@ describe('resetting a password', () => {
     const api = await startApi(db)
     await api.register('ann')
     await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
-    const token = await api.tokenOfLetter('ann@example.com')
+    const token = await api.tokenOfEmail('ann@example.com')
     const password = 'a wholly different sentence'
     const body = { token, new_password: password, new_password_confirmation: password, ...change }
     const response = await api.send('POST /auth/password/reset', { body })
@@ -218,7 +254,7 @@ describe('resetting a password', () => {
     ] as const) {
       await api.register(name)
       await api.send('POST /auth/password/request', { body: { email: `${name}@example.com` } })
-      const token = await api.tokenOfLetter(`${name}@example.com`)
+      const token = await api.tokenOfEmail(`${name}@example.com`)
       const fresh = 'a wholly different sentence'
       const body = { token, password, new_password: fresh, new_password_confirmation: fresh }
       expect((await api.send('POST /auth/password/reset', { body })).statusCode).toBe(204)

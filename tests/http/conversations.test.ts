@@ -1,6 +1,7 @@
+import { v7 as newId } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { type SignedIn, startApi, type TestApi } from '../support/api.ts'
+import { PASSWORD, type SignedIn, startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 let db: Database
@@ -53,6 +54,54 @@ describe('GET /api/conversations/private/:user_id', () => {
   })
 })
 
+describe.each([
+  ['documented', null],
+  ['legacy', ''],
+] as const)('the conversations of a user (%s)', (contract, end) => {
+  const ids = (items: { id: string }[]) => items.map(({ id }) => id)
+
+  it('are the newest 500 when signing in, and the rest in pages', async () => {
+    const api = await startApi(db, { contract })
+    const { body, all, creators } = await withConversations(api, 603)
+    const login = (await api.send('POST /auth/login', { body })).json()
+    const refresh = (await api.send('POST /auth/refresh', { body: { token: login.refresh_token } })).json()
+    for (const signedIn of [login, refresh]) {
+      expect(ids(signedIn.conversations)).toEqual(all.slice(0, 500))
+      expect(ids(signedIn.users).sort()).toEqual(creators.slice(0, 500).sort())
+    }
+    const pages: string[][] = []
+    const people: string[] = []
+    for (let token = refresh.conversations_page_token; token; ) {
+      const line = `GET /api/conversations?page_size=50&page_token=${token}`
+      const page = (await api.send(line, { token: login.auth_token })).json()
+      expect(Object.keys(page).sort()).toEqual(['items', 'page_token', 'users'])
+      pages.push(ids(page.items))
+      people.push(...ids(page.users))
+      token = page.page_token
+      if (!token) expect(token).toBe(end)
+    }
+    expect(pages.map(({ length }) => length)).toEqual([50, 50, 3])
+    expect(pages.flat()).toEqual(all.slice(500))
+    expect(people.sort()).toEqual(creators.slice(500).sort())
+    const newest = (await api.send('GET /api/conversations', { token: login.auth_token })).json()
+    expect(ids(newest.items)).toEqual(all.slice(0, 20))
+    expect(newest.items[0]).toEqual(login.conversations[0])
+  })
+
+  it('have no further page when these are all, and no page token of somebody else', async () => {
+    const api = await startApi(db, { contract })
+    const { body } = await withConversations(api, 3)
+    const login = (await api.send('POST /auth/login', { body })).json()
+    expect(login).toMatchObject({ conversations_page_token: null, conversations: [{}, {}, {}] })
+    const page = (await api.send('GET /api/conversations?page_size=1', { token: login.auth_token })).json()
+    const eve = await api.register('eve')
+    expect(eve).toMatchObject({ conversations: [], conversations_page_token: null, users: [] })
+    const line = `GET /api/conversations?page_token=${page.page_token}`
+    expect((await api.send(line, { token: eve.auth_token })).statusCode).toBe(400)
+    expect((await api.send('GET /api/conversations')).statusCode).toBe(401)
+  })
+})
+
 describe('GET /api/messages', () => {
   it('gives the own copy of every message, newest first (documented)', async () => {
     const { api, ann, bob, id } = await talking()
@@ -82,7 +131,7 @@ describe('GET /api/messages', () => {
     const { messages, ...rest } = (await api.send(line, { token: bob.auth_token })).json()
     expect(rest).toEqual({})
     expect(messages.page_token).toBe('')
-    expect(messages.items[0].inserted_at).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}000Z$/)
+    expect(messages.items[0].inserted_at).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}Z$/)
   })
 
   it('gives pages of the size that is asked for', async () => {
@@ -134,6 +183,27 @@ describe('GET /api/messages', () => {
     }
   })
 })
+
+/** Ann, whom many users have put into a group each: what these are, the newest first. */
+async function withConversations(api: TestApi, count: number) {
+  const ann = await api.register('ann')
+  const [all, creators] = [1, 2].map(() => Array.from({ length: count }, () => newId()).reverse())
+  await api.database.rows(
+    `insert into users (id, short_id, email, username, display_name) select id, id, id, id, id
+    from unnest($1::uuid[]) as t (id)`,
+    [creators],
+  )
+  await api.database.rows(
+    'insert into conversations (id, private) select id, false from unnest($1::uuid[]) as t (id)',
+    [all],
+  )
+  await api.database.rows(
+    `insert into members (conversation_id, user_id)
+    select c, u from unnest($1::uuid[], $2::uuid[]) as t (c, u) union all select c, $3::uuid from unnest($1::uuid[]) as t (c)`,
+    [all, creators, ann.user.id],
+  )
+  return { body: { email: 'ann@example.com', password: PASSWORD }, all: all!, creators: creators! }
+}
 
 interface Talk {
   api: TestApi

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { devMailboxRoutes } from '../../src/http/routes/dev-mailbox.ts'
 import { startApi, type TestApi } from '../support/api.ts'
+import { startApp } from '../support/app.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 let db: Database
@@ -13,34 +16,34 @@ afterAll(() => db.close())
 
 const PATHS = ['/dev/mailbox', '/dev/mailbox.json']
 
-it('is a bare array of letters, the newest first', async () => {
-  const api = await withLetters()
+it('is a bare array of emails, the newest first', async () => {
+  const api = await withEmails()
   const response = await api.send('GET /dev/mailbox.json')
   expect(response.headers['cache-control']).toBe('no-store')
-  const letters = response.json()
-  expect(letters.map(({ to }: { to: string }) => to)).toEqual(['bob@example.com', 'ann@example.com'])
-  expect(Object.keys(letters[0])).toEqual(['to', 'subject', 'text', 'html', 'sent_at'])
-  expect(letters[0].sent_at).toBe(new Date(api.clock.now()).toISOString())
+  const emails = response.json()
+  expect(emails.map(({ to }: { to: string }) => to)).toEqual(['bob@example.com', 'ann@example.com'])
+  expect(Object.keys(emails[0])).toEqual(['to', 'subject', 'text', 'html', 'sent_at'])
+  expect(emails[0].sent_at).toBe(new Date(api.clock.now()).toISOString())
 })
 
 it('is a page with links to follow', async () => {
-  const api = await withLetters()
+  const api = await withEmails()
   const { headers, body } = await api.send('GET /dev/mailbox')
   expect(headers['content-type']).toBe('text/html; charset=utf-8')
   expect(body).toContain('<a href="http://localhost:3000/email_confirmation?token=')
 })
 
-it('shows what is in a letter as text, and runs nothing', async () => {
+it('shows what is in an email as text, and runs nothing', async () => {
   const http = Fastify()
   onTestFinished(() => http.close())
-  const letter = {
+  const email = {
     to: '"><script>1</script>',
     subject: '<img src=x onerror=alert(1)>',
     text: 'see http://localhost/"onclick="x and <b>',
     html: '',
     sent_at: '2026-01-15T12:00:00.000Z',
   }
-  await http.register(devMailboxRoutes, { mailbox: { letters: [letter] } })
+  await http.register(devMailboxRoutes, { mailbox: { emails: [email] } })
   const { headers, body } = await http.inject('/dev/mailbox')
   expect(body).toContain('&lt;script&gt;')
   expect(body).not.toMatch(/<script|<img|<b>|"onclick/)
@@ -49,18 +52,18 @@ it('shows what is in a letter as text, and runs nothing', async () => {
 })
 
 describe.each(PATHS)('%s', (path) => {
-  it('does not exist where letters really leave', async () => {
+  it('does not exist where emails really leave', async () => {
     const api = await startApi(db, { mail: { kind: 'none' } })
     expect((await api.send(`GET ${path}`)).statusCode).toBe(404)
   })
 
   it.each(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])('is open to %s', async (from) => {
-    const api = await withLetters()
+    const api = await withEmails()
     expect((await api.send(`GET ${path}`, { from })).statusCode).toBe(200)
   })
 
   it.each(['10.0.0.1', '::2', '::ffff:10.0.0.1', '203.0.113.1'])('does not exist for %s', async (from) => {
-    const api = await withLetters()
+    const api = await withEmails()
     const response = await api.send(`GET ${path}`, { from })
     expect(response.statusCode).toBe(404)
     expect(response.json()).toHaveProperty('error.code', 'not_found')
@@ -68,9 +71,13 @@ describe.each(PATHS)('%s', (path) => {
 
   it.each([
     ['x-forwarded-for', '127.0.0.1'],
+    ['x-forwarded-host', 'localhost'],
+    ['x-forwarded-proto', 'https'],
+    ['x-real-ip', '127.0.0.1'],
     ['forwarded', 'for=127.0.0.1'],
+    ['via', '1.1 proxy'],
   ])('does not exist through a proxy that sends %s', async (name, value) => {
-    const api = await withLetters({ trustProxy: ['127.0.0.0/8'] })
+    const api = await withEmails({ trustProxy: ['127.0.0.0/8'] })
     expect((await api.send(`GET ${path}`, { headers: { [name]: value } })).statusCode).toBe(404)
   })
 
@@ -82,16 +89,37 @@ describe.each(PATHS)('%s', (path) => {
     ['rebound.example.com', 404],
     ['localhost.example.com', 404],
   ])('under the name %s answers %i', async (host, status) => {
-    const api = await withLetters()
+    const api = await withEmails()
     expect((await api.send(`GET ${path}`, { headers: { host } })).statusCode).toBe(status)
   })
 })
 
-async function withLetters(config: Parameters<typeof startApi>[1] = {}): Promise<TestApi> {
+describe('a development server behind a proxy that says nothing of itself', () => {
+  it('has no mailbox where PUBLIC_URL is not of its machine, and keeps the emails', async () => {
+    const app = await startApp({ NODE_ENV: 'development', PUBLIC_URL: 'https://chat.example' })
+    await app.signUp('ann')
+    await app.mailWorker.drain()
+    for (const path of PATHS) expect((await app.request('GET', path)).status).toBe(404)
+    expect(await app.database.rows('select 1 from mail_outbox', [])).toHaveLength(1)
+    expect(app.logs.join()).toContain('SMTP_URL')
+  })
+
+  it('shows nothing to HTTP/1.0, which nginx speaks by default', async () => {
+    const app = await startApp()
+    const { hostname, port } = new URL(app.url)
+    const socket = connect(Number(port), hostname)
+    socket.write(`GET /dev/mailbox.json HTTP/1.0\r\nhost: ${hostname}:${port}\r\n\r\n`)
+    expect((await once(socket, 'data')).toString()).toMatch(/^HTTP\/1.1 404 /)
+    socket.destroy()
+    expect((await app.request('GET', '/dev/mailbox.json')).status).toBe(200)
+  })
+})
+
+async function withEmails(config: Parameters<typeof startApi>[1] = {}): Promise<TestApi> {
   const api = await startApi(db, config)
   for (const name of ['ann', 'bob']) {
     await api.register(name)
-    await api.letters()
+    await api.emails()
   }
   return api
 }

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError, type ErrorCode, invalidField } from '../../src/errors.ts'
 import { createHttpServer } from '../../src/http/server.ts'
-import { Text } from '../../src/validation.ts'
+import { Text } from '../../src/input/validation.ts'
 import { ManualClock } from '../support/clock.ts'
 import { recordingLogger } from '../support/log.ts'
 
@@ -16,7 +16,13 @@ let log: ReturnType<typeof recordingLogger>
 beforeEach(async () => {
   log = recordingLogger()
   app = await createHttpServer(
-    { corsOrigins: '*', publicUrl: 'http://localhost:4000', secretKeyBase: 'x'.repeat(32), trustProxy: [] },
+    {
+      corsOrigins: '*',
+      publicUrl: 'http://localhost:4000',
+      secretKeyBase: 'x'.repeat(32),
+      trustProxy: [],
+      rateLimits: true,
+    },
     log.logger,
     new ManualClock(),
   )
@@ -46,6 +52,26 @@ describe('an expected failure', () => {
       error: { code: 'validation_failed' },
       errors: { email: ['has already been taken'] },
     })
+  })
+
+  it.each([
+    [
+      invalidField('email', 'has already been taken'),
+      'Some fields are not valid: email has already been taken.',
+    ],
+    [invalidField('newPassword', 'is too short'), 'Some fields are not valid: new password is too short.'],
+    [
+      new AppError('media_refused', { message: 'This cannot be sent.', fields: { file: ['is empty'] } }),
+      'This cannot be sent: file is empty.',
+    ],
+    [new AppError('incorrect_num_users', { message: 'One sentence.' }), 'One sentence.'],
+  ])('ends the message of a 422 with the error of the first field: %s', async (error, message) => {
+    expect((await failWith(error)).json()).toHaveProperty('error.message', message)
+  })
+
+  it('ends the message of a schema violation with the error of the first field', async () => {
+    const response = await echo('{"name":5}', { 'content-type': 'application/json' })
+    expect(response.json()).toHaveProperty('error.message', 'Some fields are not valid: name must be text.')
   })
 
   it('has an empty list of fields when a rule of the whole is broken', async () => {
@@ -208,6 +234,40 @@ describe('a request that cannot be read', () => {
   })
 })
 
+describe('a browser that loads a page', () => {
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+
+  it.each([
+    [new AppError('forbidden'), 403, 'No access', 'This is not allowed.'],
+    [new AppError('rate_limited'), 429, 'Too many requests', 'Too many requests. Try again later.'],
+    [new AppError('busy'), 503, 'Server error', 'The server is busy. Try again in a moment.'],
+    [new TypeError('secret'), 500, 'Server error', 'Something went wrong.'],
+  ])('gets a page for %s', async (error, status, title, message) => {
+    const { statusCode, headers, body } = await failWith(error, '/fail', { accept })
+    expect(statusCode).toBe(status)
+    expect(headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(body).toContain(`<h1>${title}</h1>`)
+    expect(body).toContain(`<p>${message}</p>`)
+    expect(body).not.toContain('secret')
+    expect('retry-after' in headers).toBe(status === 429 || status === 503)
+  })
+
+  it('gets a page for an unknown path', async () => {
+    const { statusCode, headers, body } = await app.inject({ url: '/nothing', headers: { accept } })
+    expect([statusCode, headers['cache-control']]).toEqual([404, 'no-store'])
+    expect(body).toContain('<h1>Not found</h1>')
+    expect(body).toContain('href="/whisper"')
+  })
+
+  it.each(['application/json', 'application/json, text/html;q=0.5', '*/*'])(
+    'is not a client with Accept: %s',
+    async (accept) => {
+      const response = await app.inject({ url: '/nothing', headers: { accept } })
+      expect(response.json()).toHaveProperty('error.code', 'not_found')
+    },
+  )
+})
+
 it('refuses what comes over old connections while it closes', async () => {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {
@@ -223,14 +283,14 @@ it('refuses what comes over old connections while it closes', async () => {
   expect(response).toMatchObject({ statusCode: 503 })
 })
 
-async function failWith(error: unknown, url = '/fail') {
+async function failWith(error: unknown, url = '/fail', headers: Record<string, string> = {}) {
   if (!app.hasRoute({ method: 'GET', url: '/fail' })) {
     app.get('/fail', async () => {
       throw failure
     })
   }
   failure = error
-  return app.inject(url)
+  return app.inject({ url, headers })
 }
 
 async function echo(payload: string | Buffer | undefined, headers: Record<string, string>) {

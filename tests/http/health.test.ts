@@ -73,3 +73,20 @@ it('is watched without a limit', async () => {
   expect((await api.send('GET /livez')).statusCode).toBe(200)
   expect((await api.send('GET /metrics')).statusCode).toBe(200)
 })
+
+it('has no metrics where they are off', async () => {
+  const api = await startApi(db, { metrics: { kind: 'off' } })
+  expect((await api.send('GET /metrics')).statusCode).toBe(404)
+})
+
+it('shows its metrics to who has the token, and to nobody else', async () => {
+  const token = 'a token of the operator'
+  const api = await startApi(db, { metrics: { kind: 'token', token } })
+  const { auth_token } = await api.register('ann')
+  for (const wrong of [undefined, auth_token, `${token}x`, token.slice(1), 'é'.repeat(token.length)]) {
+    const response = await api.send('GET /metrics', { token: wrong })
+    expect(response.statusCode).toBe(401)
+    expect(response.body).not.toContain('process_cpu_seconds_total')
+  }
+  expect((await api.send('GET /metrics', { token })).body).toContain('process_cpu_seconds_total')
+})

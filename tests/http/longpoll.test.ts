@@ -30,6 +30,7 @@ it('a session of polls ends with that of its user, who is then refused', async (
   await client.frames()
   const poll = await client.startPoll(app.http.server)
   await app.request('POST', '/api/signout', { token: ann.token, body: { token: ann.refreshToken } })
+  app.clock.advance(500)
   expect((await poll.answer).status).toBe(403)
   expect((await client.send(join)).status).toBe(410)
   expect((await client.poll()).status).toBe(403)

@@ -43,3 +43,12 @@ describe.each(['/api/schema/swagger-ui/', '/api/schema/redoc/'])('%s', (path) =>
     }
   })
 })
+
+it('does not exist where the documentation is off, nor does /docs', async () => {
+  const api = await startApi(db, { docs: false })
+  const paths = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-initializer.js']
+  const schemaPaths = ['/api/schema', '/api/schema/', '/api/schema/redoc', '/api/schema/swagger-ui/']
+  for (const path of [...paths, ...schemaPaths, '/api/schema/redoc/redoc.js']) {
+    expect((await api.send(`GET ${path}`)).statusCode, path).toBe(404)
+  }
+})

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { startApi, type TestApi } from '../support/api.ts'
+import { PASSWORD, type SignedIn, startApi, type TestApi } from '../support/api.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 let db: Database
@@ -24,10 +24,30 @@ describe('GET /api/users', () => {
         id: expect.any(String),
         email: `${name}@example.com`,
         display_name: `${name} Example`,
+        confirmed: false,
       })),
       page_token: null,
     })
   })
+
+  it.each(['documented', 'legacy'] as const)(
+    'marks a non-contact’s email that was never verified, wherever they are shown (%s)',
+    async (contract) => {
+      const { api } = await withUsers({ contract })
+      const body = { email: 'boss@company.example', password: PASSWORD }
+      const boss = (await api.send('POST /auth/register', { body })).json<SignedIn>()
+      await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail('bob@example.com') } })
+      const bob = (await api.login('bob')).json<SignedIn>()
+      await api.converse(boss, bob)
+
+      const answer = (await api.send('GET /api/users', { token: bob.auth_token })).json()
+      const { items } = contract === 'legacy' ? answer.users : answer
+      const { user, users } = (await api.login('bob')).json()
+      expect(items).toContainEqual(summary(boss, { confirmed: false }))
+      expect(users).toEqual([summary(boss, { confirmed: false })])
+      expect(user).toMatchObject(summary(bob, { confirmed: true }))
+    },
+  )
 
   it('lists them under a name (legacy)', async () => {
     const { api, token } = await withUsers({ contract: 'legacy' })
@@ -55,6 +75,9 @@ describe('GET /api/users', () => {
 
   it.each([
     ['CID', ['cid@example.com']],
+    ['id@', ['cid@example.com']],
+    ['ID', []],
+    ['Ci', ['cid@example.com']],
     ['b ex', ['bob@example.com']],
     ['%', []],
     ['_', []],
@@ -64,6 +87,16 @@ describe('GET /api/users', () => {
     const { api, token } = await withUsers()
     const url = `GET /api/users?${new URLSearchParams({ search })}`
     expect(emails((await api.send(url, { token })).json())).toEqual(expected)
+  })
+
+  it('takes sixty searches a minute, and other pages besides', async () => {
+    const { api, token } = await withUsers()
+    const search = async () => (await api.send('GET /api/users?search=%25', { token })).statusCode
+    for (let i = 0; i < 60; i++) expect(await search()).toBe(200)
+    expect(await search()).toBe(429)
+    expect((await api.send('GET /api/users?search=', { token })).statusCode).toBe(200)
+    api.clock.advance(60_000)
+    expect(await search()).toBe(200)
   })
 
   it('refuses a page token that is changed, or of another user or search', async () => {
@@ -98,6 +131,73 @@ describe('GET /api/users', () => {
     expect((await api.send(`GET /api/users?page_size=${size}`, { token })).statusCode).toBe(200)
   })
 })
+
+describe('GET /api/users where only members are listed', () => {
+  async function members() {
+    const api = await startApi(db, { directory: 'members' })
+    const [ann, bob, cid] = [await api.register('ann'), await api.register('bob'), await api.register('cid')]
+    const body = { email: 'eve@company.example', password: PASSWORD }
+    const eve = (await api.send('POST /auth/register', { body })).json<SignedIn>()
+    await api.converse(ann, bob)
+    const list = async (search = '') => {
+      const query = new URLSearchParams({ search })
+      return (await api.send(`GET /api/users?${query}`, { token: ann.auth_token })).json<UsersPage>().items
+    }
+    return { api, ann, bob, cid, eve, list }
+  }
+
+  it('lists those who share a conversation or a room with the caller', async () => {
+    const { api, ann, bob, cid, list } = await members()
+    expect(await list()).toEqual([summary(bob, { confirmed: false })])
+    const room = { room_name: 'Chamber', user_ids: [ann.user.id] }
+    await api.send('POST /api/v1/chat/room-list/', { token: cid.auth_token, body: room })
+    expect(await list()).toEqual([cid, bob].map((one) => summary(one, { confirmed: false })))
+  })
+
+  it('finds non-contacts by a part of the display name, and shows no email of theirs', async () => {
+    const { cid, list } = await members()
+    const nonContact = { ...summary(cid, { confirmed: false }), email: null }
+    expect(await list('CID exa')).toEqual([nonContact])
+    expect(await list('ci')).toEqual([nonContact])
+  })
+
+  it('finds non-contacts by the whole email, and by no part of it, not even as their display name', async () => {
+    const { eve, list } = await members()
+    for (const part of ['eve', 'ev', 'company', 'eve@company.exampl', '@company', '%']) {
+      expect(await list(part), part).toEqual([])
+    }
+    expect(await list(' Eve@Company.example')).toEqual([
+      {
+        id: eve.user.id,
+        email: null,
+        display_name: expect.stringMatching(/^user-[a-z0-9]{10}$/),
+        confirmed: false,
+      },
+    ])
+  })
+
+  it('finds contacts by a part of their email', async () => {
+    const { bob, list } = await members()
+    expect(await list('bob@ex')).toEqual([summary(bob, { confirmed: false })])
+  })
+
+  it('makes pages of them', async () => {
+    const { api, ann, cid, list } = await members()
+    await api.converse(ann, cid)
+    const page = async (token: string) => {
+      const url = `GET /api/users?page_size=1&page_token=${token}`
+      return (await api.send(url, { token: ann.auth_token })).json<UsersPage>()
+    }
+    const first = await page('')
+    const second = await page(first.page_token!)
+    expect([...first.items, ...second.items]).toEqual(await list())
+    expect(second.page_token).toBeNull()
+  })
+})
+
+function summary({ user: { id, email, display_name } }: SignedIn, { confirmed }: { confirmed: boolean }) {
+  return { id, email, display_name, confirmed }
+}
 
 async function withUsers(
   config: Parameters<typeof startApi>[1] = {},

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
 import { ManualClock } from '../support/clock.ts'
 
-const LETTER = {
+const EMAIL = {
   id: 'an id',
   to: 'ann@example.com',
   subject: 'A subject',
@@ -10,17 +10,17 @@ const LETTER = {
   html: '<p>HTML</p>',
 }
 
-it('shows what a letter says and when it was sent', async () => {
+it('shows the content and the time of an email', async () => {
   const mailbox = new DevMailbox(new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678)))
-  await mailbox.send(LETTER)
-  const { id: _id, ...shown } = LETTER
-  expect(mailbox.letters).toEqual([{ ...shown, sent_at: '2026-01-02T03:04:05.678Z' }])
+  await mailbox.send(EMAIL)
+  const { id: _id, ...shown } = EMAIL
+  expect(mailbox.emails).toEqual([{ ...shown, sent_at: '2026-01-02T03:04:05.678Z' }])
 })
 
-it('keeps the latest 200, newest first', async () => {
+it('keeps the latest 200 emails, newest first', async () => {
   const mailbox = new DevMailbox(new ManualClock())
-  for (let i = 1; i <= 201; i++) await mailbox.send({ ...LETTER, subject: `Letter ${i}` })
-  const subjects = mailbox.letters.map(({ subject }) => subject)
+  for (let i = 1; i <= 201; i++) await mailbox.send({ ...EMAIL, subject: `Email ${i}` })
+  const subjects = mailbox.emails.map(({ subject }) => subject)
   expect(subjects.length).toBe(200)
-  expect([subjects[0], subjects[199]]).toEqual(['Letter 201', 'Letter 2'])
+  expect([subjects[0], subjects[199]]).toEqual(['Email 201', 'Email 2'])
 })

@@ -53,7 +53,7 @@ describe('with a real provider', () => {
     return back.searchParams.get('code')!
   }
 
-  it('learns who signed in there', async () => {
+  it('identifies the user who signed in', async () => {
     const provider = await setUpReal()
     expect(await provider.identify(await codeFor(provider), SECRETS)).toEqual({
       issuer: provider.issuer,
@@ -63,7 +63,7 @@ describe('with a real provider', () => {
     })
   })
 
-  it('exchanges a code once, and only with the verifier and the nonce it was asked for with', async () => {
+  it('exchanges a code once, and only with its verifier and nonce', async () => {
     const provider = await setUpReal()
     const code = await codeFor(provider)
     await provider.identify(code, SECRETS)
@@ -77,7 +77,7 @@ describe('with a real provider', () => {
 })
 
 describe('the authorization URL', () => {
-  it('asks for a code, bound to this client, browser and exchange', async () => {
+  it('requests a code that is bound to this client, browser and exchange', async () => {
     const { double, begin } = await setUp()
     const url = await begin()
     expect(url.origin + url.pathname).toBe(`${double.issuer}/authorize`)
@@ -114,12 +114,12 @@ describe('an id_token', () => {
     ['of an empty subject', { sub: '' }],
     ['of a subject that is too long', { sub: 'x'.repeat(256) }],
     ['of a subject that cannot be stored', { sub: 'a\0b' }],
-  ])('%s is refused, and the operator is told', async (_what, claims) => {
+  ])('%s is refused and logged', async (_what, claims) => {
     const { double, identify, log } = await setUp()
     Object.assign(double.claims, claims)
     expect(await codeOf(identify())).toBe('sign_in_refused')
     expect(log.lines).toHaveLength(1)
-    expect(log.text()).toContain('was not accepted')
+    expect(log.text()).toContain('ID token was rejected')
     for (const secret of ['a-code', 'eyJ', ...Object.values(SECRETS), CLIENT.clientSecret, 'ann@example.com'])
       expect(log.text()).not.toContain(secret)
   })
@@ -143,7 +143,7 @@ describe('an id_token', () => {
     expect(await codeOf(identify())).toBe('sign_in_refused')
   })
 
-  it('may be for several clients when it was made for us', async () => {
+  it('may have several audiences if it was issued for this client', async () => {
     const { double, identify } = await setUp()
     Object.assign(double.claims, { aud: ['another', CLIENT.clientId], azp: CLIENT.clientId })
     expect(await identify()).toHaveProperty('subject', 'ann')
@@ -154,13 +154,13 @@ describe('an id_token', () => {
     ['no', false],
     ['the text "true"', 'true'],
     ['1', 1],
-  ])('with %s about the email does not verify it', async (_what, email_verified) => {
+  ])('with email_verified %s does not verify the email', async (_what, email_verified) => {
     const { double, identify } = await setUp()
     Object.assign(double.claims, { email_verified })
     expect(await identify()).toMatchObject({ email: 'ann@example.com', isEmailVerified: false })
   })
 
-  it('may tell no email', async () => {
+  it('may have no email', async () => {
     const { double, identify } = await setUp()
     Object.assign(double.claims, { email: ['ann@example.com'] })
     expect(await identify()).toMatchObject({ subject: 'ann', email: undefined })
@@ -168,7 +168,7 @@ describe('an id_token', () => {
 })
 
 describe('the discovery document', () => {
-  it('is fetched once by all who need it, and again after an hour', async () => {
+  it('is fetched once for concurrent requests, and again after an hour', async () => {
     const { double, begin, clock } = await setUp()
     const fetches = () => double.requests.filter((path) => path === DOCUMENT).length
     await Promise.all([begin(), begin()])
@@ -180,7 +180,7 @@ describe('the discovery document', () => {
     expect(fetches()).toBe(2)
   })
 
-  it('brings new keys with it', async () => {
+  it('provides new keys', async () => {
     const { double, identify, clock } = await setUp()
     await identify()
     await double.changeKey()
@@ -206,7 +206,7 @@ describe('the discovery document', () => {
         answers.set(DOCUMENT, (_, response) => response.writeHead(404).end(JSON.stringify(document))),
     ],
     ['that is elsewhere', sendElsewhere],
-  ])('%s is not believed, and asked for again the next time', async (_what, change) => {
+  ])('%s is rejected, and fetched again the next time', async (_what, change) => {
     const { double, begin } = await setUp()
     const good = { ...double.document }
     change(double)
@@ -218,7 +218,7 @@ describe('the discovery document', () => {
 })
 
 describe('a provider that', () => {
-  it.each([DOCUMENT, '/token', '/keys'])('never answers %s is given up after five seconds', async (path) => {
+  it.each([DOCUMENT, '/token', '/keys'])('does not answer %s times out after five seconds', async (path) => {
     const { double, identify, clock } = await setUp()
     double.answers.set(path, () => {})
     const outcome = codeOf(identify())
@@ -241,13 +241,13 @@ describe('a provider that', () => {
     expect(await codeOf(identify())).toBe(code)
   })
 
-  it('has no keys proves nothing', async () => {
+  it('has no keys verifies nobody', async () => {
     const { double, identify } = await setUp()
     double.answers.set('/keys', (_, response) => response.writeHead(500).end())
     expect(await codeOf(identify())).toBe('provider_unavailable')
   })
 
-  it('is not there is unavailable', async () => {
+  it('cannot be reached is unavailable', async () => {
     const { clock, log } = await setUp()
     const issuer = 'http://127.0.0.1:9'
     const provider = new OpenIdProvider({ ...CLIENT, issuer, clock, log: log.logger })

@@ -3,7 +3,7 @@ import { SmtpMailer } from '../../src/infra/smtp-mailer.ts'
 import { openSmtpServer } from '../support/smtp-server.ts'
 
 const FROM = 'parley@chat.example'
-const LETTER = {
+const EMAIL = {
   id: 'an id',
   to: 'ann@example.com',
   subject: 'A subject',
@@ -11,16 +11,16 @@ const LETTER = {
   html: '<p>HTML</p>',
 }
 
-it('sends to one address, whatever is in it', async () => {
+it('sends to one address, whatever characters it contains', async () => {
   const { url, received } = await openSmtpServer()
-  await new SmtpMailer({ url, from: FROM }).send({ ...LETTER, to: 'ann,ben@example.com' })
+  await new SmtpMailer({ url, from: FROM }).send({ ...EMAIL, to: 'ann,ben@example.com' })
   expect(received().map(({ to }) => to)).toEqual(['"ann,ben"@example.com'])
 })
 
-it('throws when nobody listens', async () => {
+it('throws when the server is unreachable', async () => {
   const { url, received } = await openSmtpServer()
   const nobody = url.replace(/\d+$/, '1')
-  await expect(new SmtpMailer({ url: nobody, from: FROM }).send(LETTER)).rejects.toMatchObject({
+  await expect(new SmtpMailer({ url: nobody, from: FROM }).send(EMAIL)).rejects.toMatchObject({
     code: expect.stringMatching(/^E/),
   })
   expect(received()).toEqual([])

@@ -6,7 +6,7 @@ const bytes = (...parts: (string | number[])[]) =>
   Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from(part))))
 
 describe('version 2, text', () => {
-  it('reads the five elements, and passes over more', () => {
+  it('decodes five elements, and ignores further ones', () => {
     expect(v2.decode('["1","2","room:a","hello",{"a":1},"more"]')).toEqual({
       joinRef: '1',
       ref: '2',
@@ -16,7 +16,7 @@ describe('version 2, text', () => {
     })
   })
 
-  it('takes refs that are strings, numbers or null, and any JSON payload', () => {
+  it('accepts refs that are strings, numbers or null, and any JSON payload', () => {
     expect(v2.decode('[null,7,"t","e",null]')).toEqual({
       joinRef: null,
       ref: 7,
@@ -39,11 +39,11 @@ describe('version 2, text', () => {
     '["1","2",3,"e",{}]',
     '["1","2","t",null,{}]',
     '',
-  ])('refuses %s', (frame) => {
+  ])('rejects %s', (frame) => {
     expect(() => v2.decode(frame)).toThrow(MalformedFrame)
   })
 
-  it('writes replies, pushes, closes and broadcasts', () => {
+  it('encodes replies, pushes, closes and broadcasts', () => {
     const at = { joinRef: '1', topic: 'room:a' }
     expect(v2.encodeReply({ ...at, ref: '2', status: 'ok', response: { id: 3 } })).toBe(
       '["1","2","room:a","phx_reply",{"status":"ok","response":{"id":3}}]',
@@ -61,7 +61,7 @@ describe('version 2, text', () => {
 })
 
 describe('version 2, binary', () => {
-  it('reads a push', () => {
+  it('decodes a push', () => {
     const frame = bytes([0, 1, 2, 5, 2], '1', '12', 'top:a', 'ev', [1, 2, 255])
     expect(v2.decode(frame)).toEqual({
       joinRef: '1',
@@ -72,7 +72,7 @@ describe('version 2, binary', () => {
     })
   })
 
-  it('reads lengths in bytes, and empty refs as none', () => {
+  it('decodes lengths in bytes, and empty refs as null', () => {
     const frame = bytes([0, 0, 0, 3, 2], '€', 'ev')
     expect(v2.decode(frame)).toMatchObject({
       joinRef: null,
@@ -88,11 +88,11 @@ describe('version 2, binary', () => {
     ['a header that ends early', [0, 1, 1]],
     ['another kind', [1, 0, 0, 1, 1, 97, 97]],
     ['strings that end early', [0, 1, 1, 9, 9, 97]],
-  ])('refuses %s', (_name, frame) => {
+  ])('rejects %s', (_name, frame) => {
     expect(() => v2.decode(Buffer.from(frame))).toThrow(MalformedFrame)
   })
 
-  it('writes a push: 0, the lengths of join_ref, topic and event, then they and the data', () => {
+  it('encodes a push: 0, the lengths of join_ref, topic and event, then they and the data', () => {
     const frame = v2.encodePush({
       joinRef: '1',
       ref: null,
@@ -103,7 +103,7 @@ describe('version 2, binary', () => {
     expect(frame).toEqual(bytes([0, 1, 2, 1], '1', 'to', 'e', [9, 8]))
   })
 
-  it('writes a reply: 1, the lengths of join_ref, ref, topic and status, then they and the data', () => {
+  it('encodes a reply: 1, the lengths of join_ref, ref, topic and status, then they and the data', () => {
     const frame = v2.encodeReply({
       joinRef: '1',
       ref: '23',
@@ -114,12 +114,12 @@ describe('version 2, binary', () => {
     expect(frame).toEqual(bytes([1, 1, 2, 2, 2], '1', '23', 'to', 'ok', [9]))
   })
 
-  it('writes a broadcast: 2, the lengths of topic and event, then they and the data', () => {
+  it('encodes a broadcast: 2, the lengths of topic and event, then they and the data', () => {
     const frame = v2.encodeBroadcast({ topic: 'to', event: 'ev', payload: Buffer.from([9]) })
     expect(frame).toEqual(bytes([2, 2, 2], 'to', 'ev', [9]))
   })
 
-  it('cannot write a string of more than 255 bytes', () => {
+  it('rejects a string of more than 255 bytes', () => {
     expect(() =>
       v2.encodeBroadcast({ topic: 't'.repeat(256), event: 'e', payload: Buffer.alloc(0) }),
     ).toThrow(RangeError)
@@ -127,7 +127,7 @@ describe('version 2, binary', () => {
 })
 
 describe('version 1', () => {
-  it('reads an object; a join is known by its ref', () => {
+  it('decodes an object; the ref of a join identifies it', () => {
     expect(v1.decode('{"topic":"t","event":"phx_join","payload":{},"ref":"1"}')).toEqual({
       joinRef: '1',
       ref: '1',
@@ -145,7 +145,7 @@ describe('version 1', () => {
     '{"topic":"t","event":"e","ref":"1"}',
     '{"topic":1,"event":"e","payload":{},"ref":"1"}',
     'x',
-  ])('refuses %s', (frame) => {
+  ])('rejects %s', (frame) => {
     expect(() => v1.decode(frame)).toThrow(MalformedFrame)
   })
 
@@ -153,7 +153,7 @@ describe('version 1', () => {
     expect(() => v1.decode(Buffer.from([0, 0, 0, 0, 0]))).toThrow(MalformedFrame)
   })
 
-  it('writes objects of exactly topic, event, payload and ref', () => {
+  it('encodes objects of exactly topic, event, payload and ref', () => {
     const at = { joinRef: '1', topic: 't' }
     expect(v1.encodeReply({ ...at, ref: '2', status: 'error', response: 'no' })).toBe(
       '{"topic":"t","event":"phx_reply","payload":{"status":"error","response":"no"},"ref":"2"}',
@@ -167,7 +167,7 @@ describe('version 1', () => {
   })
 })
 
-it('chooses by vsn: 2.0.0, 1.0.0 or none, and nothing else', () => {
+it('is selected by vsn: 2.0.0, 1.0.0 or none, and no other value', () => {
   expect(chooseSerializer('2.0.0')).toBe(v2)
   expect(chooseSerializer('1.0.0')).toBe(v1)
   expect(chooseSerializer(undefined)).toBe(v1)

@@ -3,22 +3,33 @@ import Fastify from 'fastify'
 import { nanoid } from 'nanoid'
 import { v7 as newId } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
-import { insertUser } from '../../src/db/queries/users.ts'
-import type { AccessTokenSigner } from '../../src/domain/access-tokens.ts'
-import { Accounts } from '../../src/domain/accounts.ts'
-import { Conversations } from '../../src/domain/conversations.ts'
-import { type Mailer, MailWorker } from '../../src/domain/mail.ts'
-import { PageTokens } from '../../src/domain/pagination.ts'
-import { Passwords } from '../../src/domain/passwords.ts'
-import { SendQueue } from '../../src/domain/send-queue.ts'
-import { Sessions } from '../../src/domain/sessions.ts'
-import { OneTimeTokens } from '../../src/domain/tokens.ts'
-import { Vault } from '../../src/domain/vault.ts'
+import { insertUser } from '../../src/db/queries/accounts/users.ts'
+import { AccountEmails } from '../../src/domain/accounts/account-emails.ts'
+import { AccountPasswords } from '../../src/domain/accounts/account-passwords.ts'
+import { type Account, Accounts } from '../../src/domain/accounts/accounts.ts'
+import { NewUsers } from '../../src/domain/accounts/new-users.ts'
+import { OneTimeTokens } from '../../src/domain/accounts/one-time-tokens.ts'
+import { UserDirectory } from '../../src/domain/accounts/user-directory.ts'
+import { Conversations } from '../../src/domain/conversations/conversations.ts'
+import { SendQueue } from '../../src/domain/conversations/send-queue.ts'
+import { type Mailer, MailWorker } from '../../src/domain/mail/mail-worker.ts'
+import { SecurityLog } from '../../src/domain/security/security-log.ts'
+import type { AccessTokenSigner } from '../../src/domain/sessions/access-tokens.ts'
+import { Sessions } from '../../src/domain/sessions/sessions.ts'
+import { PageTokens } from '../../src/domain/shared/pagination.ts'
+import { CodeAttempts } from '../../src/domain/two-factor/code-attempts.ts'
+import { Totp } from '../../src/domain/two-factor/totp.ts'
+import { TotpEnrolment } from '../../src/domain/two-factor/totp-enrolment.ts'
+import { TotpSecrets } from '../../src/domain/two-factor/totp-secrets.ts'
+import { Vault } from '../../src/domain/vault/vault.ts'
+import { AppError } from '../../src/errors.ts'
 import { accessTokenSigner } from '../../src/http/access-token-signer.ts'
+import { emailLinks } from '../../src/http/email-links.ts'
 import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
 import { ManualClock } from './clock.ts'
 import { openEventBus } from './event-bus.ts'
 import { recordingLogger } from './log.ts'
+import { cheapPasswords } from './passwords.ts'
 
 export const SECRET = 'a secret of thirty-two characters'
 /** Keeps every rule. */
@@ -38,17 +49,32 @@ export async function openSigner(): Promise<AccessTokenSigner> {
 export function openSessions(
   db: Database,
   signer: AccessTokenSigner,
-  { clock = new ManualClock(), secretKeyBase = SECRET }: { clock?: ManualClock; secretKeyBase?: string } = {},
+  {
+    clock = new ManualClock(),
+    secretKeyBase = SECRET,
+    maxAgeMs = 90 * 24 * 60 * 60 * 1000,
+  }: { clock?: ManualClock; secretKeyBase?: string; maxAgeMs?: number } = {},
 ) {
   const events = openEventBus()
   const ended: string[] = []
   events.on('sessions_revoked', ({ sessionIds }) => ended.push(...sessionIds))
   const { logger, lines } = recordingLogger()
-  const sessions = new Sessions({ db, clock, events, signer, secretKeyBase, log: logger })
-  return { sessions, clock, events, ended, lines }
+  const security = recordingLogger()
+  const securityLog = new SecurityLog({ db, clock, log: security.logger, pageTokens: new PageTokens(SECRET) })
+  const sessions = new Sessions({
+    db,
+    clock,
+    events,
+    signer,
+    secretKeyBase,
+    maxAgeMs,
+    securityLog,
+    log: logger,
+  })
+  return { sessions, clock, events, ended, lines, securityLog, securityLines: security.lines }
 }
 
-/** A running mail worker whose letters stay in the mailbox, unless another mailer takes them. */
+/** A running mail worker whose emails stay in the mailbox, unless another mailer takes them. */
 export function openMail(
   db: Database,
   {
@@ -65,8 +91,7 @@ export function openMail(
     clock,
     mailer: mailer ?? mailbox,
     tokens,
-    frontendUrl,
-    publicUrl: 'https://parley.example',
+    links: emailLinks({ frontendUrl, publicUrl: 'https://parley.example' }),
     log: logger,
   })
   worker.start()
@@ -75,28 +100,72 @@ export function openMail(
 
 export type AccountNode = ReturnType<typeof openAccounts>
 
-/** Everything about accounts on one node, with a clock that stands still and letters that stay in a mailbox. */
+/** Everything about accounts on one node, with a clock that stands still and emails that stay in a mailbox. */
 export function openAccounts(db: Database, signer: AccessTokenSigner) {
   const node = openSessions(db, signer)
   const { sessions, clock, events } = node
   const mail = openMail(db, { clock })
   const pageTokens = new PageTokens(SECRET)
-  const passwords = new Passwords()
+  const passwords = cheapPasswords()
   const vault = new Vault([SECRET])
   const queue = new SendQueue(db, events, { clock })
-  const conversations = new Conversations({ db, queue, vault, events })
+  const conversations = new Conversations({ db, queue, vault, events, pageTokens })
   const accounts = new Accounts({
     db,
     clock,
     events,
+    newUsers: new NewUsers({ theme: 'day' }),
     passwords,
-    sessions,
-    tokens: mail.tokens,
     mail: mail.worker,
     pageTokens,
     conversations,
   })
-  return { ...node, ...mail, accounts, conversations, passwords, stop: () => mail.worker.stop() }
+  const shared = { db, clock, sessions, tokens: mail.tokens, mail: mail.worker }
+  const accountPasswords = new AccountPasswords({ ...shared, passwords })
+  const accountEmails = new AccountEmails({ ...shared, passwords: accountPasswords })
+  return {
+    ...node,
+    ...mail,
+    accounts,
+    accountEmails,
+    accountPasswords,
+    directory: new UserDirectory({ db, pageTokens, mode: 'everyone' }),
+    conversations,
+    passwords,
+    stop: () => Promise.all([mail.worker.stop(), node.securityLog.stop()]),
+  }
+}
+
+/** Checks a password as a sign-in does. @throws AppError `invalid_credentials`. */
+export async function authenticate(
+  db: Database,
+  passwords: AccountPasswords,
+  email: string,
+  password: string,
+): Promise<Account> {
+  const { account, result, check } = await passwords.check(email, password)
+  if (!account || result !== 'right') throw new AppError('invalid_credentials')
+  await check(db.orm)
+  return account
+}
+
+/** The two services of authenticator apps. */
+export function openTotp({
+  vault = new Vault([SECRET]),
+  ...options
+}: {
+  db: Database
+  clock: ManualClock
+  sessions: Pick<Sessions, 'revokeAllIn' | 'announce'>
+  vault?: Vault
+}) {
+  const attempts = new CodeAttempts({
+    ...options,
+    mail: { wake: () => {} },
+    securityLog: { record: () => {} },
+  })
+  const shared = { ...options, attempts, secrets: new TotpSecrets(vault) }
+  return { totp: new Totp(shared), enrolment: new TotpEnrolment({ ...shared, issuer: 'Parley' }) }
 }
 
 /** A user without a password, for rules that ask for none. */
@@ -107,9 +176,9 @@ export async function addUser(db: Database, email: string): Promise<string> {
   return id
 }
 
-/** The token in the link of a letter. */
-export function tokenIn(letter: { text: string } | undefined): string {
-  const token = /\?token=([\w-]+)/.exec(letter?.text ?? '')?.[1]
-  if (!token) throw new Error('There is no link in the letter.')
+/** The token in the link of an email. */
+export function tokenIn(email: { text: string } | undefined): string {
+  const token = /\?token=([\w-]+)/.exec(email?.text ?? '')?.[1]
+  if (!token) throw new Error('There is no link in the email.')
   return token
 }

@@ -1,12 +1,13 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { onTestFinished } from 'vitest'
 import { type App, buildApp } from '../../src/app.ts'
-import type { Config } from '../../src/config.ts'
+import type { Config } from '../../src/config/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import type { Services } from '../../src/services.ts'
 import { ManualClock } from './clock.ts'
 import { truncateAll } from './database.ts'
 import { recordingLogger } from './log.ts'
+import { cheapPasswords } from './passwords.ts'
 
 const CONFIG: Config = {
   production: false,
@@ -26,15 +27,23 @@ const CONFIG: Config = {
   allowedOrigins: '*',
   trustProxy: [],
   rateLimits: true,
+  unconfirmed: 'full',
   limits: {
     maxChannels: 1000,
     maxFrameBytes: 262_144,
     maxBufferedBytes: 1_048_576,
     maxMediaBytes: 26_214_400,
     maxMediaPerDay: 1_073_741_824,
+    maxConnections: 1_000,
+    maxConnectionsPerUser: 50,
+    maxConnectionsPerAddress: 1_000,
   },
+  sessionMaxAgeDays: 90,
+  directory: 'everyone',
   totpIssuer: 'Parley',
   google: null,
+  metrics: { kind: 'on' },
+  docs: true,
   logLevel: 'info',
 }
 
@@ -50,7 +59,7 @@ export interface SignedIn {
   refresh_token: string
 }
 
-interface SentLetter {
+interface SentEmail {
   to: string
   subject: string
   text: string
@@ -74,11 +83,33 @@ export async function startApi(
   clock = new ManualClock(),
 ): Promise<TestApi> {
   await truncateAll(db)
+  return startAnother(db, overrides, clock)
+}
+
+/** Another server on the database as it is; it is closed when the test is over. */
+export async function startAnother(
+  db: Database,
+  overrides: Partial<Config>,
+  clock: ManualClock,
+): Promise<TestApi> {
+  const api = await openApi(db, overrides, clock)
+  onTestFinished(() => api.app.close())
+  return api
+}
+
+/** The same for several tests: the caller closes it. */
+export async function openApi(
+  db: Database,
+  overrides: Partial<Config> = {},
+  clock = new ManualClock(),
+): Promise<TestApi> {
   const log = recordingLogger()
   // The tests of a file share the database.
   const database = { ...db, close: async () => {} }
-  const app = await buildApp({ ...CONFIG, ...overrides }, { clock, logger: log.logger, database })
-  onTestFinished(() => app.close())
+  const app = await buildApp(
+    { ...CONFIG, ...overrides },
+    { clock, logger: log.logger, database, passwords: cheapPasswords() },
+  )
   return new TestApi({ app, database, clock, log })
 }
 
@@ -122,6 +153,15 @@ export class TestApi {
     return answer(await this.send('POST /auth/register', { body }))
   }
 
+  /** The same, and confirms the address. */
+  async registerConfirmed(name: string): Promise<SignedIn> {
+    const person = await this.register(name)
+    const token = await this.tokenOfEmail(`${name}@example.com`)
+    const { statusCode } = await this.send('POST /auth/confirm', { body: { token } })
+    if (statusCode !== 204) throw new Error(`The address of ${name} could not be confirmed.`)
+    return person
+  }
+
   login(name: string, password = PASSWORD): Promise<LightMyRequestResponse> {
     return this.send('POST /auth/login', { body: { email: `${name}@example.com`, password } })
   }
@@ -136,17 +176,17 @@ export class TestApi {
     return conversation.id
   }
 
-  /** The letters sent so far, newest first. */
-  async letters(): Promise<SentLetter[]> {
+  /** The emails sent so far, newest first. */
+  async emails(): Promise<SentEmail[]> {
     await this.app.mailWorker.drain()
     return answer(await this.send('GET /dev/mailbox.json'))
   }
 
-  /** The token of the newest letter to an address. */
-  async tokenOfLetter(to: string): Promise<string> {
-    const letter = (await this.letters()).find((one) => one.to === to)
-    const token = /token=([\w-]+)/.exec(letter?.text ?? '')?.[1]
-    if (!token) throw new Error(`There is no letter with a token to ${to}`)
+  /** The token of the newest email to an address. */
+  async tokenOfEmail(to: string): Promise<string> {
+    const email = (await this.emails()).find((one) => one.to === to)
+    const token = /token=([\w-]+)/.exec(email?.text ?? '')?.[1]
+    if (!token) throw new Error(`There is no email with a token to ${to}`)
     return token
   }
 }

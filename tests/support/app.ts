@@ -1,13 +1,14 @@
 import type { Channel, Socket } from 'phoenix'
 import { pino } from 'pino'
-import { afterAll, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { type App, buildApp } from '../../src/app.ts'
-import { type Config, readConfig } from '../../src/config.ts'
+import { type Config, readConfig } from '../../src/config/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { ManualClock } from './clock.ts'
 import { CuttableBackplane } from './cuttable-backplane.ts'
-import { openTestDatabase, truncateAll } from './database.ts'
+import { openTestDatabase } from './database.ts'
 import { temporaryFolder } from './folder.ts'
+import { cheapPasswords } from './passwords.ts'
 import { type Json, openSocket, type PhoenixVersion, settle } from './phoenix.ts'
 
 export const PASSWORD = 'four brave otters sing'
@@ -36,22 +37,20 @@ export interface TestApp extends App {
   ): Promise<{ status: number; body: Json }>
 }
 
+export const VAULT_KEY = 'a vault key for tests only: long enough'
+
 const environment = {
   SECRET_KEY_BASE: 'a secret key base for tests only: long enough',
-  VAULT_KEY: 'a vault key for tests only: long enough',
+  VAULT_KEY,
   PORT: '0',
   LOG_LEVEL: 'info',
   RATE_LIMITS: 'off',
 }
 
-/** One database for all tests of a file: opening one takes seconds, emptying it none. */
-let database: Database | undefined
-
-afterAll(() => database?.close())
-
+/** An empty database; gone when the test has finished and its servers are closed. */
 async function emptyDatabase(): Promise<Database> {
-  database ??= await openTestDatabase()
-  await truncateAll(database)
+  const database = await openTestDatabase()
+  onTestFinished(() => database.close())
   return { ...database, close: async () => {} }
 }
 
@@ -63,12 +62,14 @@ export async function startApp(
   return startNode({ env, change, database: await emptyDatabase(), clock: new ManualClock() })
 }
 
-/** Several servers on one database, which hear each other until their backplanes are cut. */
+/** Several servers on one database, which are connected until their backplanes are cut. */
 export async function startNodes(count: number): Promise<(TestApp & { backplane: CuttableBackplane })[]> {
   const shared = { database: await emptyDatabase(), clock: new ManualClock() }
   const nodes = []
-  for (const backplane of CuttableBackplane.together(count)) {
-    nodes.push({ ...(await startNode({ ...shared, backplane })), backplane })
+  for (const backplane of CuttableBackplane.group(count)) {
+    // Each has the database as an object of its own, so that a test can have one of them lose its connection.
+    const own = { ...shared, database: { ...shared.database }, backplane }
+    nodes.push({ ...(await startNode(own)), backplane })
   }
   return nodes
 }
@@ -85,7 +86,13 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
   const logs: string[] = []
   const logger = pino({ level: 'info' }, { write: (line) => void logs.push(line) })
   const config = { ...readConfig({ ...environment, DATA_DIR: temporaryFolder(), ...env }), ...change }
-  const app = await buildApp(config, { clock, logger, database, ...(backplane && { backplane }) })
+  const app = await buildApp(config, {
+    clock,
+    logger,
+    database,
+    passwords: cheapPasswords(),
+    ...(backplane && { backplane }),
+  })
   const url = await app.listen()
   onTestFinished(() => app.close())
 

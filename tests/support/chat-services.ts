@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { Conversations } from '../../src/domain/conversations.ts'
-import type { DomainEvents } from '../../src/domain/events.ts'
-import { Messages } from '../../src/domain/messages.ts'
-import { PageTokens } from '../../src/domain/pagination.ts'
-import { SendQueue, type SendQueueOptions } from '../../src/domain/send-queue.ts'
-import { Vault } from '../../src/domain/vault.ts'
+import { Conversations } from '../../src/domain/conversations/conversations.ts'
+import { Messages } from '../../src/domain/conversations/messages.ts'
+import { SendQueue, type SendQueueOptions } from '../../src/domain/conversations/send-queue.ts'
+import type { DomainEvents } from '../../src/domain/shared/events.ts'
+import { PageTokens } from '../../src/domain/shared/pagination.ts'
+import { Vault } from '../../src/domain/vault/vault.ts'
 import { addUser } from './account-services.ts'
 import { openTestDatabase, truncateAll } from './database.ts'
 import { openEventBus } from './event-bus.ts'
@@ -14,26 +14,26 @@ export const VAULT_SECRET = 'a vault secret for tests: long enough'
 
 const CHANGES = ['message_sent', 'message_edited', 'message_deleted', 'member_left'] as const
 
-/** An event as it was emitted, under its name. */
-export type Told = {
+/** An emitted event, with its name. */
+export type EmittedEvent = {
   [Name in (typeof CHANGES)[number]]: { name: Name } & DomainEvents[Name]
 }[(typeof CHANGES)[number]]
 
-/** One node's conversations and messages, with what they told others, in order. */
+/** The conversations and messages of one node, with the events that they emitted, in order. */
 export async function openChat(db: Database, options: SendQueueOptions = {}) {
   const events = openEventBus()
-  const told: Told[] = []
-  for (const name of CHANGES) events.on(name, (event) => told.push({ name, ...event } as Told))
+  const emitted: EmittedEvent[] = []
+  for (const name of CHANGES) events.on(name, (event) => emitted.push({ name, ...event } as EmittedEvent))
   const queue = new SendQueue(db, events, options)
   const vault = await Vault.open(db, [VAULT_SECRET])
   const pageTokens = new PageTokens('a secret of thirty-two characters')
   return {
     db,
     events,
-    told,
+    emitted,
     queue,
     vault,
-    conversations: new Conversations({ db, queue, vault, events }),
+    conversations: new Conversations({ db, queue, vault, events, pageTokens }),
     messages: new Messages({ db, queue, events, pageTokens }),
   }
 }
@@ -46,18 +46,18 @@ export async function addPeople<Names extends string[]>(db: Database, ...names: 
   return ids as { [Name in keyof Names]: string }
 }
 
-/** Keys as a client might make them, as far as the server can tell. */
+/** Keys as a client makes them. The server does not check their contents. */
 export function keysNamed(name: string) {
   return { publicKey: { kty: 'RSA', n: name }, privateKey: { kty: 'RSA', n: name, d: 'secret' } }
 }
 
-/** Starts a group of these, the first being the creator, and returns its id. */
+/** Starts a group. The first user is its creator. @returns its id. */
 export async function startGroup({ conversations }: Chat, [creator, ...others]: string[]): Promise<string> {
   const start = { userIds: others, ...keysNamed('creator') }
   return (await conversations.startGroup(creator as string, start)).conversation.id
 }
 
-/** What a test about a group has: Ann, Bob and Cid, and a group of the first two. */
+/** The fixture of `eachWithAGroup`: Ann, Bob and Cid, and a group of Ann and Bob. */
 export interface GroupOfTwo {
   db: Database
   chat: Chat
@@ -67,7 +67,7 @@ export interface GroupOfTwo {
   group: string
 }
 
-/** Gives every test of a file these anew, in one database. */
+/** Creates a fresh fixture for each test of a file, in one database. */
 export function eachWithAGroup(give: (given: GroupOfTwo) => void): void {
   let db: Database
   beforeAll(async () => {
@@ -82,12 +82,12 @@ export function eachWithAGroup(give: (given: GroupOfTwo) => void): void {
   })
 }
 
-/** The same text for each: what the server sees as so many encrypted copies. */
+/** One copy of the text for each user. */
 export function contentsFor(userIds: string[], text: string): Map<string, string> {
   return new Map(userIds.map((id) => [id, text]))
 }
 
-/** The code of the rule a promise breaks; `kept` when it breaks none. @throws what is not a broken rule. */
+/** The code of the `AppError` that a promise rejects with; `kept` if it resolves. @throws any other error. */
 export async function ruleBroken(promise: Promise<unknown>): Promise<string> {
   try {
     await promise

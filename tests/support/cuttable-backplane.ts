@@ -1,50 +1,56 @@
-import { LocalBackplane } from '../../src/infra/local-backplane.ts'
-import type { Backplane, RouteListener } from '../../src/realtime/backplane.ts'
+import { nanoid } from 'nanoid'
+import type { Backplane, RouteListener } from '../../src/realtime/cluster/backplane.ts'
 
-/** A backplane that can be cut: then nothing leaves, and nothing arrives. */
+/** A backplane for nodes in one process, which can be disconnected: it then neither sends nor receives. */
 export class CuttableBackplane implements Backplane {
+  readonly nodeId = nanoid()
+  readonly isSingleNode = false
   isConnected = true
-  readonly isAlone = false
-  readonly #inner: LocalBackplane
-  readonly #whenRestored: (() => void)[] = []
+  readonly #peers: Set<CuttableBackplane>
+  readonly #listeners = new Map<string, RouteListener>()
+  readonly #restoredListeners: (() => void)[] = []
 
-  constructor(inner: LocalBackplane) {
-    this.#inner = inner
+  private constructor(peers: Set<CuttableBackplane>) {
+    this.#peers = peers
+    peers.add(this)
   }
 
-  /** One for each of several nodes of one process. */
-  static together(count: number): CuttableBackplane[] {
-    return LocalBackplane.together(count).map((inner) => new CuttableBackplane(inner))
+  /** The backplanes of `count` nodes that are connected with each other. */
+  static group(count: number): CuttableBackplane[] {
+    const peers = new Set<CuttableBackplane>()
+    return Array.from({ length: count }, () => new CuttableBackplane(peers))
   }
 
-  get nodeId() {
-    return this.#inner.nodeId
+  subscribe(route: string, listener: RouteListener): undefined {
+    this.#listeners.set(route, listener)
   }
 
-  subscribe(route: string, listener: RouteListener) {
-    return this.#inner.subscribe(route, (message) => {
-      if (this.isConnected) listener(message)
-    })
+  unsubscribe(route: string): void {
+    this.#listeners.delete(route)
   }
 
-  unsubscribe(route: string) {
-    this.#inner.unsubscribe(route)
+  /** Delivers in a later tick, as a network would. */
+  publish(route: string, message: Uint8Array): void {
+    if (!this.isConnected) return
+    for (const peer of this.#peers) {
+      if (peer !== this) setImmediate(() => peer.#receive(route, Buffer.from(message)))
+    }
   }
 
-  publish(route: string, message: Uint8Array) {
-    if (this.isConnected) this.#inner.publish(route, message)
+  onRestored(listener: () => void): void {
+    this.#restoredListeners.push(listener)
   }
 
-  onRestored(listener: () => void) {
-    this.#whenRestored.push(listener)
-  }
-
-  restore() {
+  restore(): void {
     this.isConnected = true
-    for (const listener of this.#whenRestored) listener()
+    for (const listener of this.#restoredListeners) listener()
   }
 
-  close() {
-    return this.#inner.close()
+  async close(): Promise<void> {
+    this.#listeners.clear()
+  }
+
+  #receive(route: string, message: Buffer): void {
+    if (this.isConnected) this.#listeners.get(route)?.(message)
   }
 }

@@ -1,12 +1,12 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- * When a connection is cut: before the statement reaches the server, while it runs there, or when it is answered; `late`
- * when the statement is still on its way, and arrives when it is let.
+ * When a connection is cut: before the statement reaches the server, while it runs there, or after the response. With `late`, the
+ * statement is held back and reaches the server later.
  */
 export type CutAt = 'before' | 'during' | 'answer' | 'late'
 
-/** Stands between a PostgreSQL client and its server, and cuts the connection at a chosen statement. */
+/** A proxy between a PostgreSQL client and its server that cuts the connection at a chosen statement. */
 export class CuttingProxy {
   readonly #server: Server
   readonly #target: URL
@@ -19,14 +19,14 @@ export class CuttingProxy {
     this.#server = createServer((client) => this.#join(client))
   }
 
-  /** @param url of the real server. */
+  /** @param url the URL of the server. */
   static async start(url: string): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(new URL(url))
     await proxy.listen(0)
     return proxy
   }
 
-  /** The URL of the same database by way of the proxy. */
+  /** The URL of the database through the proxy. */
   get url(): string {
     const url = new URL(this.#target)
     url.hostname = '127.0.0.1'
@@ -38,14 +38,14 @@ export class CuttingProxy {
     return (this.#server.address() as { port: number }).port
   }
 
-  /** Cuts the next connection that carries the marker to the server. Resolves when it did. */
+  /** Cuts the next connection that sends the marker. Resolves after the cut. */
   cut(marker: string, at: CutAt): Promise<void> {
     return new Promise((done) => {
       this.#cut = { marker, at, done }
     })
   }
 
-  /** Lets the late statement arrive. Resolves when the server has answered it. */
+  /** Forwards the late statement. Resolves when the server has answered it. */
   async letArrive(): Promise<void> {
     await this.#late?.()
   }
@@ -54,7 +54,7 @@ export class CuttingProxy {
     return new Promise((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
   }
 
-  /** Cuts everything and refuses new connections, until `listen` is called with the same port. */
+  /** Cuts all connections and refuses new ones until `listen` is called with the same port. */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const socket of this.#sockets) socket.destroy()
@@ -81,7 +81,7 @@ export class CuttingProxy {
       }
       if (cut.at === 'before') return end()
       server.removeAllListeners('data')
-      // The server is not told that its client has gone: it would stop before it is done.
+      // The connection to the server stays open: otherwise the server would cancel the statement.
       client.removeAllListeners('close')
       const arrive = () => {
         server.write(data)

@@ -1,4 +1,4 @@
-import { EventBus } from '../../src/domain/events.ts'
+import { EventBus } from '../../src/domain/shared/events.ts'
 
 /** An event bus whose listeners' errors are the test's. */
 export function openEventBus(): EventBus {

@@ -1,7 +1,7 @@
 import { PNG } from 'pngjs'
 
-export { mp4, voice, webm } from './films.ts'
-export { mp3, ogg, wav } from './sounds.ts'
+export { mp3, ogg, wav } from './audio.ts'
+export { mp4, voice, webm } from './videos.ts'
 
 /** A PNG of one colour. */
 export function png({ width = 16, height = 16, rgb = [204, 51, 51] } = {}): Buffer {

@@ -36,7 +36,7 @@ export async function startOpenIdServer(...clients: ProviderClient[]): Promise<O
       new (await import('oidc-provider')).default(issuer, {
         clients: clients.map(clientMetadata),
         claims: { openid: ['sub'], email: ['email', 'email_verified'] },
-        // As Google does: the address is told in the id_token, not only to who asks again for it.
+        // As Google does: the id_token contains the address, not only the userinfo response.
         conformIdTokenClaims: false,
         cookies: { keys: ['cookies of a provider for tests'] },
         jwks: { keys: [signingKey] },

@@ -4,11 +4,11 @@ import * as phoenix16 from 'phoenix-1.6'
 import * as phoenix17 from 'phoenix-1.7'
 import { WebSocket } from 'ws'
 
-/** The official clients this server is for. */
+/** The versions of the official client that are supported. */
 export const phoenixVersions = { '1.6': phoenix16, '1.7': phoenix17, '1.8': phoenix18 } as const
 export type PhoenixVersion = keyof typeof phoenixVersions
 
-// biome-ignore lint/suspicious/noExplicitAny: what came over the wire: its shape is what a test is about
+// biome-ignore lint/suspicious/noExplicitAny: the shape of received JSON is what a test checks
 export type Json = any
 
 export interface Settled {
@@ -38,7 +38,7 @@ interface SocketOptions extends Partial<SocketConnectOption> {
   authToken?: string
 }
 
-/** Waits for the answer to a join or a push. */
+/** Waits for the reply to a join or a push. */
 export function settle(push: Push): Promise<Settled> {
   return new Promise((resolve) => {
     for (const status of ['ok', 'error', 'timeout'] as const) {
@@ -47,7 +47,7 @@ export function settle(push: Push): Promise<Settled> {
   })
 }
 
-/** Keeps the events of one kind that a channel hears, to be awaited one by one. */
+/** Records the events of one kind that a channel receives, to be awaited one by one. */
 export function listen<T = Json>(channel: Channel, event: string): () => Promise<T> {
   const heard: T[] = []
   const waiting: ((payload: T) => void)[] = []

@@ -54,16 +54,16 @@ export class Phone {
     return this.ask('POST register/', { email: this.email, ...(username !== undefined && { username }) })
   }
 
-  /** The link of the newest letter. @throws when there is none. */
+  /** The link of the newest email. @throws when there is none. */
   async link(): Promise<string> {
-    const letters = await this.#api.letters()
-    const letter = letters.find(({ to, text }) => to === this.email && text.includes(PREFIX))
-    const link = /http\S+\/verify-email\/complete\/[\w-]+\//.exec(letter?.text ?? '')?.[0]
-    if (!link) throw new Error(`There is no letter with a link to ${this.email}.`)
+    const emails = await this.#api.emails()
+    const email = emails.find(({ to, text }) => to === this.email && text.includes(PREFIX))
+    const link = /http\S+\/verify-email\/complete\/[\w-]+\//.exec(email?.text ?? '')?.[0]
+    if (!link) throw new Error(`There is no email with a link to ${this.email}.`)
     return link
   }
 
-  /** Presses the button behind the link of the newest letter. */
+  /** Presses the button behind the link of the newest email. */
   async prove(): Promise<LightMyRequestResponse> {
     const { pathname } = new URL(await this.link())
     return this.send(`POST ${pathname}`, { body: {} })
@@ -109,15 +109,16 @@ export class Phone {
     return this.ask('POST login/', { email: this.email })
   }
 
-  /** Gives a code, for the address that was given before. */
-  give(code: string): Promise<LightMyRequestResponse> {
-    return this.ask('POST totp/verify/', { otp_token: code })
+  /** Gives a code, and a password if there is one, for the address that was given before. */
+  give(code: string, password?: string, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
+    const body = { otp_token: code, ...(password !== undefined && { password }) }
+    return this.ask('POST totp/verify/', body, options)
   }
 
   /** Signs in, with a fresh code unless one is given. */
-  async signIn(code = this.freshCode()): Promise<WhisperTokens> {
+  async signIn(code = this.freshCode(), password?: string): Promise<WhisperTokens> {
     await this.login()
-    const response = await this.give(code)
+    const response = await this.give(code, password)
     if (response.statusCode !== 200) throw new Error(response.body)
     return response.json()
   }

@@ -9,9 +9,9 @@ interface PollClientOptions {
   headers?: Record<string, string>
 }
 
-/** A client of long polling that does just what it is told: one request at a time. */
+/** A long-polling client that sends one request per call. */
 export class PollClient {
-  /** Names the session; changes as the server says. */
+  /** The session token. The server may replace it. */
   token: string | undefined
   readonly #url: string
   readonly #options: PollClientOptions
@@ -21,7 +21,7 @@ export class PollClient {
     this.#options = options
   }
 
-  /** Opens a session, as the first request of a client does. */
+  /** Opens a session with the first request of a client. */
   async open(): Promise<this> {
     const { status, token } = await this.poll()
     if (status !== 410) throw new Error(`a session was refused with ${status}`)
@@ -33,7 +33,7 @@ export class PollClient {
     return this.request('GET', {}, signal)
   }
 
-  /** Begins a poll; resolves when it waits at the server. `left` resolves when the server has seen that nobody waits any more. */
+  /** Starts a poll. Resolves when the server waits for messages. `left` resolves when the server has noticed the cancellation. */
   async startPoll(server: Server, signal?: AbortSignal) {
     const reached = once(server, 'request') as Promise<[unknown, ServerResponse]>
     const answer = this.poll(signal)
@@ -43,17 +43,17 @@ export class PollClient {
     return { answer, frames: () => answer.then(framesOf), left }
   }
 
-  /** Polls until something came; gives the frames. */
+  /** Polls until messages arrive. @returns the frames. */
   async frames(): Promise<Json[]> {
     return framesOf(await this.poll())
   }
 
-  /** Sends one message. */
+  /** Posts one message. */
   send(message: unknown): Promise<Json> {
     return this.request('POST', { body: JSON.stringify(message), type: 'application/json' })
   }
 
-  /** Sends lines as they are. */
+  /** Posts lines unchanged. */
   sendBatch(...lines: string[]): Promise<Json> {
     return this.request('POST', { body: lines.join('\n'), type: 'application/x-ndjson' })
   }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { freePort } from './free-port.ts'
 
@@ -18,12 +19,24 @@ export interface ServerProcess {
   exited: Promise<number | string>
 }
 
+/** What starts the server: `wrap` makes of it the command that is run, as a process group of its own. */
+export interface SpawnOptions {
+  wrap?: (command: string[]) => string[]
+}
+
+const COMMAND = [process.execPath, fileURLToPath(new URL('../../dist/main.js', import.meta.url))]
+
 /** Runs the server as a process of its own, without waiting for it to be ready; killed when the test has finished. */
-export async function spawnServer(env: Record<string, string>): Promise<ServerProcess> {
+export async function spawnServer(
+  env: Record<string, string>,
+  { wrap }: SpawnOptions = {},
+): Promise<ServerProcess> {
   const port = env.PORT ?? String(await freePort())
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+  const [command = '', ...args] = wrap?.(COMMAND) ?? COMMAND
+  const child = spawn(command, args, {
     env: { PATH: process.env.PATH, RATE_LIMITS: 'off', ...SECRETS, ...env, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: wrap !== undefined,
   })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -33,15 +46,19 @@ export async function spawnServer(env: Record<string, string>): Promise<ServerPr
   }
   const exited = once(child, 'close').then(([code, signal]) => code ?? signal)
   onTestFinished(async () => {
-    child.kill('SIGKILL')
+    if (wrap) killGroup(child)
+    else child.kill('SIGKILL')
     await exited
   })
   return { url: `http://127.0.0.1:${port}`, child, output: () => printed, exited }
 }
 
 /** The same, once it is ready. @throws when it exits instead. */
-export async function startServer(env: Record<string, string>): Promise<ServerProcess> {
-  const server = await spawnServer(env)
+export async function startServer(
+  env: Record<string, string>,
+  options?: SpawnOptions,
+): Promise<ServerProcess> {
+  const server = await spawnServer(env, options)
   let gone = false
   void server.exited.then(() => {
     gone = true
@@ -59,4 +76,11 @@ async function isReady(url: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+/** Without effect when all of it has ended. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid) process.kill(-pid, 'SIGKILL')
+  } catch {}
 }

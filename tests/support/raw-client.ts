@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 
-/** One frame as it came: parsed JSON for text, bytes for binary. */
+/** A received frame: parsed JSON for text, bytes for binary. */
 export type Frame = unknown
 
 interface Waiter {
@@ -13,11 +13,11 @@ interface Waiter {
 interface RawClientOptions {
   protocols?: string[]
   headers?: Record<string, string>
-  /** Whether pings are answered, as the protocol asks for; they are by default. */
+  /** Whether pings are answered. Default: true. */
   autoPong?: boolean
 }
 
-/** A WebSocket client that knows nothing of the protocol: sends what it is told, and hands out frames in their order. */
+/** A WebSocket client without knowledge of the Phoenix protocol: it sends any frame, and returns frames in order. */
 export class RawClient {
   readonly frames: Frame[] = []
   readonly closed: Promise<number>
@@ -37,7 +37,7 @@ export class RawClient {
     })
   }
 
-  /** @throws an Error with `status` when the handshake is refused. */
+  /** @throws an error with the HTTP `status` if the handshake is refused. */
   static async connect(
     url: string,
     { protocols = [], ...options }: RawClientOptions = {},
@@ -72,17 +72,33 @@ export class RawClient {
     for (const frame of frames) this.#ws.send(JSON.stringify(frame))
   }
 
-  /** Sends text or bytes as they are. */
+  /** Sends text or bytes unchanged. */
   sendRaw(data: string | Uint8Array): void {
     this.#ws.send(data)
   }
 
-  /** Sends the beginning of a message that does not end. */
-  sendPart(data: Uint8Array): void {
-    this.#ws.send(data, { fin: false })
+  /** Sends the first fragment of a message. */
+  sendPart(data: Uint8Array, { binary = false } = {}): void {
+    this.#ws.send(data, { binary, fin: false })
   }
 
-  /** The first frame, of those that came or will come, that matches; it is taken out. */
+  /** Sends the last fragment of a message. */
+  sendLastPart(data: Uint8Array, { binary = false } = {}): void {
+    this.#ws.send(data, { binary, fin: true })
+  }
+
+  ping(data = ''): void {
+    this.#ws.ping(data)
+  }
+
+  /** Sends a ping, and waits for the pong. */
+  async pinged(): Promise<void> {
+    const answered = once(this.#ws, 'pong')
+    this.#ws.ping()
+    await answered
+  }
+
+  /** Removes and returns the first matching frame. Waits for it if necessary. */
   take(matches: (frame: Frame) => boolean = () => true): Promise<Frame> {
     const index = this.frames.findIndex(matches)
     if (index >= 0) return Promise.resolve(this.frames.splice(index, 1)[0])
@@ -90,7 +106,7 @@ export class RawClient {
     return new Promise((resolve, reject) => this.#waiters.push({ matches, resolve, reject }))
   }
 
-  /** The next version 2 frame with this event, reply frames aside. */
+  /** The next version 2 frame with this event, except for replies. */
   async event(event: string): Promise<unknown[]> {
     return (await this.take((frame) => Array.isArray(frame) && frame[3] === event)) as unknown[]
   }
@@ -105,7 +121,7 @@ export class RawClient {
     )) as unknown[]
   }
 
-  /** Everything that was sent before this call has been answered when it resolves; gives what is left unread. */
+  /** Resolves when everything sent so far is answered. @returns the unread frames. */
   async settled(): Promise<Frame[]> {
     await this.call([null, 'settled', 'phoenix', 'heartbeat', {}])
     return this.frames.splice(0)

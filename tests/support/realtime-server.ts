@@ -1,13 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import { onTestFinished } from 'vitest'
-import { LocalBackplane } from '../../src/infra/local-backplane.ts'
-import type { AnyChannelDefinition } from '../../src/realtime/definition.ts'
-import { Endpoint, type EndpointOptions } from '../../src/realtime/endpoint.ts'
-import type { TransportOptions } from '../../src/realtime/handshake.ts'
-import { longPollTransport } from '../../src/realtime/longpoll.ts'
-import { Nodes } from '../../src/realtime/nodes.ts'
-import { websocketTransport } from '../../src/realtime/websocket.ts'
+import { SingleNodeBackplane } from '../../src/infra/single-node-backplane.ts'
+import { Nodes } from '../../src/realtime/cluster/nodes.ts'
+import { serveLongPoll } from '../../src/realtime/longpoll/longpoll.ts'
+import type { AnyChannelDefinition } from '../../src/realtime/socket/channel-definition.ts'
+import { Endpoint, type EndpointOptions } from '../../src/realtime/socket/endpoint.ts'
+import type { HandshakeOptions } from '../../src/realtime/socket/handshake.ts'
+import { serveWebSockets } from '../../src/realtime/socket/websocket.ts'
 import { ManualClock } from './clock.ts'
 import { RawClient } from './raw-client.ts'
 
@@ -16,7 +16,7 @@ interface Overrides extends Partial<EndpointOptions> {
   allowedOrigins?: '*' | string[]
 }
 
-/** The channel server by itself, without a chat: `?token=<user>` connects as that user, `bad` is refused. */
+/** Starts the channel server without the chat. `?token=<user>` connects as that user; `bad` is refused. */
 export async function startRealtime(
   definitions: AnyChannelDefinition[],
   change: Overrides | ((clock: ManualClock) => Overrides) = {},
@@ -26,29 +26,33 @@ export async function startRealtime(
   const crashes: object[] = []
   const endpoint = new Endpoint({
     clock,
-    nodes: new Nodes(LocalBackplane.alone(), clock),
+    nodes: new Nodes(new SingleNodeBackplane(), clock),
     logger: { error: (details) => crashes.push(details) },
     maxChannels: 1000,
     maxBufferedBytes: 1_048_576,
     rateLimit: null,
     explain: () => undefined,
+    onDenied: () => {},
+    sessionExpiries: async () => new Map(),
     ...overrides,
   })
   endpoint.use(...definitions)
   const app = Fastify()
-  const transport: TransportOptions = {
+  const transport: HandshakeOptions = {
     endpoint,
     path: '/socket',
     maxFrameBytes: overrides.maxFrameBytes ?? 262_144,
     allowedOrigins: overrides.allowedOrigins ?? '*',
     authenticate: (token) =>
-      token && token !== 'bad' ? { userId: token, sessionId: `session-${token}` } : undefined,
+      token && token !== 'bad'
+        ? { userId: token, sessionId: `session-${token}`, expiresAt: Number.POSITIVE_INFINITY }
+        : undefined,
   }
-  await app.register(websocketTransport, {
+  await app.register(serveWebSockets, {
     ...transport,
-    passOn: (_request, stream) => stream.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'),
+    onOtherUpgrade: (_request, stream) => stream.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'),
   })
-  await app.register(longPollTransport, { ...transport, key: Buffer.from('a key of tests') })
+  await app.register(serveLongPoll, { ...transport, key: Buffer.from('a key of tests') })
   await endpoint.nodes.start()
   await app.listen({ port: 0, host: '127.0.0.1' })
   const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/socket`
@@ -57,7 +61,7 @@ export async function startRealtime(
     for (const client of clients) client.terminate()
     endpoint.stop()
     endpoint.nodes.stop()
-    // A connection over which nothing was asked is waited for.
+    // Closing the server waits for idle connections.
     app.server.closeAllConnections()
     await app.close()
   })

@@ -6,17 +6,17 @@ import { createClient } from 'redis'
 import { onTestFinished } from 'vitest'
 import { temporaryFolder } from './folder.ts'
 
-/** The Redis to test with; absent: those tests are skipped, as are those that start one of their own. */
+/** The Redis server for tests. Without it, tests that need Redis are skipped, also those that start their own server. */
 export const redisUrl = process.env.REDIS_URL
 
 export interface OwnRedis {
   url: string
   start(): Promise<void>
-  /** As a crash would. */
+  /** Kills the server, as a crash would. */
   stop(): Promise<void>
 }
 
-/** Starts a Redis that a test may stop; `cluster`: one that has all slots of a cluster. It is gone when the test has finished. */
+/** Starts a Redis server for one test. `cluster`: a cluster of one node with all slots. */
 export async function startRedis({ cluster = false } = {}): Promise<OwnRedis> {
   const port = await freePort()
   const url = `redis://127.0.0.1:${port}`

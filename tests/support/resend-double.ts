@@ -16,7 +16,7 @@ interface Received {
 
 /** A server on loopback that answers as the HTTP API of Resend does, gone when the test has finished. */
 export async function openResendDouble() {
-  const letters: Received[] = []
+  const emails: Received[] = []
   let isRefusing = false
   const server = createServer(async (request, response) => {
     const body = (await json(request)) as Pick<Received, 'from' | 'to' | 'subject' | 'text' | 'html'>
@@ -29,7 +29,7 @@ export async function openResendDouble() {
       response.end(JSON.stringify({ statusCode: 422, name: 'validation_error', message }))
       return
     }
-    letters.push({ ...body, authorization, idempotencyKey: idempotencyKey as string | undefined })
+    emails.push({ ...body, authorization, idempotencyKey: idempotencyKey as string | undefined })
     response.end(JSON.stringify({ id: '49a3999c-0ce1-4ea6-ab68-afcd6dc2e794' }))
   })
   server.listen(0, '127.0.0.1')
@@ -42,7 +42,7 @@ export async function openResendDouble() {
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,
-    received: () => letters,
+    received: () => emails,
     refuse() {
       isRefusing = true
     },

@@ -47,13 +47,13 @@ export async function connectTo(
   return client
 }
 
-/** The next event of a type, of those that came or will come. */
-export function told(client: RawClient, type: string): Promise<Json> {
+/** The next event of a type, received so far or later. */
+export function nextEvent(client: RawClient, type: string): Promise<Json> {
   return client.take((frame) => (frame as Json).type === type)
 }
 
-/** The types of the events that came before a message that is sent now, which is taken too. */
-export async function toldBefore(client: RawClient): Promise<Json[]> {
+/** Sends a marker message, and returns the events received before it. */
+export async function eventsBeforeMarker(client: RawClient): Promise<Json[]> {
   const mark = `mark ${Math.random()}`
   client.send({ message_type: 'message', message: mark })
   await client.take((frame) => (frame as Json).text_content === mark)

@@ -1,11 +1,11 @@
 import type { Database } from '../../src/db/database.ts'
-import type { DomainEvents } from '../../src/domain/events.ts'
-import { PageTokens } from '../../src/domain/pagination.ts'
-import { RoomLife } from '../../src/domain/room-life.ts'
-import { Rooms } from '../../src/domain/rooms.ts'
-import { LocalBackplane } from '../../src/infra/local-backplane.ts'
-import { Nodes } from '../../src/realtime/nodes.ts'
-import { Tracker } from '../../src/realtime/tracker.ts'
+import { RoomPresence } from '../../src/domain/presence/room-presence.ts'
+import { Rooms } from '../../src/domain/rooms/rooms.ts'
+import type { DomainEvents } from '../../src/domain/shared/events.ts'
+import { PageTokens } from '../../src/domain/shared/pagination.ts'
+import { SingleNodeBackplane } from '../../src/infra/single-node-backplane.ts'
+import { Nodes } from '../../src/realtime/cluster/nodes.ts'
+import { Tracker } from '../../src/realtime/cluster/tracker.ts'
 import { addUser } from './account-services.ts'
 import { ManualClock } from './clock.ts'
 import { openEventBus } from './event-bus.ts'
@@ -20,26 +20,26 @@ const CHANGES = [
 ] as const
 
 /** An event as it was emitted, under its name. */
-export type Told = {
+export type EmittedEvent = {
   [Name in (typeof CHANGES)[number]]: { name: Name } & DomainEvents[Name]
 }[(typeof CHANGES)[number]]
 
-/** One node's rooms, with what they told others, in order. */
+/** One node's rooms, with the events that they emit, in order. */
 export function openRooms(db: Database, clock = new ManualClock()) {
   const events = openEventBus()
-  const told: Told[] = []
-  for (const name of CHANGES) events.on(name, (event) => told.push({ name, ...event } as Told))
+  const emitted: EmittedEvent[] = []
+  for (const name of CHANGES) events.on(name, (event) => emitted.push({ name, ...event } as EmittedEvent))
   const files = openLibrary(db, { clock })
   const pageTokens = new PageTokens('a secret of thirty-two characters')
   const rooms = new Rooms({ db, clock, events, pageTokens, media: files.library })
-  const nodes = new Nodes(LocalBackplane.alone(), clock)
-  const roomLife = new RoomLife({
+  const nodes = new Nodes(new SingleNodeBackplane(), clock)
+  const roomPresence = new RoomPresence({
     clock,
     events,
-    visits: new Tracker('rooms', nodes, clock),
+    connected: new Tracker('rooms', nodes, clock),
     typing: new Tracker('room-typing', nodes, clock),
   })
-  return { db, clock, events, told, rooms, roomLife, media: files.library, fileCount: files.fileCount }
+  return { db, clock, events, emitted, rooms, roomPresence, media: files.library, fileCount: files.fileCount }
 }
 
 export type RoomNode = ReturnType<typeof openRooms>

@@ -12,7 +12,7 @@ interface Received {
 
 /** A real SMTP server on loopback, gone when the test has finished. */
 export async function openSmtpServer() {
-  const letters: Received[] = []
+  const emails: Received[] = []
   let isRefusing = false
   const server = new SMTPServer({
     authOptional: true,
@@ -25,7 +25,7 @@ export async function openSmtpServer() {
       stream.on('data', (chunk) => chunks.push(chunk))
       stream.on('end', () => {
         const to = envelope.rcptTo.map(({ address }) => address).join(', ')
-        letters.push({ to, ...readMessage(Buffer.concat(chunks).toString()) })
+        emails.push({ to, ...readMessage(Buffer.concat(chunks).toString()) })
         done()
       })
     },
@@ -37,14 +37,14 @@ export async function openSmtpServer() {
   const { port } = server.server.address() as AddressInfo
   return {
     url: `smtp://127.0.0.1:${port}`,
-    received: () => letters,
+    received: () => emails,
     refuse() {
       isRefusing = true
     },
   }
 }
 
-/** Reads as much of MIME (RFC 2045, 2046) as our letters use: two parts, plain or quoted-printable. */
+/** Reads as much of MIME (RFC 2045, 2046) as our emails use: two parts, plain or quoted-printable. */
 function readMessage(raw: string): Omit<Received, 'to'> {
   const subject = /^Subject: (.*)$/m.exec(raw)?.[1]?.trim() ?? ''
   const boundary = /boundary="([^"]+)"/.exec(raw)?.[1]

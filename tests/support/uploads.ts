@@ -104,8 +104,8 @@ export function mediaFiles(dataDir: string): string[] {
   return filesIn(dataDir).filter((path) => path.includes('/media/'))
 }
 
-/** A URL as it was told, at the address where the test's server really is. */
-export function reachable({ url }: { url: string }, told: string): string {
-  const { pathname, search } = new URL(told)
+/** Rewrites a public URL to the address of the test server. */
+export function reachable({ url }: { url: string }, publicUrl: string): string {
+  const { pathname, search } = new URL(publicUrl)
   return url + pathname + search
 }

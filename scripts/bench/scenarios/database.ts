@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { v7 as newId } from 'uuid'
 import { type Database, openDatabase } from '../../../src/db/database.ts'
-import { type Draft, sendBatch } from '../../../src/db/queries/send-batch.ts'
+import { type Draft, sendBatch } from '../../../src/db/queries/conversations/send-batch.ts'
 import type { Effort, Report } from '../result.ts'
 import { createDatabase } from '../subjects/postgres.ts'
 
@@ -27,12 +27,12 @@ export async function measureDatabaseFloor({ seconds }: Effort, report: Report):
     }
   }
   for (const batch of [1, 64]) {
-    const lanes = batch === 1 ? 4 : 2
+    const workers = batch === 1 ? 4 : 2
     const [before, start] = [await bytesWritten(db), performance.now()]
     let stored = 0
     await Promise.all(
-      Array.from({ length: lanes }, async (_, lane) => {
-        const own = pairs.filter((_pair, i) => i % lanes === lane)
+      Array.from({ length: workers }, async (_, worker) => {
+        const own = pairs.filter((_pair, i) => i % workers === worker)
         while (performance.now() - start < seconds * 1000) {
           await sendBatch(
             db,

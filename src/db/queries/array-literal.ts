@@ -1,9 +1,9 @@
-/** An array of UUIDs as PostgreSQL writes it: the drivers would quote and escape every item, which UUIDs do not need. */
+/** An array of UUIDs as a PostgreSQL literal: the drivers would quote and escape every item, which UUIDs do not need. */
 export function uuidArray(ids: Iterable<string>): string {
   return `{${[...ids].join(',')}}`
 }
 
-/** An array of texts as PostgreSQL writes it. */
+/** An array of texts as a PostgreSQL literal. */
 export function textArray(texts: readonly string[]): string {
   return `{${texts.map(quoted).join(',')}}`
 }

@@ -4,6 +4,7 @@ import {
   check,
   index,
   integer,
+  json,
   numeric,
   pgTable,
   primaryKey,
@@ -19,18 +20,46 @@ export const users = pgTable(
   {
     id: uuid('id').primaryKey(),
     shortId: text('short_id').notNull().unique(),
+    /** The address as entered; emails are sent to it. */
     email: text('email').notNull(),
+    /** The spelling by which addresses are compared; null when another account has it. */
+    canonicalEmail: text('canonical_email'),
     username: text('username').notNull(),
     isUsernameSet: boolean('is_username_set').notNull().default(false),
     displayName: text('display_name').notNull(),
     passwordHash: text('password_hash'),
     emailConfirmedAt: time('email_confirmed_at'),
+    /** Device cookies issued before this time are void. */
+    devicesValidFrom: time('devices_valid_from'),
     insertedAt: insertedAt(),
     updatedAt: updatedAt(),
   },
   (t) => [
-    uniqueIndex('users_email_unique').on(sql`lower(${t.email})`),
+    uniqueIndex('users_email_unique').on(t.canonicalEmail),
+    // Used by the previous version.
+    index('users_email_lower').on(sql`lower(${t.email})`),
+    index('users_email_unsettled')
+      .on(t.id)
+      .where(
+        sql.raw(String.raw`("canonical_email" is null or "canonical_email" ~ '@[^@]*[^\u0001-\u007f]')`),
+      ),
     uniqueIndex('users_username_unique').on(t.username),
+    // No pending list, which every search would have to scan.
+    index('users_search')
+      .using(
+        'gin',
+        sql`lower(${t.email}) gin_trgm_ops`,
+        sql`lower(${t.displayName}) gin_trgm_ops`,
+        sql`lower(case when ${t.displayName} like '%_@_%' then '' else ${t.displayName} end) gin_trgm_ops`,
+        sql`lower(${t.username}) gin_trgm_ops`,
+      )
+      .with({ fastupdate: false }),
+    index('users_email_prefix').on(sql`lower(${t.email}) text_pattern_ops`),
+    index('users_display_name_prefix').on(sql`lower(${t.displayName}) text_pattern_ops`),
+    index('users_shown_name_prefix').on(
+      sql`lower(case when ${t.displayName} like '%_@_%' then '' else ${t.displayName} end) text_pattern_ops`,
+    ),
+    index('users_username_prefix').on(sql`lower(${t.username}) text_pattern_ops`),
     check('users_email_length', sql`char_length(${t.email}) <= 160`),
     check('users_username_length', sql`char_length(${t.username}) between 3 and 120`),
   ],
@@ -48,15 +77,20 @@ export const profiles = pgTable(
       .default('day'),
     magnification: numeric('magnification', { precision: 2, scale: 1, mode: 'number' }).notNull().default(1),
     recents: text('recents').array().notNull().default(sql`'{}'`),
+    /** Who may add the user to conversations and rooms. */
+    whoCanAdd: text('who_can_add', { enum: ['everyone', 'contacts', 'nobody'] })
+      .notNull()
+      .default('everyone'),
   },
   (t) => [
+    check('profiles_who_can_add', sql`${t.whoCanAdd} in ('everyone', 'contacts', 'nobody')`),
     check('profiles_theme', sql`${t.theme} in ('day', 'night', 'auto')`),
     check('profiles_magnification', sql`${t.magnification} between 0.7 and 1.4`),
     check('profiles_recents', sql`cardinality(${t.recents}) <= 100`),
   ],
 )
 
-/** One sign-in on one device: a family of refresh tokens. */
+/** A sign-in on a device, with a chain of refresh tokens. */
 export const sessions = pgTable(
   'sessions',
   {
@@ -80,7 +114,7 @@ export const sessions = pgTable(
   ],
 )
 
-/** The chain of refresh tokens of a session; `generation` counts up from 0, and the highest is the newest. */
+/** The refresh tokens of a session; `generation` counts up from 0. */
 export const refreshTokens = pgTable(
   'refresh_tokens',
   {
@@ -96,7 +130,7 @@ export const refreshTokens = pgTable(
   (t) => [unique('refresh_tokens_generation').on(t.sessionId, t.generation)],
 )
 
-/** One-time tokens of letters; only their SHA-256 is kept. */
+/** One-time tokens in emails; only their SHA-256 is stored. */
 export const tokens = pgTable(
   'tokens',
   {
@@ -105,9 +139,15 @@ export const tokens = pgTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     context: text('context', {
-      enum: ['email_confirmation', 'password_reset', 'email_change', 'email_verification'],
+      enum: [
+        'email_confirmation',
+        'password_reset',
+        'email_change',
+        'email_verification',
+        'registration_denial',
+      ],
     }).notNull(),
-    /** The address the letter went to: a token for an address that is no longer the user's is void. */
+    /** The recipient of the email: the token is void when the user has another address. */
     sentTo: text('sent_to').notNull(),
     insertedAt: insertedAt(),
     expiresAt: time('expires_at').notNull(),
@@ -115,15 +155,16 @@ export const tokens = pgTable(
   (t) => [index('tokens_user').on(t.userId, t.context), index('tokens_expires').on(t.expiresAt)],
 )
 
-/** Letters to be sent. No secret is kept here: the worker makes a letter's token when it sends it. */
+/** Emails to send. Has no secrets: the worker issues the token when it sends the email. */
 export const mailOutbox = pgTable(
   'mail_outbox',
   {
     id: uuid('id').primaryKey(),
     kind: text('kind').notNull(),
     userId: uuid('user_id').references(() => users.id, { onDelete: 'cascade' }),
-    /** The address it goes to. */
     recipient: text('recipient').notNull(),
+    /** The request that caused the email. */
+    details: json('details').$type<{ at: string; ip?: string; browser?: string }>(),
     insertedAt: insertedAt(),
     attempts: integer('attempts').notNull().default(0),
     nextAttemptAt: time('next_attempt_at').notNull().defaultNow(),
@@ -131,7 +172,7 @@ export const mailOutbox = pgTable(
   (t) => [index('mail_outbox_due').on(t.nextAttemptAt)],
 )
 
-/** The authenticator app of a user; before `confirmedAt` it is only being set up. The secret is sealed. */
+/** The authenticator app of a user; `confirmedAt` is null until its first code. The secret is encrypted. */
 export const totpDevices = pgTable(
   'totp_devices',
   {
@@ -141,7 +182,9 @@ export const totpDevices = pgTable(
     vaultKey: text('vault_key').notNull(),
     secret: bytea('secret').notNull(),
     confirmedAt: time('confirmed_at'),
-    /** The time step (RFC 6238) of the latest accepted code: no earlier one, nor itself, is accepted again. */
+    /** SHA-256 of the enrolling client and the secret: no other client may see the secret. */
+    enrolmentHash: bytea('enrolment_hash'),
+    /** The time step (RFC 6238) of the latest accepted code; only later ones are accepted. */
     lastStep: seq('last_step').notNull().default(0),
     /** Wrong codes since the last right one. */
     failures: integer('failures').notNull().default(0),
@@ -150,7 +193,7 @@ export const totpDevices = pgTable(
   (t) => [index('totp_devices_vault_key').on(t.vaultKey)],
 )
 
-/** One-time codes for who has lost the authenticator app; only hashes are kept. */
+/** One-time codes for a lost authenticator app; only hashes are stored. */
 export const recoveryCodes = pgTable(
   'recovery_codes',
   {
@@ -163,19 +206,21 @@ export const recoveryCodes = pgTable(
   (t) => [primaryKey({ columns: [t.userId, t.hash] })],
 )
 
-/** How often a code was tried for an address of late, whether or not there is such an account. */
+/** Recent attempts to use a code, by email address, whether or not the account exists, or by client. */
 export const codeAttempts = pgTable(
   'code_attempts',
   {
-    /** SHA-256 of the address in lower case. */
+    /** SHA-256 of the key of the counter. */
     addressHash: bytea('address_hash').primaryKey(),
     windowStartedAt: time('window_started_at').notNull(),
     tries: integer('tries').notNull(),
+    /** Null in rows of the previous version, whose windows last one minute. */
+    expiresAt: time('expires_at'),
   },
   (t) => [index('code_attempts_window').on(t.windowStartedAt)],
 )
 
-/** A user as another provider knows them (OpenID Connect: issuer and subject). */
+/** A user's identity at a provider (OpenID Connect: issuer and subject). */
 export const identities = pgTable(
   'identities',
   {
@@ -189,13 +234,33 @@ export const identities = pgTable(
   (t) => [primaryKey({ columns: [t.issuer, t.subject] }), index('identities_user').on(t.userId)],
 )
 
-/** States with which sign-ins came back from another provider, as SHA-256: each is good once. */
+/** SHA-256 of used single-use values: states of sign-ins at a provider, and secrets of browsers that enrolled a device. */
 export const spentStates = pgTable(
   'spent_states',
   {
     hash: bytea('hash').primaryKey(),
-    /** From here on the state is too old to be good anyway. */
+    /** When the value expires; the row is not needed afterwards. */
     expiresAt: time('expires_at').notNull(),
   },
   (t) => [index('spent_states_expires').on(t.expiresAt)],
+)
+
+/** Security events of an account, for its owner. */
+export const auditEvents = pgTable(
+  'audit_events',
+  {
+    /** UUIDv7: ids sort by time. */
+    id: uuid('id').primaryKey(),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    kind: text('kind').notNull(),
+    sessionId: uuid('session_id'),
+    ip: text('ip'),
+    userAgent: text('user_agent'),
+    /** How many events the row represents. */
+    count: integer('count').notNull().default(1),
+    insertedAt: insertedAt(),
+  },
+  (t) => [index('audit_events_user').on(t.userId, t.id), index('audit_events_inserted').on(t.insertedAt)],
 )

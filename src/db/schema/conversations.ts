@@ -4,6 +4,7 @@ import {
   check,
   index,
   integer,
+  json,
   pgTable,
   primaryKey,
   text,
@@ -12,7 +13,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import { users } from './accounts.ts'
-import { bytea, insertedAt, seq, time, updatedAt } from './columns.ts'
+import { bytea, insertedAt, preciseTime, seq, time, updatedAt } from './columns.ts'
 
 export const conversations = pgTable(
   'conversations',
@@ -20,10 +21,12 @@ export const conversations = pgTable(
     id: uuid('id').primaryKey(),
     private: boolean('private').notNull(),
     alias: text('alias'),
-    /** The seq of the conversation's latest change: sends, edits, deletes and leaves count up from 1 without a gap. */
+    /** The seq of the latest change. Sends, edits, deletes and leaves count up from 1 without gaps. */
     lastSeq: seq('last_seq').notNull().default(0),
-    /** Changes with the member list, so that a send can tell whether the list it read is still true. */
+    /** Incremented with every change of the member list, so that a send can detect a stale list. */
     membersVersion: integer('members_version').notNull().default(0),
+    /** When the latest message was stored: the next one gets a later time, whatever the clock says. */
+    lastMessageAt: preciseTime('last_message_at'),
     insertedAt: insertedAt(),
     updatedAt: updatedAt(),
   },
@@ -43,16 +46,19 @@ export const members = pgTable(
       .notNull()
       .references(() => users.id),
     lastRead: time('last_read'),
-    /** The seq up to which the member has read. */
+    /** The seq of the last message that the member has read. */
     readSeq: seq('read_seq').notNull().default(0),
-    /** The conversation's seq when the member was added: what was before is not told to them as a change. */
+    /** The conversation's seq when the member was added; earlier changes are not sent to them. */
     joinedSeq: seq('joined_seq').notNull().default(0),
     insertedAt: insertedAt(),
   },
-  (t) => [primaryKey({ columns: [t.conversationId, t.userId] }), index('members_user').on(t.userId)],
+  (t) => [
+    primaryKey({ columns: [t.conversationId, t.userId] }),
+    index('members_newest').on(t.userId, t.conversationId),
+  ],
 )
 
-/** Makes a private conversation between two people exist once. */
+/** Ensures that two users have at most one private conversation. */
 export const privatePairs = pgTable(
   'private_pairs',
   {
@@ -73,7 +79,7 @@ export const privatePairs = pgTable(
   ],
 )
 
-/** A member's key pair for one conversation, sealed under the vault key whose fingerprint is `vaultKey`. */
+/** A member's key pair for a conversation, encrypted with the vault key whose fingerprint is `vaultKey`. */
 export const encryptionKeys = pgTable(
   'encryption_keys',
   {
@@ -86,6 +92,8 @@ export const encryptionKeys = pgTable(
     vaultKey: text('vault_key').notNull(),
     publicKey: bytea('public_key').notNull(),
     privateKey: bytea('private_key').notNull(),
+    /** The public key as sent by the client; null in rows of an older version. */
+    publicJwk: json('public_jwk').$type<Record<string, unknown>>(),
     insertedAt: insertedAt(),
   },
   (t) => [
@@ -94,14 +102,14 @@ export const encryptionKeys = pgTable(
   ],
 )
 
-/** The fingerprint of every vault key that sealed something, with a known text to try a key on. */
+/** The fingerprints of used vault keys, each with a known text that verifies the key. */
 export const vaultKeys = pgTable('vault_keys', {
   fingerprint: text('fingerprint').primaryKey(),
   check: bytea('check').notNull(),
   insertedAt: insertedAt(),
 })
 
-/** One sent message, whoever it was encrypted for. A deleted one stays as a marker without copies. */
+/** A sent message, for all recipients. A deleted one stays as a tombstone without copies. */
 export const messageGroups = pgTable(
   'message_groups',
   {
@@ -115,9 +123,10 @@ export const messageGroups = pgTable(
     seq: seq('seq').notNull(),
     editedSeq: seq('edited_seq'),
     deletedSeq: seq('deleted_seq'),
-    /** The sender's own name for it, by which a send that is repeated is known. */
+    /** The sender's id for the message, which makes a repeated send idempotent. */
     clientMessageId: uuid('client_message_id'),
-    insertedAt: insertedAt(),
+    /** Strictly increases with `seq` within a conversation. */
+    insertedAt: preciseTime('inserted_at').notNull().defaultNow(),
   },
   (t) => [
     unique('message_groups_seq').on(t.conversationId, t.seq),
@@ -134,7 +143,7 @@ export const messageGroups = pgTable(
   ],
 )
 
-/** One recipient's encrypted copy of a message. */
+/** A recipient's encrypted copy of a message. */
 export const messages = pgTable(
   'messages',
   {
@@ -146,7 +155,7 @@ export const messages = pgTable(
     conversationId: uuid('conversation_id').notNull(),
     seq: seq('seq').notNull(),
     content: text('content').notNull(),
-    updatedAt: updatedAt(),
+    updatedAt: preciseTime('updated_at').notNull().defaultNow(),
   },
   (t) => [
     primaryKey({ columns: [t.groupId, t.recipientId] }),

@@ -14,16 +14,20 @@ import {
 import { users } from './accounts.ts'
 import { insertedAt, seq } from './columns.ts'
 
-export const rooms = pgTable('rooms', {
-  id: text('id').primaryKey(),
-  name: text('name').notNull().unique('rooms_name_unique'),
-  creatorId: uuid('creator_id')
-    .notNull()
-    .references(() => users.id),
-  /** The seq of the room's latest message or removal. */
-  lastSeq: seq('last_seq').notNull().default(0),
-  insertedAt: insertedAt(),
-})
+export const rooms = pgTable(
+  'rooms',
+  {
+    id: text('id').primaryKey(),
+    name: text('name').notNull().unique('rooms_name_unique'),
+    creatorId: uuid('creator_id')
+      .notNull()
+      .references(() => users.id),
+    /** The seq of the latest message or removal. */
+    lastSeq: seq('last_seq').notNull().default(0),
+    insertedAt: insertedAt(),
+  },
+  (t) => [index('rooms_inserted').on(t.insertedAt, t.id)],
+)
 
 export const roomMembers = pgTable(
   'room_members',
@@ -39,7 +43,11 @@ export const roomMembers = pgTable(
   (t) => [primaryKey({ columns: [t.roomId, t.userId] }), index('room_members_user').on(t.userId)],
 )
 
-/** An image, a sound or a film in the media store; `format` is what the bytes are, not what was claimed. */
+/** What a file is to the reader of a room. */
+export const MEDIA_FORMATS = ['image', 'audio', 'video'] as const
+export type MediaFormat = (typeof MEDIA_FORMATS)[number]
+
+/** An image, audio or video file in the media store. The server takes the format from the bytes. */
 export const media = pgTable(
   'media',
   {
@@ -50,7 +58,7 @@ export const media = pgTable(
     ownerId: uuid('owner_id')
       .notNull()
       .references(() => users.id),
-    format: text('format', { enum: ['image', 'audio', 'video'] }).notNull(),
+    format: text('format', { enum: MEDIA_FORMATS }).notNull(),
     contentType: text('content_type').notNull(),
     /** Bytes. */
     size: bigint('size', { mode: 'number' }).notNull(),
@@ -72,15 +80,15 @@ export const roomMessages = pgTable(
     senderId: uuid('sender_id')
       .notNull()
       .references(() => users.id),
-    /** The place of the message in the room: counts up from 1 without a gap. */
+    /** The position of the message in the room: counts up from 1 without gaps. */
     seq: seq('seq').notNull(),
     textContent: text('text_content'),
     mediaId: text('media_id')
       .unique()
       .references(() => media.id),
-    /** The message this one answers. */
+    /** The message that this one replies to. */
     previousMessageId: text('previous_message_id').references((): AnyPgColumn => roomMessages.id),
-    /** The sender's own name for it, by which a send that is repeated is known. */
+    /** The sender's id for the message, which makes a repeated send idempotent. */
     clientMessageId: uuid('client_message_id'),
     insertedAt: insertedAt(),
   },

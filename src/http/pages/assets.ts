@@ -4,16 +4,18 @@ import { extname } from 'node:path'
 import type { FastifyPluginAsync } from 'fastify'
 import { AppError } from '../../errors.ts'
 
-/** The compiler copies only code: scripts and styles are read from where they were written. */
+/** The compiler does not copy assets: they are read from the source folder. */
 const FOLDER = new URL('../../../src/http/pages/assets/', import.meta.url)
 
 const CONTENT_TYPES: Record<string, string> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.ico': 'image/x-icon',
 }
 
 const FOREVER = 'public, max-age=31536000, immutable'
+const ONE_DAY = 'public, max-age=86400'
 
 interface Asset {
   contentType: string
@@ -23,19 +25,21 @@ interface Asset {
 
 const assets = readAssets()
 
-/**
- * One version for all files, as scripts import each other by relative path: whoever gets a page gets the scripts that
- * belong to it.
- */
+/** One version for all files: scripts import each other by relative path, so a page gets the scripts of its own version. */
 const version = digest(Buffer.concat([...assets].flatMap(([name, { bytes }]) => [Buffer.from(name), bytes])))
 
-/** Where a page finds a script or style. @throws when there is no such file. */
+/** The URL of a script, style or image. @throws when there is no such file. */
 export function assetUrl(name: string): string {
-  if (!assets.has(name)) throw new Error(`There is no asset ${name}`)
+  assetOf(name)
   return `/whisper/assets/${version}/${name}`
 }
 
-/** Serves the scripts and styles of the pages, to be kept for good: another version has another address. */
+/** The content of a file. @throws when there is no such file. */
+export function assetBytes(name: string): Buffer {
+  return assetOf(name).bytes
+}
+
+/** Serves the assets of the pages. They may be cached forever, since another version has another URL. */
 export const assetRoutes: FastifyPluginAsync = async (app) => {
   app.get<{ Params: { version: string; name: string } }>(
     '/whisper/assets/:version/:name',
@@ -46,13 +50,26 @@ export const assetRoutes: FastifyPluginAsync = async (app) => {
       reply
         .type(asset.contentType)
         .header('etag', asset.etag)
-        // During an update a page of the other version may ask: it gets what there is, but not for good.
+        // During an update, pages of the other version may request an asset: they get this one, but may not cache it.
         .header('cache-control', params.version === version ? FOREVER : 'no-cache')
         .header('cross-origin-resource-policy', 'same-origin')
       if (headers['if-none-match'] === asset.etag) return reply.code(304).send()
       return asset.bytes
     },
   )
+
+  // Browsers request this path for documents without a link to an icon.
+  app.get('/favicon.ico', { schema: { hide: true } }, async (_request, reply) => {
+    const { contentType, bytes } = assetOf('favicon.ico')
+    reply.type(contentType).header('cache-control', ONE_DAY)
+    return bytes
+  })
+}
+
+function assetOf(name: string): Asset {
+  const asset = assets.get(name)
+  if (!asset) throw new Error(`There is no asset ${name}`)
+  return asset
 }
 
 function readAssets(): Map<string, Asset> {

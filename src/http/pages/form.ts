@@ -6,25 +6,24 @@ export interface Field {
   name: string
   label: string
   hint?: Content
-  type?: 'text' | 'email'
+  type?: 'text' | 'email' | 'password'
   autocomplete?: string
   inputmode?: 'numeric'
   maxlength?: number
   optional?: boolean
-  /** Whether it is for a code, to be read character by character. */
+  /** Whether it is for a code, shown in a monospaced font. */
   isCode?: boolean
 }
 
-/** A form that the script of its page sends; where no script runs, the browser does. */
+/** A form that the script of its page submits, or the browser if scripts are off. */
 export interface Form {
-  /** Found by the script. */
   id: string
   action: string
   fields: Field[]
   button: string
 }
 
-/** A form with a place for what is wrong with it as a whole, and with each field. */
+/** A form with elements for its errors: one for the whole form, and one for each field. */
 export function form({ id, action, fields, button }: Form): Html {
   return html`<form id="${id}" method="post" action="${action}">
 <p class="alert" role="alert" hidden></p>
@@ -33,7 +32,7 @@ ${fields.map(field)}
 </form>`
 }
 
-/** Where you are in a row of steps. @param current counts from 1; one more than there are when all is done. */
+/** The progress through a list of steps. @param current counts from 1. */
 export function steps(names: readonly string[], current: number): Html {
   const items = names.map((name, index) => {
     const step = index + 1

@@ -1,7 +1,9 @@
-/** What may stand between the pieces of a page: text is escaped, nothing at all leaves no trace. */
+import { escapeHtml } from '../../escape-html.ts'
+
+/** Content of a page. Text is escaped; null, undefined and false become nothing. */
 export type Content = Html | string | number | null | undefined | false | readonly Content[]
 
-/** Markup that is safe to send. */
+/** Markup in which all text is escaped. */
 export class Html {
   readonly #markup: string
 
@@ -14,22 +16,9 @@ export class Html {
   }
 }
 
-/** Builds markup; what is put into it is escaped unless it is markup itself. Attributes stand in double quotes. */
+/** Builds markup. Interpolated text is escaped; attributes must be in double quotes. */
 export function html(pieces: TemplateStringsArray, ...contents: Content[]): Html {
   return new Html(String.raw({ raw: pieces }, ...contents.map(markupOf)))
-}
-
-/** The text with the characters that mean something in HTML replaced. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
-}
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
 }
 
 function markupOf(content: Content): string {

@@ -2,24 +2,24 @@ import type { FastifyReply } from 'fastify'
 import { assetUrl } from './assets.ts'
 import { type Content, type Html, html } from './html.ts'
 
-/** A page for people, without what all pages share. */
+/** A page, without the parts that all pages share. */
 export interface Page {
-  /** Comes first in the title of the window. */
+  /** The first part of the document title. */
   title: string
-  /** A landmark of its own above the main part; the name of the site when absent. */
+  /** The content of the header; the name of the site when absent. */
   header?: Html
   main: Content
-  /** The file in `assets/` that brings the page to life. */
+  /** The script of the page in `assets/`. */
   script?: string
-  /** Styles of its own, besides those of all pages. */
+  /** Styles in `assets/`, besides those of all pages. */
   styles?: string[]
-  /** How the page is laid out: a sheet in the middle, or the whole window. */
+  /** The layout: a narrow column, a wide column, or the whole window. */
   shape?: 'sheet' | 'list' | 'window'
 }
 
 /**
- * Answers with a page that may load only what this server serves, and is kept by nobody.
- * @param publicUrl where images, sounds and films come from, and the socket may be.
+ * Sends a page that may load only what this server serves, and that is not cached.
+ * @param publicUrl the origin of media and of the room socket.
  */
 export function sendPage(reply: FastifyReply, page: Page, publicUrl: string): FastifyReply {
   return (
@@ -28,7 +28,7 @@ export function sendPage(reply: FastifyReply, page: Page, publicUrl: string): Fa
       .header('content-security-policy', pagePolicy(publicUrl))
       .header('cache-control', 'no-store')
       .header('cross-origin-resource-policy', 'same-origin')
-      // Without a referrer browsers say that a form comes from nowhere, which its check of the origin would refuse.
+      // Without a referrer browsers send `Origin: null` with forms, which the same-origin check refuses.
       .header('referrer-policy', 'same-origin')
       .header('permissions-policy', 'camera=(self), microphone=(self), geolocation=()')
       .send(layout(page))

@@ -1,15 +1,16 @@
-import type { MediaFormat, RoomMessage } from '../../domain/rooms.ts'
+import { MEDIA_FORMATS, type MediaFormat } from '../../domain/media/media-types.ts'
+import type { RoomMessage } from '../../domain/rooms/rooms.ts'
 import { type Content, type Html, html } from './html.ts'
 import { icon } from './icons.ts'
 
-/** What a list of messages depends on. */
+/** Options of a list of messages. */
 export interface MessageOptions {
-  /** The name of the reader, whose own messages stand apart. */
+  /** The username of the reader, whose own messages look different. */
   username: string
   mediaUrl(mediaId: string): string
 }
 
-const FORMATS: Record<MediaFormat, string> = { image: 'Image', audio: 'Sound', video: 'Film' }
+const FORMATS: Record<MediaFormat, string> = { image: 'Image', audio: 'Audio', video: 'Video' }
 
 /** One message of a room. */
 export function messageItem(message: RoomMessage, { username, mediaUrl }: MessageOptions): Html {
@@ -26,9 +27,9 @@ export function messageItem(message: RoomMessage, { username, mediaUrl }: Messag
   })
 }
 
-/** A message with everything one can have and nothing in it, for the script to fill. */
+/** An empty message with every part that one can have, for the script to fill in. */
 export function messageTemplate(): Html {
-  const contents = (['image', 'audio', 'video'] as const).map((format) => mediaContent(format, '', ''))
+  const contents = MEDIA_FORMATS.map((format) => mediaContent(format, '', ''))
   const quote = { id: '', username: '', excerpt: '' }
   return html`<template id="message">${item({
     id: '',
@@ -59,7 +60,7 @@ ${
 }
 ${content}
 </div>
-<button class="iconic answer" type="button" aria-label="Reply to ${username}" title="Reply">${icon('answer')}</button>
+<button class="iconic reply" type="button" aria-label="Reply to ${username}" title="Reply">${icon('reply')}</button>
 </li>`
 }
 

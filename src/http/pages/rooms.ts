@@ -1,26 +1,30 @@
-import type { RoomEntry, RoomPerson } from '../../domain/room-directory.ts'
+import type { DirectoryPage, RoomEntry, RoomPerson } from '../../domain/rooms/room-directory.ts'
 import { type Html, html } from './html.ts'
 import type { Page } from './layout.ts'
 
-/** Who is reading. */
+/** The signed-in user. */
 export interface Reader {
   shortId: string
   username: string
 }
 
-/** The rooms one is in, the others, and a way to make one. */
-export function roomsPage(reader: Reader, { own, others }: { own: RoomEntry[]; others: RoomEntry[] }): Page {
+/** The rooms of the user, the other rooms, and a form to create one. */
+export function roomsPage(
+  reader: Reader,
+  { own, others }: { own: DirectoryPage<RoomEntry>; others: DirectoryPage<RoomEntry> },
+): Page {
   return {
     title: 'Your rooms',
     shape: 'list',
     script: 'rooms.js',
     header: signedInHeader(reader),
     main: html`<h1>Your rooms</h1>
-<section aria-label="Rooms you are in">
-${own.length ? html`<ul class="cards">${own.map(ownRoom)}</ul>` : NO_ROOMS}
+<section aria-label="Your rooms">
+${own.items.length ? html`<ul class="cards">${own.items.map(ownRoom)}</ul>` : NO_ROOMS}
+${more('Older rooms', 'own_before', own.next)}
 </section>
 <section>
-<h2>A new room</h2>
+<h2>New room</h2>
 <form class="inline-form" id="create" method="post" action="/api/v1/chat/room-list/">
 <p class="alert" role="alert" hidden></p>
 <label for="room_name">Name</label>
@@ -30,55 +34,57 @@ ${own.length ? html`<ul class="cards">${own.map(ownRoom)}</ul>` : NO_ROOMS}
 </form>
 </section>
 ${
-  others.length > 0 &&
+  others.items.length > 0 &&
   html`<section>
 <h2>Other rooms</h2>
-<p class="hint">Who is in one of them can add you: you are <b>${reader.username}</b>.</p>
-<ul class="cards">${others.map(otherRoom)}</ul>
+<p class="hint">Their members can add you. Your username is <b>${reader.username}</b>.</p>
+<ul class="cards">${others.items.map(otherRoom)}</ul>
+${more('Older rooms', 'before', others.next)}
 </section>`
 }`,
   }
 }
 
-/** What the page of a room's people shows. */
-export interface PeoplePageOptions {
+/** Options of the page of a room's members. */
+export interface MembersPageOptions {
   reader: Reader
   room: { id: string; name: string; creator: string }
-  members: RoomPerson[]
+  members: DirectoryPage<RoomPerson>
   search: string
-  /** Whom the search found. */
+  /** The results of the search. */
   found: RoomPerson[]
 }
 
-/** Who is in a room, with ways to add people and to take them out. */
-export function peoplePage({ reader, room, members, search, found }: PeoplePageOptions): Page {
+/** The members of a room, with controls to add and remove people. */
+export function membersPage({ reader, room, members, search, found }: MembersPageOptions): Page {
   const member = (person: RoomPerson) => {
     const isReader = person.shortId === reader.shortId
     const isCreator = person.shortId === room.creator
     const mayRemove = !isCreator && (isReader || reader.shortId === room.creator)
-    const role = [isReader && 'You', isCreator && 'made this room'].filter(Boolean).join(', ')
+    const role = [isReader && 'You', isCreator && 'creator'].filter(Boolean).join(', ')
     return html`<li>
-<span class="about"><b>${person.username}</b><span>${role || person.displayName}</span></span>
+<span class="about"><b>${person.username}</b><span>${role || person.displayName}</span>${!isReader && unconfirmed(person)}</span>
 ${mayRemove && removeButton(person, isReader)}
 </li>`
   }
   return {
     title: `People in ${room.name}`,
     shape: 'list',
-    script: 'people.js',
+    script: 'members.js',
     header: signedInHeader(reader),
     main: html`<div class="lead">
 <h1>People in ${room.name}</h1>
-<p><a href="/api/v1/chat/home/${room.id}/">Back to the room</a></p>
+<p><a href="/api/v1/chat/home/${room.id}/">Back to room</a></p>
 </div>
 <p class="alert" id="trouble" role="alert" hidden></p>
-<section id="people" data-room="${room.id}" data-reader="${reader.shortId}" aria-label="Members">
-<ul class="cards">${members.map(member)}</ul>
+<section id="members" data-room="${room.id}" data-reader="${reader.shortId}" aria-label="Members">
+<ul class="cards">${members.items.map(member)}</ul>
+${more('More people', 'after', members.next)}
 </section>
 <section>
 <h2>Add people</h2>
 <form class="inline-form" method="get" role="search">
-<label for="search">A part of their name or address</label>
+<label for="search">Part of a name, or a full email address</label>
 <input id="search" name="search" type="search" value="${search}" maxlength="160" required autocomplete="off">
 <button type="submit">Search</button>
 </form>
@@ -87,11 +93,11 @@ ${search && results(search, found)}
   }
 }
 
-const NO_ROOMS = html`<div class="empty"><b>No rooms yet</b><span>Create one below, or have somebody add you to theirs.</span></div>`
+const NO_ROOMS = html`<div class="empty"><b>No rooms yet</b><span>Create one below, or ask someone to add you to theirs.</span></div>`
 
 function signedInHeader({ username }: Reader): Html {
   return html`<a class="brand" href="/whisper">Parley</a>
-<form class="leaving" method="post" action="/whisper/sign-out"><span class="quiet">${username}</span>
+<form class="sign-out" method="post" action="/whisper/sign-out"><span class="muted">${username}</span>
 <button class="plain" type="submit">Sign out</button></form>`
 }
 
@@ -100,7 +106,17 @@ function ownRoom({ id, name, memberCount }: RoomEntry): Html {
 }
 
 function otherRoom({ name, creator, memberCount }: RoomEntry): Html {
-  return html`<li><span class="about"><b>${name}</b><span>${people(memberCount)}, made by ${creator}</span></span></li>`
+  return html`<li><span class="about"><b>${name}</b><span>${people(memberCount)}, created by ${creator}</span></span></li>`
+}
+
+/** Anyone can register with any email address: an unverified one may belong to someone else. */
+function unconfirmed({ confirmed }: Pick<RoomPerson, 'confirmed'>): Html | false {
+  return !confirmed && html`<span class="warning">Email not confirmed</span>`
+}
+
+/** A link to the next page of a list, if there is one. */
+function more(label: string, parameter: string, next: string | null): Html | false {
+  return next !== null && html`<p><a href="?${parameter}=${encodeURIComponent(next)}">${label}</a></p>`
 }
 
 function people(count: number): string {
@@ -113,10 +129,10 @@ function removeButton({ shortId, username }: RoomPerson, isReader: boolean): Htm
 }
 
 function results(search: string, found: RoomPerson[]): Html {
-  if (!found.length) return html`<p class="empty" role="status">Nobody else is called like “${search}”.</p>`
+  if (!found.length) return html`<p class="empty" role="status">No one else found for “${search}”.</p>`
   const items = found.map(
-    ({ shortId, username, displayName }) => html`<li>
-<span class="about"><b>${username}</b><span>${displayName}</span></span>
+    ({ shortId, username, displayName, confirmed }) => html`<li>
+<span class="about"><b>${username}</b><span>${displayName}</span>${unconfirmed({ confirmed })}</span>
 <button type="button" data-add="${shortId}" aria-label="Add ${username}">Add</button>
 </li>`,
   )

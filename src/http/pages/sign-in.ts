@@ -2,14 +2,14 @@ import { form, steps } from './form.ts'
 import { type Html, html } from './html.ts'
 import type { Page } from './layout.ts'
 
-/** What making an account consists of. */
-export const STEPS = ['Address', 'Letter', 'Authenticator'] as const
+/** The steps of creating an account. */
+export const STEPS = ['Account', 'Email', 'Authenticator'] as const
 
-/** What the pages for signing in and up depend on. */
-export interface DoorOptions {
-  /** Whether one can sign in with Google. */
+/** Options of the sign-in and sign-up pages. */
+export interface SignInPageOptions {
+  /** Whether sign-in with Google is configured. */
   google: boolean
-  /** The query that leads back to the page one came for, or nothing. */
+  /** The query with the page to return to, or an empty string. */
   query: string
 }
 
@@ -21,14 +21,14 @@ const EMAIL = {
   maxlength: 160,
 } as const
 
-/** Where one signs in: the first of two steps. */
-export function signInPage({ google, query }: DoorOptions): Page {
+/** The first of two steps of signing in. */
+export function signInPage({ google, query }: SignInPageOptions): Page {
   return {
     title: 'Sign in',
     script: 'sign-in.js',
     main: html`<div class="lead">
 <h1>Sign in</h1>
-<p class="quiet">No password: your address, then a code from your authenticator app.</p>
+<p class="muted">Enter your email address, then a code from your authenticator app, and your password if you have set one.</p>
 </div>
 ${form({ id: 'sign-in', action: '/api/v1/user/login/', fields: [EMAIL], button: 'Continue' })}
 ${google && googleButton()}
@@ -36,12 +36,12 @@ ${google && googleButton()}
   }
 }
 
-/** Where one asks for an account. */
-export function signUpPage({ google, query }: DoorOptions): Page {
+/** The form for a new account. */
+export function signUpPage({ google, query }: SignInPageOptions): Page {
   const username = {
     name: 'username',
-    label: 'Name (optional)',
-    hint: 'What others see: 3 to 120 characters. Without one, a name is made up for you.',
+    label: 'Username (optional)',
+    hint: '3 to 120 characters, visible to others. Leave it empty to get a generated one.',
     autocomplete: 'username',
     maxlength: 120,
     optional: true,
@@ -52,50 +52,49 @@ export function signUpPage({ google, query }: DoorOptions): Page {
     main: html`${steps(STEPS, 1)}
 <div class="lead">
 <h1>Create an account</h1>
-<p class="quiet">You need an email address and an authenticator app. There is no password to remember.</p>
+<p class="muted">You need an email address and an authenticator app, but no password.</p>
 </div>
 ${form({ id: 'sign-up', action: '/api/v1/user/register/', fields: [EMAIL, username], button: 'Create account' })}
 ${google && googleButton()}
-<p>Have an account? <a href="/whisper/sign-in${query}">Sign in</a></p>`,
+<p>Already have an account? <a href="/whisper/sign-in${query}">Sign in</a></p>`,
   }
 }
 
-/** What comes after asking for a letter, and where another one is asked for. */
-export function mailPage({ hasMailbox }: { hasMailbox: boolean }): Page {
+/** The page after signing up, with a form to request another verification email. */
+export function checkEmailPage({ hasMailbox }: { hasMailbox: boolean }): Page {
   return {
-    title: 'Look in your mail',
-    script: 'mail.js',
+    title: 'Check your email',
+    script: 'check-email.js',
     main: html`${steps(STEPS, 2)}
 <div class="lead">
-<h1>Look in your mail</h1>
-<p id="sent" tabindex="-1" hidden>If there is an account for <b id="address"></b> that is not set up yet, a letter is on its way. Its link
-is good for 10 minutes.</p>
-<p id="unsent">Your address, and a letter will show you the way on.</p>
+<h1>Check your email</h1>
+<p id="sent" tabindex="-1" hidden>If there is an account for <b id="address"></b> that is not set up yet, we have sent it an email. The
+link expires after 10 minutes.</p>
+<p id="unsent">Enter your email address to get a link for the next step.</p>
 </div>
 ${
   hasMailbox &&
-  html`<p class="note">This server is in development: letters end in <a href="/dev/mailbox">the mailbox on this
-machine</a>.</p>`
+  html`<p class="note">This is a development server: emails go to the <a href="/dev/mailbox">development mailbox</a>.</p>`
 }
-<p class="quiet" id="missing" hidden>Nothing there after a minute? Look among the unwanted mail, or ask again:</p>
+<p class="muted" id="missing" hidden>No email after a minute? Check your spam folder, or request another one:</p>
 ${form({
-  id: 'ask-again',
+  id: 'request-email',
   action: '/api/v1/user/verify-email/begin/',
   fields: [EMAIL],
-  button: 'Send a letter',
+  button: 'Send an email',
 })}
-<p>All set up already? <a href="/whisper/sign-in">Sign in</a></p>`,
+<p>Already set up? <a href="/whisper/sign-in">Sign in</a></p>`,
   }
 }
 
-/** Where one proves to have the authenticator: the second step of signing in. */
+/** The second step of signing in: the code of the authenticator app. */
 export function codePage(): Page {
   return {
-    title: 'Your code',
+    title: 'Enter your code',
     script: 'code.js',
     main: html`<div class="lead">
-<h1>Your code</h1>
-<p class="quiet">Each code works once: if you have just used this one, wait for the next.</p>
+<h1>Enter your code</h1>
+<p class="muted">Each code works once. If you have just used this one, wait for the next.</p>
 </div>
 ${form({
   id: 'code',
@@ -104,18 +103,27 @@ ${form({
     {
       name: 'otp_token',
       label: 'Code',
-      hint: 'Six digits, from your authenticator app.',
+      hint: 'Six digits from your authenticator app.',
       autocomplete: 'one-time-code',
       inputmode: 'numeric',
       maxlength: 64,
       isCode: true,
+      optional: true,
+    },
+    {
+      name: 'password',
+      label: 'Password (if your account has one)',
+      type: 'password',
+      autocomplete: 'current-password',
+      maxlength: 1024,
+      optional: true,
     },
   ],
   button: 'Sign in',
 })}
 <p><button class="plain" type="button" id="recovery" aria-pressed="false">Use a recovery code</button></p>
-<p class="quiet">No authenticator yet? <a href="/whisper/mail">Get a letter</a> to set one up. Wrong address?
-<a href="/whisper/sign-in">Start again</a></p>`,
+<p class="muted">No authenticator yet? <a href="/whisper/mail">Get an email</a> to set one up. Wrong address?
+<a href="/whisper/sign-in">Start over</a></p>`,
   }
 }
 

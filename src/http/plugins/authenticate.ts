@@ -1,46 +1,72 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { AccessClaims } from '../../domain/access-tokens.ts'
-import type { Sessions } from '../../domain/sessions.ts'
-import type { RateLimits } from './rate-limit.ts'
+import type { Config } from '../../config/config.ts'
+import type { Sessions } from '../../domain/sessions/sessions.ts'
+import { AppError } from '../../errors.ts'
+import type { RateLimits } from '../rate-limits/rate-limits.ts'
+import { type Caller, setCaller } from './caller.ts'
+import { requireSameOrigin } from './same-origin.ts'
+import { readSession } from './session-cookie.ts'
 
-/** Who is asking, on which session. */
-export type Caller = Pick<AccessClaims, 'userId' | 'sessionId'>
-
-const CALLER = 'caller'
-
-/** Makes room on every request for who is asking. */
-export function identifyCallers(app: FastifyInstance): void {
-  app.decorateRequest(CALLER, null)
+interface Authentication {
+  config: Pick<Config, 'publicUrl'>
+  sessions: Pick<Sessions, 'verify' | 'holderOf'>
 }
 
-/** Lets only signed-in users reach the routes of `app`, each within the limit of requests. */
-export function requireSignIn(
+interface Limited {
+  limits: Pick<RateLimits, 'requests'>
+}
+
+/** Requires an access token on the routes of `app`, and applies the general rate limit. */
+export function requireAccessToken(
   app: FastifyInstance,
-  sessions: Pick<Sessions, 'verify'>,
-  limits: RateLimits,
+  { sessions, limits }: Pick<Authentication, 'sessions'> & Limited,
 ): void {
   app.addHook('onRequest', async (request) => {
     try {
-      rememberCaller(request, sessions.verify(bearerToken(request)))
+      setCaller(request, sessions.verify(bearerToken(request)))
     } finally {
       await limits.requests(request)
     }
   })
 }
 
-/** Notes whose request it is. */
-export function rememberCaller(request: FastifyRequest, caller: Caller): void {
-  request.setDecorator<Caller>(CALLER, caller)
+/** Requires an access token or a session cookie on the routes of `app`, and applies the general rate limit. */
+export function requireTokenOrCookie(app: FastifyInstance, options: Authentication & Limited): void {
+  app.addHook('onRequest', async (request) => {
+    try {
+      await authenticate(request, options)
+    } finally {
+      await options.limits.requests(request)
+    }
+  })
 }
 
-/** The signed-in user of a request, or undefined where no sign-in is needed. */
-export function callerIfKnown(request: FastifyRequest): Caller | undefined {
-  return request.getDecorator<Caller | null>(CALLER) ?? undefined
+/**
+ * Authenticates a request by its bearer token, or else by its session cookie, and sets its caller. A bearer token, even an
+ * invalid one, takes precedence over the cookie.
+ * @throws AppError those of `Sessions.verify`; `session_expired`; `cross_origin`.
+ */
+export async function authenticate(
+  request: FastifyRequest,
+  { config, sessions }: Authentication,
+): Promise<Caller> {
+  const caller = await identify()
+  setCaller(request, caller)
+  return caller
+
+  async function identify(): Promise<Caller> {
+    const { refreshToken } = readSession(request)
+    if (hasBearer(request) || refreshToken === undefined) return sessions.verify(bearerToken(request))
+    requireSameOrigin(request, config.publicUrl)
+    const holder = await sessions.holderOf(refreshToken)
+    if (!holder) throw new AppError('session_expired')
+    return holder
+  }
 }
 
-/** The signed-in user of a request to a route that needs one. */
-export function callerOf(request: FastifyRequest): Caller {
-  return request.getDecorator<Caller>(CALLER)
+/** Whether the request carries an `Authorization: Bearer` header. */
+export function hasBearer({ headers }: FastifyRequest): boolean {
+  return /^bearer\b/i.test(headers.authorization ?? '')
 }
 
 /** The token of an `Authorization: Bearer` header (RFC 6750). */

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
+import swaggerUi, { type FastifySwaggerUiOptions } from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { assetBytes } from '../pages/assets.ts'
+import { hostCookieName } from './host-cookies.ts'
 
 /** What the pages of the documentation may load: their own files, and the styles they write themselves. */
 export const DOCUMENTATION_POLICY = {
@@ -14,34 +17,77 @@ export const DOCUMENTATION_POLICY = {
   'frame-ancestors': "'none'",
 }
 
-/** Documents the routes that are added after it, from their schemas: `/docs` to read, `/docs/json` as OpenAPI. */
-export async function documentRoutes(app: FastifyInstance): Promise<void> {
+const DESCRIPTION =
+  'The HTTP API of a Parley server. Clients send and receive messages over a WebSocket, `/socket/websocket`, with the Phoenix ' +
+  'Channels protocol. Every error response has the body `{"error": {"code", "message"}}`; a 422 adds `errors`, the messages ' +
+  'of each field.'
+
+const TAGS = {
+  Authentication: 'Registration, sign-in with a password, tokens, and the links in emails.',
+  Account: "The caller's own account: settings, password, email and security events.",
+  Sessions: 'Where the caller is signed in.',
+  Users: 'The directory of users.',
+  Conversations: 'Encrypted conversations and their message history.',
+  'Whisper authentication': 'Sign-in without a password: email, authenticator app, Google.',
+  Rooms: 'Rooms, their members and their messages.',
+  Media: 'Images, audio and video in rooms.',
+  Operations: 'Health checks and metrics.',
+}
+
+/**
+ * Documents the routes that are added after it, from their schemas: `/docs` is Swagger UI, `/docs/json` the OpenAPI document.
+ * @param publicUrl the base URL of the API.
+ */
+export async function documentRoutes(app: FastifyInstance, publicUrl: string): Promise<void> {
+  const { version, license } = readPackage()
   await app.register(swagger, {
+    stripBasePath: false,
+    // A schema goes by its own name. Without `$id` it is not shared, and stays where it is.
+    refResolver: { buildLocalReference: ({ $id }, _uri, _fragment, index) => String($id ?? `def-${index}`) },
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'Parley',
-        version: '1',
-        description:
-          'The HTTP side of the chat. Conversations themselves go over the socket, `/socket/websocket`. Every failure has ' +
-          'the body `{"error": {"code", "message"}}`; a 422 adds `errors`, the messages per field.',
+        version,
+        description: DESCRIPTION,
+        license: { name: license, identifier: license },
       },
+      servers: [{ url: publicUrl }],
+      tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: {
-          accessToken: { type: 'http', scheme: 'bearer', description: 'The `auth_token` of signing in.' },
+          accessToken: { type: 'http', scheme: 'bearer', description: 'The `auth_token` of a sign-in.' },
           whisperSession: {
             type: 'apiKey',
             in: 'cookie',
-            name: 'whisper_session',
-            description: 'The sign-in of a browser, in Whisper.',
+            name: hostCookieName('whisper_session', publicUrl),
+            description: 'The session cookie of a browser, in Whisper.',
           },
         },
       },
     },
   })
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: DOCUMENTATION_POLICY,
-    theme: { title: 'Parley' },
-  })
+  await app.register(swaggerUi, { ...SWAGGER_UI, routePrefix: '/docs' })
+}
+
+/** How Swagger UI looks, wherever it is served. */
+export const SWAGGER_UI: Omit<FastifySwaggerUiOptions, 'routePrefix'> = {
+  staticCSP: DOCUMENTATION_POLICY,
+  theme: {
+    title: 'Parley API',
+    favicon: [
+      {
+        filename: 'icon.svg',
+        rel: 'icon',
+        sizes: 'any',
+        type: 'image/svg+xml',
+        content: assetBytes('icon.svg'),
+      },
+    ],
+  },
+  logo: { type: 'image/svg+xml', content: assetBytes('icon.svg'), href: '/docs' },
+}
+
+function readPackage(): { version: string; license: string } {
+  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
 }

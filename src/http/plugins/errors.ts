@@ -1,8 +1,12 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { databaseTrouble } from '../../domain/database-trouble.ts'
-import { AppError, type ErrorCode } from '../../errors.ts'
-import { fieldErrors } from '../../validation.ts'
+import { describeDatabaseFailure } from '../../domain/shared/database-trouble.ts'
+import { AppError, type ErrorCode, type FieldErrors } from '../../errors.ts'
+import { requestFields } from '../../input/field-names.ts'
+import { fieldErrors } from '../../input/validation.ts'
+import { wantsHtml } from '../content-negotiation.ts'
 import { errorSerializer, requestSerializer } from '../logging.ts'
+import { sendPage } from '../pages/layout.ts'
+import { problemPage } from '../pages/problem.ts'
 
 const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_ERR_BAD_URL: 'bad_request',
@@ -12,59 +16,74 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_ERR_NOT_FOUND: 'not_found',
 }
 
-/** Milliseconds after which to try again, when whoever refused did not say. */
-const DEFAULT_RETRY_MS = 1_000
-
-/** Makes every failure of every route the contract's error body: the one place where errors become HTTP. */
-export function handleErrors(app: FastifyInstance): void {
-  app.setErrorHandler(sendError)
-  app.setNotFoundHandler((request, reply) => sendError(new AppError('not_found'), request, reply))
-}
+/** For errors without a `retryAfterMs`. */
+const DEFAULT_RETRY_DELAY_MS = 1_000
 
 /**
- * Answers with the error a client may see, and logs what it may not.
- * @param show sends a failure in another form than the usual body.
+ * Answers every error of every route: the only place where errors become HTTP responses. A browser that loads a page gets a page,
+ * every other client the error body of the API.
  */
+export function handleErrors(app: FastifyInstance, publicUrl: string): void {
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, publicUrl))
+  app.setNotFoundHandler((request, reply) => sendError(new AppError('not_found'), request, reply, publicUrl))
+}
+
+/** Sends an error response. Unexpected errors are logged, and their details are not sent. */
 export function sendError(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
-  show = (failure: AppError) => reply.send(errorBody(failure)),
+  publicUrl: string,
 ): FastifyReply {
   const failure = asAppError(error)
   if (!failure) {
-    logFailure(request, 'error', 'a request failed unexpectedly', error)
-    return reply.code(500).send({ error: { code: 'internal_error', message: 'Something went wrong.' } })
+    logFailure(request, 'error', 'Request failed', error)
+  } else if (failure.cause !== undefined && failure.status >= 500) {
+    logFailure(request, 'warn', 'Request could not be served', failure)
   }
-  if (failure.cause !== undefined && failure.status >= 500) {
-    logFailure(request, 'warn', 'a request could not be served', failure)
+  if (failure?.status === 429 || failure?.status === 503) {
+    const delayMs = failure.retryAfterMs ?? DEFAULT_RETRY_DELAY_MS
+    reply.header('retry-after', Math.max(1, Math.ceil(delayMs / 1000)))
   }
-  if (failure.status === 429 || failure.status === 503) {
-    reply.header('retry-after', Math.max(1, Math.ceil((failure.retryAfterMs ?? DEFAULT_RETRY_MS) / 1000)))
-  }
-  reply.code(failure.status)
-  return show(failure)
+  const { status, body } = failure ? { status: failure.status, body: errorBody(failure) } : INTERNAL_ERROR
+  reply.code(status)
+  if (!wantsHtml(request)) return reply.send(body)
+  return sendPage(reply, problemPage(status, body.error.message), publicUrl)
 }
 
-/** The body that tells a failure. */
+const INTERNAL_ERROR = {
+  status: 500,
+  body: { error: { code: 'internal_error', message: 'Something went wrong.' } },
+}
+
+/** The body of an error response. */
 export function errorBody({ code, message, status, fields }: AppError) {
   return { error: { code, message }, ...(status === 422 && { errors: fields ?? {} }) }
 }
 
-/** The failure a client may be told; undefined for a bug. */
+/** The error that is sent to the client; undefined for a bug. */
 export function asAppError(error: unknown): AppError | undefined {
-  if (error instanceof AppError) return error
-  const trouble = databaseTrouble(error)
+  if (error instanceof AppError) return error.fields ? withFields(error, requestFields(error.fields)) : error
+  const trouble = describeDatabaseFailure(error)
   if (trouble) return trouble
   if (!(error instanceof Error)) return undefined
   const { code, statusCode = 500, validation, validationContext } = error as FastifyError
   if (validation) {
     const whole = validationContext === 'body' ? 'body' : 'query'
-    return new AppError('validation_failed', { fields: fieldErrors(validation, whole) })
+    return withFields(new AppError('validation_failed'), fieldErrors(validation, whole))
   }
   const known = FASTIFY_CODES[code]
   if (known) return new AppError(known)
   return statusCode >= 400 && statusCode < 500 ? new AppError(codeOfStatus(statusCode)) : undefined
+}
+
+/** The error with the fields of the request. Its message ends with the first of them: some clients show nothing else. */
+function withFields({ code, message, cause }: AppError, fields: FieldErrors): AppError {
+  const [first] = Object.entries(fields)
+  if (!first) return new AppError(code, { message, fields, cause })
+  const [name, errors] = first
+  const problem = `${name.replaceAll('_', ' ')} ${errors[0]}`
+  return new AppError(code, { message: `${message.replace(/\.$/, '')}: ${problem}.`, fields, cause })
 }
 
 function codeOfStatus(status: number): ErrorCode {

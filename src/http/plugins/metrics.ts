@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client'
 
-/** Measures the process and every request, under the route's pattern: a path would make endless series. */
+/** Collects metrics of the process and of every request. The label is the route pattern: paths would create unbounded series. */
 export function measureRequests(app: FastifyInstance, registry: Registry): void {
   collectDefaultMetrics({ register: registry })
   const duration = new Histogram({

@@ -1,15 +1,15 @@
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/config.ts'
 
 type SecurityConfig = Pick<Config, 'corsOrigins' | 'publicUrl'>
 
-/** What other origins' pages may call; everything else answers them without CORS headers. */
+/** The paths with CORS headers. */
 const API_PATHS = /^\/(auth|api)\//
 
-/** Adds protective headers to every answer, and CORS to those of the API, which are not to be kept either. */
-export async function protect(app: FastifyInstance, { corsOrigins, publicUrl }: SecurityConfig) {
+/** Adds security headers to every response; CORS headers and `no-store` to those of the API. */
+export async function addSecurityHeaders(app: FastifyInstance, { corsOrigins, publicUrl }: SecurityConfig) {
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -21,7 +21,7 @@ export async function protect(app: FastifyInstance, { corsOrigins, publicUrl }: 
       },
     },
     crossOriginResourcePolicy: { policy: 'cross-origin' },
-    // On plain HTTP browsers refuse both headers, or worse, obey the first for good.
+    // Browsers ignore both headers over plain HTTP.
     strictTransportSecurity: publicUrl.startsWith('https:') && {
       maxAge: 31_536_000,
       includeSubDomains: false,

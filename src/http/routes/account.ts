@@ -1,10 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { Text } from '../../validation.ts'
+import { AppError } from '../../errors.ts'
+import { Text } from '../../input/validation.ts'
+import { activityView } from '../../views/activity.ts'
 import { profileView } from '../../views/users.ts'
+import { deviceOf } from '../device.ts'
 import type { RouteOptions } from '../options.ts'
-import { callerOf } from '../plugins/authenticate.ts'
-import { failures, List, NoContent, Profile } from '../schemas.ts'
+import { PageQuery, readPageQuery } from '../page-query.ts'
+import { callerOf } from '../plugins/caller.ts'
+import { AccountEventPage } from '../schemas/accounts.ts'
+import { List } from '../schemas/fields.ts'
+import { failures, NoContent } from '../schemas/responses.ts'
+import { Profile } from '../schemas/users.ts'
 
 const Secret = Type.String()
 const Recents = List(Text({ maxLength: 2_048 }), {
@@ -18,25 +26,62 @@ const done = { 204: NoContent, ...failures(401, 422, 429) }
 /** The caller's own account. */
 export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app,
-  { accounts, sessions, limits },
+  { accounts, accountEmails, accountPasswords, sessions, securityLog, dialect, limits },
 ) => {
+  const passwordChecks = limits.passwordChecks(async (request) => {
+    const { email } = await accounts.find(callerOf(request).userId)
+    return email
+  })
+
   app.post(
     '/signout_all',
-    { schema: { tags, summary: 'End every session of the user', response: done } },
+    {
+      schema: {
+        tags,
+        operationId: 'signOutEverywhere',
+        summary: 'End every session of the user',
+        response: done,
+      },
+    },
     async (request, reply) => {
-      await sessions.revokeAll(callerOf(request).userId)
+      await sessions.revokeAll(callerOf(request).userId, deviceOf(request))
       reply.code(204)
+    },
+  )
+
+  app.get(
+    '/account/activity',
+    {
+      schema: {
+        tags,
+        operationId: 'listAccountActivity',
+        summary: 'What happened to the account within 90 days that concerns its security, newest first',
+        querystring: PageQuery,
+        response: {
+          200: AccountEventPage,
+          ...failures(400, 401, 422, 429),
+        },
+      },
+    },
+    async (request) => {
+      const activity = await securityLog.activityOf(callerOf(request).userId, readPageQuery(request.query))
+      return dialect.page(activity, activityView)
     },
   )
 
   app.post(
     '/token/email_confirm',
     {
-      schema: { tags, summary: 'Ask for a letter to confirm the email address', response: done },
-      preHandler: limits.letters.email_confirmation,
+      schema: {
+        tags,
+        operationId: 'requestEmailConfirmation',
+        summary: 'Ask for an email to confirm the email address',
+        response: done,
+      },
+      preHandler: limits.emails.email_confirmation,
     },
     async (request, reply) => {
-      await accounts.requestEmailConfirmation(callerOf(request).userId)
+      await accountEmails.requestConfirmation(callerOf(request).userId)
       reply.code(204)
     },
   )
@@ -44,11 +89,16 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app.post(
     '/token/email_change',
     {
-      schema: { tags, summary: 'Ask for a letter to change the email address', response: done },
-      preHandler: limits.letters.email_change,
+      schema: {
+        tags,
+        operationId: 'requestEmailChange',
+        summary: 'Ask for an email to change the email address',
+        response: done,
+      },
+      preHandler: limits.emails.email_change,
     },
     async (request, reply) => {
-      await accounts.requestEmailChange(callerOf(request).userId)
+      await accountEmails.requestChange(callerOf(request).userId)
       reply.code(204)
     },
   )
@@ -58,6 +108,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'changePassword',
         summary: 'Change the password; ends every session',
         body: Type.Object({
           password: Secret,
@@ -66,14 +117,19 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         }),
         response: done,
       },
+      preHandler: passwordChecks,
     },
     async (request, reply) => {
       const { password, new_password, new_password_confirmation } = request.body
-      await accounts.changePassword(callerOf(request).userId, {
+      const { userId, sessionId } = callerOf(request)
+      const change = {
         password,
         newPassword: new_password,
         newPasswordConfirmation: new_password_confirmation,
-      })
+      }
+      const device = deviceOf(request)
+      await notingWrongPassword(request, accountPasswords.change(userId, change, device))
+      securityLog.record('password_changed', { userId, sessionId, ...device })
       reply.code(204)
     },
   )
@@ -83,13 +139,18 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
-        summary: 'Change the email address with the token of a letter; ends every session',
+        operationId: 'changeEmail',
+        summary: 'Change the email address with the token of an email; ends every session',
         body: Type.Object({ token: Secret, email: Text({ maxLength: 160 }), password: Secret }),
         response: { ...done, ...failures(400, 401, 422, 429) },
       },
+      preHandler: passwordChecks,
     },
     async (request, reply) => {
-      await accounts.changeEmail(callerOf(request).userId, request.body)
+      const { userId, sessionId } = callerOf(request)
+      const device = deviceOf(request)
+      await notingWrongPassword(request, accountEmails.change(userId, request.body, device))
+      securityLog.record('email_changed', { userId, sessionId, ...device })
       reply.code(204)
     },
   )
@@ -99,6 +160,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'updateProfile',
         summary: 'Change some of the settings',
         body: Type.Object({
           hidden: Type.Optional(Type.Boolean()),
@@ -107,11 +169,16 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
             Type.Number({ minimum: 0.7, maximum: 1.4, description: 'In tenths.' }),
           ),
           recents: Type.Optional(Recents),
+          who_can_add: Type.Optional(Type.Enum(['everyone', 'contacts', 'nobody'])),
         }),
         response: { 200: Profile, ...failures(401, 422, 429) },
       },
     },
-    async (request) => profileView(await accounts.updateProfile(callerOf(request).userId, request.body)),
+    async (request) => {
+      const { who_can_add: whoCanAdd, ...settings } = request.body
+      const changes = { ...settings, ...(whoCanAdd && { whoCanAdd }) }
+      return profileView(await accounts.updateProfile(callerOf(request).userId, changes))
+    },
   )
 
   app.post(
@@ -119,6 +186,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'replaceRecents',
         summary: 'Replace the pages viewed lately',
         body: Type.Object({ recents: Recents }),
         response: { 200: Profile, ...failures(401, 422, 429) },
@@ -126,4 +194,18 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     },
     async (request) => profileView(await accounts.setRecents(callerOf(request).userId, request.body.recents)),
   )
+
+  /** A wrong current password counts as a sign-in that failed. */
+  async function notingWrongPassword(request: FastifyRequest, change: Promise<void>): Promise<void> {
+    try {
+      await change
+    } catch (error) {
+      if (error instanceof AppError && error.fields?.currentPassword) {
+        const { userId, sessionId } = callerOf(request)
+        const reason = 'current_password'
+        securityLog.record('sign_in_failed', { userId, sessionId, ...deviceOf(request), reason })
+      }
+      throw error
+    }
+  }
 }

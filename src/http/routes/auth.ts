@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { SessionCheck } from '../../domain/sessions.ts'
-import { Text } from '../../validation.ts'
-import { signInView, userSummaryView } from '../../views/users.ts'
+import { Text } from '../../input/validation.ts'
+import { signInView, tokensView } from '../../views/sign-in.ts'
+import { userSummaryView } from '../../views/users.ts'
 import { deviceOf } from '../device.ts'
 import type { RouteOptions } from '../options.ts'
-import { failures, NoContent, SignIn, UserSummary } from '../schemas.ts'
+import { PasswordResetOwner, RefreshedSession, SignIn } from '../schemas/accounts.ts'
+import { failures, NoContent } from '../schemas/responses.ts'
 
 const Email = Text({ maxLength: 160 })
 /** Passwords and tokens are never stored: the domain judges them. */
@@ -25,18 +25,30 @@ const Registration = Type.Object({
 
 const TokenBody = Type.Object({ token: Secret })
 
-const tags = ['Signing in']
+const tags = ['Authentication']
 
-/** Registration, login and what letters ask for: everything that needs no access token. */
+/** The body that the schema of the route has checked, where Fastify does not know which route it is. */
+interface ResetBody {
+  token: string
+  password?: string | null
+}
+
+/** Registration, login and what emails ask for: everything that needs no access token. */
 export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app,
-  { accounts, sessions, totp, dialect, limits },
+  { accounts, accountEmails, accountPasswords, sessions, signIn, securityLog, deviceCookie, dialect, limits },
 ) => {
+  const resetPasswordChecks = limits.passwordChecks(async ({ body }) => {
+    const { email } = await accountPasswords.userOfReset((body as ResetBody).token)
+    return email
+  })
+
   app.post(
     '/auth/register',
     {
       schema: {
         tags,
+        operationId: 'register',
         summary: 'Create an account and sign in',
         body: Registration,
         response: { 200: SignIn, ...failures(422, 429) },
@@ -46,12 +58,18 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     async (request) => {
       const { email, password, display_name, displayName } = request.body
       const name = display_name ?? displayName ?? undefined
-      const account = await accounts.register({
+      const device = deviceOf(request)
+      const sendsEmail = await limits.allowsRegistrationEmail(request)
+      const registration = {
         email,
         password,
+        sendsEmail,
         ...(name !== undefined && { displayName: name }),
-      })
-      return signIn(request, account.id)
+      }
+      const account = await accounts.register(registration, device)
+      securityLog.record('registered', { userId: account.id, ...device })
+      const session = await sessions.open(account.id, device)
+      return signInView(dialect, await accounts.signInDetails(account.id), session)
     },
   )
 
@@ -60,6 +78,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'login',
         summary: 'Sign in with a password',
         body: Type.Object({
           email: Email,
@@ -73,14 +92,18 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         }),
         response: { 200: SignIn, ...failures(401, 422, 429) },
       },
-      onRequest: limits.loginsFromAddress,
-      preHandler: limits.loginsToAccount,
+      onRequest: limits.loginsByNetwork,
+      preHandler: limits.loginsByAccount,
     },
-    async (request) => {
+    async (request, reply) => {
       const { email, password, otp_token } = request.body
-      const account = await accounts.authenticate(email, password)
-      const check = await totp.challenge(account, otp_token ?? undefined)
-      return signIn(request, account.id, { check })
+      const origin = await deviceCookie.originOf(request, email)
+      const session = await signIn.withPassword(
+        { email, password },
+        { ...(otp_token && { code: otp_token }), origin },
+      )
+      deviceCookie.set(request, reply, session.userId)
+      return signInView(dialect, await accounts.signInDetails(session.userId), session)
     },
   )
 
@@ -89,15 +112,20 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'refreshSession',
         summary: 'Exchange a refresh token for new tokens',
-        body: TokenBody,
-        response: { 200: SignIn, ...failures(400, 422, 429) },
+        body: Type.Object({
+          token: Secret,
+          brief: Type.Optional(Type.Boolean({ description: 'Whether the tokens alone will do.' })),
+        }),
+        response: { 200: RefreshedSession, ...failures(400, 422, 429) },
       },
       preHandler: limits.refreshes(({ body }) => (body as { token: string }).token),
     },
     async (request) => {
       const session = await sessions.refresh(request.body.token, deviceOf(request))
-      return signInView(dialect, await accounts.signInDetails(session.userId), session)
+      if (request.body.brief) return tokensView(session)
+      return signInView(dialect, await accounts.refreshDetails(session.userId), session)
     },
   )
 
@@ -106,14 +134,16 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
-        summary: 'Confirm an email address with the token of a letter',
+        operationId: 'confirmEmail',
+        summary: 'Confirm an email address with the token of an email',
         body: TokenBody,
         response: { 204: NoContent, ...failures(400, 422, 429) },
       },
       onRequest: limits.requests,
     },
-    async ({ body }, reply) => {
-      await accounts.confirmEmail(body.token)
+    async (request, reply) => {
+      const userId = await accountEmails.confirm(request.body.token)
+      securityLog.record('email_verified', { userId, ...deviceOf(request) })
       reply.code(204)
     },
   )
@@ -123,14 +153,15 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
-        summary: 'Ask for a letter to reset a password; the answer is the same whether the account exists',
+        operationId: 'requestPasswordReset',
+        summary: 'Ask for an email to reset a password; the answer is the same whether the account exists',
         body: Type.Object({ email: Email }),
         response: { 204: NoContent, ...failures(422, 429) },
       },
-      preHandler: limits.letters.password_reset,
+      preHandler: limits.emails.password_reset,
     },
     async ({ body }, reply) => {
-      await accounts.requestPasswordReset(body.email)
+      await accountPasswords.requestReset(body.email)
       reply.code(204)
     },
   )
@@ -140,20 +171,18 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'checkPasswordResetToken',
         summary: 'See whose password a token resets, without using it',
         body: TokenBody,
         response: {
-          200: Type.Object(
-            { success: Type.Literal(true), user: UserSummary },
-            { description: 'Whose it is.' },
-          ),
+          200: PasswordResetOwner,
           ...failures(400, 422, 429),
         },
       },
       onRequest: limits.requests,
     },
     async ({ body }) => {
-      const user = await accounts.userOfPasswordReset(body.token)
+      const user = await accountPasswords.userOfReset(body.token)
       return { success: true as const, user: userSummaryView(user) }
     },
   )
@@ -163,7 +192,8 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
-        summary: 'Set a new password with the token of a letter; ends every session',
+        operationId: 'resetPassword',
+        summary: 'Set a new password with the token of an email; ends every session',
         body: Type.Object({
           token: Secret,
           password: Type.Optional(
@@ -177,14 +207,22 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         response: { 204: NoContent, ...failures(400, 422, 429) },
       },
       onRequest: limits.requests,
+      async preHandler(request) {
+        if (typeof (request.body as ResetBody).password === 'string') await resetPasswordChecks(request)
+      },
     },
-    async ({ body }, reply) => {
-      await accounts.resetPassword({
-        token: body.token,
-        newPassword: body.new_password,
-        newPasswordConfirmation: body.new_password_confirmation,
-        ...(typeof body.password === 'string' && { password: body.password }),
-      })
+    async (request, reply) => {
+      const { token, password, new_password, new_password_confirmation } = request.body
+      const change = {
+        token,
+        newPassword: new_password,
+        newPasswordConfirmation: new_password_confirmation,
+        ...(typeof password === 'string' && { password }),
+      }
+      const device = deviceOf(request)
+      const { userId, isFirst } = await accountPasswords.reset(change, device)
+      if (isFirst) securityLog.record('email_verified', { userId, ...device })
+      securityLog.record('password_reset', { userId, ...device })
       reply.code(204)
     },
   )
@@ -194,20 +232,16 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'signOut',
         summary: 'End the session of a refresh token',
         body: TokenBody,
         response: { 204: NoContent, ...failures(400, 422, 429) },
       },
       onRequest: limits.requests,
     },
-    async ({ body }, reply) => {
-      await sessions.revokeByRefreshToken(body.token)
+    async (request, reply) => {
+      await sessions.revokeByRefreshToken(request.body.token, deviceOf(request))
       reply.code(204)
     },
   )
-
-  async function signIn(request: FastifyRequest, userId: string, options?: { check: SessionCheck }) {
-    const session = await sessions.open(userId, deviceOf(request), options)
-    return signInView(dialect, await accounts.signInDetails(userId), session)
-  }
 }

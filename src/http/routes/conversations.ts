@@ -1,25 +1,50 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { listedConversationView } from '../../views/conversations.ts'
+import { userSummaryView } from '../../views/users.ts'
 import type { RouteOptions } from '../options.ts'
-import { callerOf } from '../plugins/authenticate.ts'
-import { failures, NullableText } from '../schemas.ts'
+import { PageQuery, readPageQuery } from '../page-query.ts'
+import { callerOf } from '../plugins/caller.ts'
+import { ConversationPage, PrivateConversation } from '../schemas/conversations.ts'
+import { failures } from '../schemas/responses.ts'
 
 /** What can be asked about conversations without a socket. */
-export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { conversations }) => {
+export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
+  app,
+  { conversations, dialect },
+) => {
+  app.get(
+    '/conversations',
+    {
+      schema: {
+        tags: ['Conversations'],
+        operationId: 'listConversations',
+        summary: 'The conversations of the caller, newest first',
+        querystring: PageQuery,
+        response: { 200: ConversationPage, ...failures(400, 401, 422, 429) },
+      },
+    },
+    async (request) => {
+      const page = await conversations.listOf(callerOf(request).userId, readPageQuery(request.query))
+      return {
+        ...dialect.page(page, (conversation) => listedConversationView(dialect, conversation)),
+        users: page.users.map(userSummaryView),
+      }
+    },
+  )
+
   app.get(
     '/conversations/private/:user_id',
     {
       schema: {
         tags: ['Conversations'],
+        operationId: 'findPrivateConversation',
         summary: 'The private conversation with another user, if there is one',
         params: Type.Object({
           user_id: Type.String({ description: 'Anything but the id of a user has none.' }),
         }),
         response: {
-          200: Type.Object(
-            { conversation_id: NullableText('Null when there is none.') },
-            { description: 'Its id.' },
-          ),
+          200: PrivateConversation,
           ...failures(401, 429),
         },
       },

@@ -1,12 +1,12 @@
-import { isIP } from 'node:net'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { AppError } from '../../errors.ts'
-import type { DeliveredLetter, HttpOptions } from '../options.ts'
-import { escapeHtml } from '../pages/html.ts'
+import { escapeHtml } from '../../escape-html.ts'
+import { isLoopbackAddress, isLoopbackUrl } from '../../loopback.ts'
+import type { DeliveredEmail, HttpOptions } from '../options.ts'
 
 type MailboxOptions = Required<Pick<HttpOptions, 'mailbox'>>
 
-/** The letters of a server in development, for whoever sits at its machine. */
+/** Shows the emails of a development server, to clients on its own machine. */
 export const devMailboxRoutes: FastifyPluginAsync<MailboxOptions> = async (app, { mailbox }) => {
   if (!mailbox) return
   const schema = { hide: true }
@@ -17,40 +17,35 @@ export const devMailboxRoutes: FastifyPluginAsync<MailboxOptions> = async (app, 
   })
 
   app.get('/dev/mailbox.json', { schema }, async () =>
-    mailbox.letters.map(({ to, subject, text, html, sent_at }) => ({ to, subject, text, html, sent_at })),
+    mailbox.emails.map(({ to, subject, text, html, sent_at }) => ({ to, subject, text, html, sent_at })),
   )
 
   app.get('/dev/mailbox', { schema }, async (_request, reply) => {
     reply.type('text/html; charset=utf-8').header('content-security-policy', PAGE_POLICY)
-    return page(mailbox.letters)
+    return page(mailbox.emails)
   })
 }
 
+/** Headers that proxies add. */
+const PROXY_HEADER = /^(x-forwarded-.*|x-real-ip|forwarded|via)$/
+
 /**
- * A proxy on this machine speaks for others, and a page of another site can make its own name point here: neither may read
- * the letters.
+ * Refuses a proxy on this machine, which may forward requests of others, and a page of another site by DNS rebinding. By default
+ * nginx adds no header, but uses HTTP/1.0.
  */
-function isFromThisMachine({ headers, socket }: FastifyRequest): boolean {
-  const isForwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined
-  return !isForwarded && isLoopback(socket.remoteAddress ?? '') && isLoopbackName(headers.host)
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || (isIP(address) !== 0 && /^(::ffff:)?127\./.test(address))
-}
-
-function isLoopbackName(host: string | undefined): boolean {
-  const url = `http://${host}`
-  if (!host || !URL.canParse(url)) return false
-  const name = new URL(url).hostname
-  return /^([^.]+\.)*localhost$/.test(name) || isLoopback(name.replace(/^\[(.*)\]$/, '$1'))
+function isFromThisMachine({ headers, raw, socket }: FastifyRequest): boolean {
+  const isForwarded =
+    raw.httpVersion === '1.0' || Object.keys(headers).some((name) => PROXY_HEADER.test(name))
+  return (
+    !isForwarded && isLoopbackAddress(socket.remoteAddress ?? '') && isLoopbackUrl(`http://${headers.host}`)
+  )
 }
 
 const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-function page(letters: readonly DeliveredLetter[]): string {
-  const list = letters.map(article).join('\n') || '<p>No letters yet.</p>'
+function page(emails: readonly DeliveredEmail[]): string {
+  const list = emails.map(article).join('\n') || '<p>No emails yet.</p>'
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -63,13 +58,13 @@ function page(letters: readonly DeliveredLetter[]): string {
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit }
 </style>
 <h1>Development mailbox</h1>
-<p>Letters are not sent: they end here, newest first. Reload to see new ones.</p>
+<p>This server does not send its emails. They are listed here, newest first. Reload to see new ones.</p>
 ${list}
 </html>
 `
 }
 
-function article({ to, subject, text, sent_at }: DeliveredLetter): string {
+function article({ to, subject, text, sent_at }: DeliveredEmail): string {
   return `<article>
 <h2>${escapeHtml(subject)}</h2>
 <dl><dt>To</dt><dd>${escapeHtml(to)}</dd><dt>Sent</dt><dd>${escapeHtml(sent_at)}</dd></dl>
@@ -77,7 +72,7 @@ function article({ to, subject, text, sent_at }: DeliveredLetter): string {
 </article>`
 }
 
-/** The text with its addresses to click on. */
+/** The text with its URLs as links. */
 function linked(text: string): string {
   const pieces = text.split(/(https?:\/\/[^\s<>"]+)/)
   return pieces

@@ -1,9 +1,15 @@
-import type { FastifyPluginAsync } from 'fastify'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
+import { AppError } from '../../errors.ts'
 import type { HttpOptions } from '../options.ts'
+import { bearerToken } from '../plugins/authenticate.ts'
+import { component } from '../schemas/components.ts'
 
-type HealthOptions = Pick<HttpOptions, 'database' | 'readiness' | 'registry'> & { clock: Clock }
+type HealthOptions = Pick<HttpOptions, 'database' | 'readiness' | 'registry'> &
+  Pick<Config, 'metrics'> & { clock: Clock }
 
 /** Milliseconds the database has to answer. */
 const PING_TIMEOUT_MS = 2_000
@@ -12,39 +18,64 @@ const PING_TIMEOUT_MS = 2_000
 const NO_REDIS = 'ok, but without redis'
 const SERVES = new Set(['ok', NO_REDIS])
 
-const Status = (description: string) => Type.Object({ status: Type.String() }, { description })
-const tags = ['Operation']
-const status = { tags, response: { 200: Status('Yes.'), 503: Status('No, for the reason given.') } }
+const Health = component('Health', Type.Object({ status: Type.String() }))
+const tags = ['Operations']
+const status = {
+  tags,
+  response: {
+    200: { ...Health, description: 'Yes.' },
+    503: { ...Health, description: 'No, for the reason given.' },
+  },
+}
 
 /** Whether the process lives, whether it can serve, and its figures. */
 export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app,
-  { database, readiness, registry, clock },
+  { database, readiness, registry, metrics, clock },
 ) => {
-  app.get('/livez', { schema: { ...status, summary: 'Whether the process lives' } }, async () => ({
-    status: 'ok',
-  }))
-
-  app.get('/readyz', { schema: { ...status, summary: 'Whether it can serve' } }, async (_request, reply) => {
-    const state = await readyStatus()
-    if (!SERVES.has(state)) reply.code(503).header('retry-after', 1)
-    return { status: state }
-  })
+  app.get(
+    '/livez',
+    { schema: { ...status, operationId: 'getLiveness', summary: 'Whether the process lives' } },
+    async () => ({
+      status: 'ok',
+    }),
+  )
 
   app.get(
-    '/metrics',
-    { schema: { tags, summary: 'Its figures, for Prometheus' } },
+    '/readyz',
+    { schema: { ...status, operationId: 'getReadiness', summary: 'Whether it can serve' } },
     async (_request, reply) => {
-      reply.type(registry.contentType)
-      return registry.metrics()
+      const state = await readyStatus()
+      if (!SERVES.has(state)) reply.code(503).header('retry-after', 1)
+      return { status: state }
     },
   )
+
+  if (metrics.kind !== 'off') {
+    const schema = { tags, operationId: 'getMetrics', summary: 'Its figures, for Prometheus' }
+    app.get('/metrics', { schema }, async (request, reply) => {
+      if (metrics.kind === 'token') requireToken(request, metrics.token)
+      reply.type(registry.contentType)
+      return registry.metrics()
+    })
+  }
 
   async function readyStatus(): Promise<string> {
     if (!readiness.ready()) return 'not ready'
     if (!(await answersInTime(database, clock))) return 'no database'
     return readiness.reachesNodes() ? 'ok' : NO_REDIS
   }
+}
+
+/** Compared as hashes: neither content nor length shows in how long it takes. */
+function requireToken(request: FastifyRequest, expected: string): void {
+  const token = bearerToken(request)
+  if (token === undefined) throw new AppError('token_missing')
+  if (!timingSafeEqual(hash(token), hash(expected))) throw new AppError('token_invalid')
+}
+
+function hash(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }
 
 function answersInTime(database: HealthOptions['database'], clock: Clock): Promise<boolean> {

@@ -1,9 +1,13 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { HttpOptions, RouteOptions } from '../options.ts'
-import { identifyCallers, requireSignIn } from '../plugins/authenticate.ts'
+import { requireAccessToken } from '../plugins/authenticate.ts'
+import { decorateCaller } from '../plugins/caller.ts'
+import { DeviceCookie } from '../plugins/device-cookie.ts'
 import { documentRoutes } from '../plugins/docs.ts'
+import { recordForbidden } from '../plugins/forbidden.ts'
 import { measureRequests } from '../plugins/metrics.ts'
-import { createRateLimits } from '../plugins/rate-limit.ts'
+import { createRateLimits } from '../rate-limits/rate-limits.ts'
+import { addComponents } from '../schemas/components.ts'
 import { accountRoutes } from './account.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
@@ -15,30 +19,43 @@ import { sessionRoutes } from './sessions.ts'
 import { userRoutes } from './users.ts'
 import { whisperRoutes } from './whisper/index.ts'
 
-/** Adds every HTTP route to a server made by `createHttpServer`. */
+/** Adds every HTTP route to a server created by `createHttpServer`. */
 export async function registerRoutes(app: FastifyInstance, options: HttpOptions): Promise<void> {
   const { config, endpoint, services, dialect, sharedCounter } = options
-  const { clock, sessions } = services
+  const { clock, sessions, accounts } = services
   measureRequests(app, options.registry)
-  identifyCallers(app)
-  await documentRoutes(app)
-  const limits = await createRateLimits(app, {
+  decorateCaller(app)
+  recordForbidden(app, services.securityLog)
+  if (config.docs) await documentRoutes(app, config.publicUrl)
+  addComponents(app, config.contract)
+  const deviceCookie = new DeviceCookie(services.knownDevices, config.publicUrl)
+  const limits = createRateLimits({
     enabled: config.rateLimits,
     clock,
     sessions,
+    accounts,
+    passwordless: services.passwordless,
+    securityLog: services.securityLog,
     sharedCounter,
+    deviceCookie,
   })
-  const routeOptions: RouteOptions = { ...services, dialect, limits, contract: config.contract }
+  const routeOptions: RouteOptions = {
+    ...services,
+    dialect,
+    limits,
+    deviceCookie,
+  }
 
-  await app.register(healthRoutes, { ...options, clock })
+  await app.register(healthRoutes, { ...options, metrics: config.metrics, clock })
   await app.register(devMailboxRoutes, { mailbox: options.mailbox })
-  await app.register(schemaRoutes)
+  if (config.docs) await app.register(schemaRoutes)
   await app.register(authRoutes, routeOptions)
   await app.register(signedInRoutes, { ...routeOptions, prefix: '/api' })
   await app.register(whisperRoutes, {
     ...routeOptions,
     config,
     endpoint,
+    addressOf: options.addressOf,
     upgrades: options.upgrades,
     hasMailbox: options.mailbox !== undefined,
   })
@@ -48,7 +65,7 @@ const signedInRoutes: FastifyPluginAsync<RouteOptions> = async (
   app,
   { prefix: _, ...options }: RouteOptions & { prefix?: string },
 ) => {
-  requireSignIn(app, options.sessions, options.limits)
+  requireAccessToken(app, options)
   documentSignIn(app)
   for (const routes of [accountRoutes, userRoutes, conversationRoutes, messageRoutes, sessionRoutes]) {
     await app.register(routes, options)

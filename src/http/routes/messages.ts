@@ -1,13 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Message } from '../../domain/messages.ts'
-import type { Page } from '../../domain/pagination.ts'
-import { SeqText, Uuid } from '../../validation.ts'
+import type { Message } from '../../domain/conversations/messages.ts'
+import type { Page } from '../../domain/shared/pagination.ts'
+import { SeqText, Uuid } from '../../input/validation.ts'
 import { caughtUpView, messageView } from '../../views/messages.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
-import { callerOf } from '../plugins/authenticate.ts'
-import { failures, historySchema } from '../schemas.ts'
+import { callerOf } from '../plugins/caller.ts'
+import { MessagePage } from '../schemas/conversations.ts'
+import { failures } from '../schemas/responses.ts'
 
 const HistoryQuery = Type.Object({
   ...PageQuery.properties,
@@ -20,10 +21,7 @@ const HistoryQuery = Type.Object({
 })
 
 /** Message history. */
-export const messageRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
-  app,
-  { messages, dialect, contract },
-) => {
+export const messageRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { messages, dialect }) => {
   const pageOf = (page: Page<Message>) =>
     dialect.namedPage('messages', page, (message) => messageView(dialect, message))
 
@@ -32,9 +30,10 @@ export const messageRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     {
       schema: {
         tags: ['Conversations'],
+        operationId: 'listMessages',
         summary: 'The messages of a conversation, newest first, or what was missed of it',
         querystring: HistoryQuery,
-        response: { 200: historySchema(contract), ...failures(400, 401, 403, 422, 429) },
+        response: { 200: MessagePage, ...failures(400, 401, 403, 422, 429) },
       },
     },
     async (request) => {

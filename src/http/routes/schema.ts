@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { acceptedTypes } from '../content-negotiation.ts'
 import { assetUrl } from '../pages/assets.ts'
-import { DOCUMENTATION_POLICY } from '../plugins/docs.ts'
+import { DOCUMENTATION_POLICY, SWAGGER_UI } from '../plugins/docs.ts'
 
 const PREFIX = '/api/schema'
 const SCRIPT = `${PREFIX}/redoc/redoc.js`
 
-/** Redoc searches in a thread that it writes itself. */
+/** Redoc searches in a worker that it creates from a blob. */
 const REDOC_POLICY = Object.entries({ ...DOCUMENTATION_POLICY, 'worker-src': 'blob:' })
   .map(([directive, sources]) => `${directive} ${sources}`)
   .join('; ')
@@ -18,7 +19,7 @@ const PAGE = `<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Parley</title>
+<title>Parley API</title>
 <style>body { margin: 0 }</style>
 <link rel="icon" type="image/svg+xml" href="${assetUrl('icon.svg')}">
 </head>
@@ -29,7 +30,7 @@ const PAGE = `<!doctype html>
 </html>
 `
 
-/** The description of the API where Whisper's clients look for it: as a document, and as pages by Swagger UI and Redoc. */
+/** The OpenAPI document at the paths that Whisper's clients know, and its pages: Swagger UI and Redoc. */
 export const schemaRoutes: FastifyPluginAsync = async (app) => {
   const schema = { hide: true }
   let redoc: string | undefined
@@ -52,18 +53,16 @@ export const schemaRoutes: FastifyPluginAsync = async (app) => {
     return redoc
   })
 
-  await app.register(swaggerUi, {
-    routePrefix: `${PREFIX}/swagger-ui`,
-    staticCSP: DOCUMENTATION_POLICY,
-    theme: { title: 'Parley' },
-  })
+  await app.register(swaggerUi, { ...SWAGGER_UI, routePrefix: `${PREFIX}/swagger-ui` })
 }
 
-function wantsYaml({ headers, query }: FastifyRequest<{ Querystring: { format?: string } }>): boolean {
-  return query.format === 'yaml' || (query.format === undefined && /\byaml\b/.test(headers.accept ?? ''))
+function wantsYaml(request: FastifyRequest<{ Querystring: { format?: string } }>): boolean {
+  const { format } = request.query
+  if (format !== undefined) return format === 'yaml'
+  return acceptedTypes(request).some((type) => /\byaml\b/.test(type))
 }
 
-/** Redoc as it is published, but for a picture that it would fetch from its makers. */
+/** The published bundle of Redoc, without the logo that it loads from another server. */
 function readRedoc(): string {
   const file = createRequire(import.meta.url).resolve('redoc/bundles/redoc.standalone.js')
   return readFileSync(file, 'utf8').replace('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')

@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { sessionView } from '../../views/sessions.ts'
+import { deviceOf } from '../device.ts'
 import type { RouteOptions } from '../options.ts'
-import { callerOf } from '../plugins/authenticate.ts'
-import { failures, NoContent, Session } from '../schemas.ts'
+import { callerOf } from '../plugins/caller.ts'
+import { SessionList } from '../schemas/accounts.ts'
+import { failures, NoContent } from '../schemas/responses.ts'
 
 const tags = ['Sessions']
 
@@ -14,9 +16,10 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app
     {
       schema: {
         tags,
+        operationId: 'listSessions',
         summary: 'The sessions of the user',
         response: {
-          200: Type.Object({ items: Type.Array(Session) }, { description: 'The last used first.' }),
+          200: SessionList,
           ...failures(401, 429),
         },
       },
@@ -33,13 +36,15 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app
     {
       schema: {
         tags,
+        operationId: 'revokeSession',
         summary: 'End one session of the user',
         params: Type.Object({ id: Type.String() }),
         response: { 204: NoContent, ...failures(401, 404, 429) },
       },
     },
     async (request, reply) => {
-      await sessions.revoke(callerOf(request).userId, request.params.id)
+      const { userId, sessionId: by } = callerOf(request)
+      await sessions.revoke(userId, request.params.id, { by, ...deviceOf(request) })
       reply.code(204)
     },
   )

@@ -1,37 +1,44 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Text } from '../../validation.ts'
+import { Text } from '../../input/validation.ts'
 import { userSummaryView } from '../../views/users.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
-import { callerOf } from '../plugins/authenticate.ts'
-import { failures, pageSchema, UserSummary } from '../schemas.ts'
+import { callerOf } from '../plugins/caller.ts'
+import { failures } from '../schemas/responses.ts'
+import { UserPage } from '../schemas/users.ts'
 
 const UsersQuery = Type.Object({
   ...PageQuery.properties,
   search: Type.Optional(
-    Text({ maxLength: 200, description: 'Part of an email address or display name, in any case.' }),
+    Text({
+      maxLength: 200,
+      description:
+        'Part of an email or display name, in any case; of less than three characters, or without two letters in a row, the beginning.',
+    }),
   ),
 })
 
 /** The directory of users. */
 export const userRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app,
-  { accounts, dialect, contract },
+  { directory, dialect, limits },
 ) => {
   app.get(
     '/users',
     {
       schema: {
         tags: ['Users'],
-        summary: 'Everyone but the caller, newest first',
+        operationId: 'listUsers',
+        summary: 'Everyone but the caller, or those they share a conversation or a room with, newest first',
         querystring: UsersQuery,
-        response: { 200: pageSchema(contract, 'users', UserSummary), ...failures(400, 401, 422, 429) },
+        response: { 200: UserPage, ...failures(400, 401, 422, 429) },
       },
     },
     async (request) => {
       const { search } = request.query
-      const page = await accounts.list(callerOf(request).userId, {
+      if (search) await limits.searches(request)
+      const page = await directory.list(callerOf(request).userId, {
         ...readPageQuery(request.query),
         ...(search && { search }),
       })

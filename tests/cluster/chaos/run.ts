@@ -56,7 +56,7 @@ export async function runChaos(options: ChaosOptions): Promise<Journal> {
     const truth = await readTruth(site.cluster.postgres.url)
     checkPromises({ site, truth, ledger, journal })
     memory.stop(journal)
-    for (const node of site.cluster.nodes) for (const end of node.strayEnds) journal.violation(end)
+    for (const node of site.cluster.nodes) for (const exit of node.unexpectedExits) journal.violation(exit)
     return journal
   } finally {
     await site.dispose()

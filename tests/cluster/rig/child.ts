@@ -2,20 +2,20 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const KEPT_OUTPUT = 64 * 1024
-const READY_WITHIN_MS = 60_000
+const MAX_OUTPUT_LENGTH = 64 * 1024
+const READY_TIMEOUT_MS = 60_000
 
-/** Processes that must not outlive this one. */
+/** Child processes to kill when this process exits. */
 const running = new Set<Child>()
 
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** A process of the rig, with what it printed last. */
+/** A child process, with the end of its output. */
 export class Child {
   readonly name: string
-  /** How it ended: the exit code, or the signal. */
+  /** Resolves with the exit code or the signal. */
   readonly exited: Promise<number | string>
   readonly #process: ChildProcess
   #output = ''
@@ -27,7 +27,7 @@ export class Child {
     running.add(this)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.on('data', (chunk) => {
-        this.#output = (this.#output + chunk).slice(-KEPT_OUTPUT)
+        this.#output = (this.#output + chunk).slice(-MAX_OUTPUT_LENGTH)
       })
     }
     this.#process.on('error', (error) => {
@@ -57,9 +57,9 @@ export class Child {
     this.#process.kill(signal)
   }
 
-  /** Waits until it answers. @throws when it ends first, or never does. */
+  /** Waits until `answers` returns true. @throws if the process exits first or the wait times out. */
   async ready(answers: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + READY_WITHIN_MS
+    const deadline = Date.now() + READY_TIMEOUT_MS
     while (!(await answers())) {
       if (this.#ended !== undefined) throw this.#failure(`ended with ${this.#ended}`)
       if (Date.now() > deadline) throw this.#failure('was not ready in time')

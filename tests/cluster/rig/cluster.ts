@@ -12,14 +12,14 @@ export interface ClusterOptions {
   env?: Record<string, string | undefined>
 }
 
-/** One node and the links by which it reaches the services it shares with the others. */
+/** A node, and its links to the shared services. */
 export interface Member {
   node: Node
   toPostgres: Link
   toRedis: Link
 }
 
-/** A site of several processes, with a database and a Redis of its own. */
+/** Several server processes with a PostgreSQL and a Redis server of their own. */
 export class Cluster {
   readonly postgres: PostgresServer
   readonly redis: RedisServer

@@ -1,17 +1,17 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A connection on its way through a link. */
+/** A proxied connection. */
 interface Passage {
   near: Socket
   far: Socket
   target: number
-  /** How many bytes may still pass before it is cut, in one direction. */
+  /** The number of bytes to forward in one direction before the connection is cut. */
   cutAfter?: { from: Socket; bytes: number } | undefined
 }
 
 /**
- * A TCP proxy on a port of its own, which can be cut in the middle of whatever passes, and stall. Each connection goes to
- * the port that is chosen for it at that moment.
+ * A TCP proxy on a port of its own, which can cut connections after some bytes, and stall them. `choose` returns the target
+ * port of each new connection.
  */
 export class Link {
   readonly #choose: () => number
@@ -34,23 +34,23 @@ export class Link {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** The ports that connections go to now. */
+  /** The target ports of the open connections. */
   get targets(): number[] {
     return [...this.#passages].map(({ target }) => target)
   }
 
-  /** Cuts all connections now. */
+  /** Cuts all connections. */
   cut(): void {
     for (const { near } of this.#passages) near.destroy()
   }
 
-  /** Cuts every connection of now after so many more bytes: `outward` from who connected, or to them. */
+  /** Cuts every open connection after `bytes` more bytes: from the client if `outward`, otherwise to the client. */
   cutAfter(bytes: number, { outward }: { outward: boolean }): void {
     for (const passage of this.#passages)
       passage.cutAfter = { from: outward ? passage.near : passage.far, bytes }
   }
 
-  /** Lets nothing through until `flow`; connections stay open, and new ones are taken. */
+  /** Forwards nothing until `flow`. Connections stay open, and new ones are accepted. */
   stall(): void {
     this.#stalled = true
     for (const { near, far } of this.#passages) {
@@ -100,7 +100,7 @@ export class Link {
   #forward(passage: Passage, from: Socket, to: Socket, data: Buffer): void {
     const cut = passage.cutAfter?.from === from ? passage.cutAfter : undefined
     if (cut && data.length >= cut.bytes) {
-      // What is written is on its way before the connection ends; the other half never comes.
+      // The first part is written before the connection is destroyed. The rest is dropped.
       to.write(data.subarray(0, cut.bytes), () => passage.near.destroy())
       from.pause()
       passage.cutAfter = undefined

@@ -5,15 +5,15 @@ import { Child } from './child.ts'
 
 const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
-/** One server process of a site; it keeps its port when it is started again. */
+/** A server process. It keeps its port when it is restarted. */
 export class Node {
   readonly name: string
   readonly port: number
   readonly #env: Record<string, string | undefined>
   #child: Child | undefined
-  /** Whether its end is our doing. */
-  #mayEnd = true
-  #strayEnds: string[] = []
+  /** Whether the process may exit: it is starting, or it was stopped by the test. */
+  #mayExit = true
+  #unexpectedExits: string[] = []
 
   private constructor(name: string, port: number, env: Record<string, string | undefined>) {
     this.name = name
@@ -21,7 +21,7 @@ export class Node {
     this.#env = env
   }
 
-  /** A node that is yet to be started. */
+  /** Creates a node without starting it. */
   static async make(name: string, env: Record<string, string | undefined>): Promise<Node> {
     return new Node(name, await freePort(), env)
   }
@@ -38,40 +38,41 @@ export class Node {
     return this.#child !== undefined && this.#child.ended === undefined
   }
 
-  /** What it printed last. */
+  /** The end of its output. */
   get output(): string {
     return this.#child?.output ?? ''
   }
 
-  /** How it ended without having been told to, each time it did. */
-  get strayEnds(): readonly string[] {
-    return this.#strayEnds
+  /** Descriptions of its unexpected exits. */
+  get unexpectedExits(): readonly string[] {
+    return this.#unexpectedExits
   }
 
-  /** @throws when it ends before it is ready. */
+  /** @throws if it exits before it is ready. */
   async start(): Promise<void> {
     const env = { PATH: process.env.PATH, ...this.#env, PORT: String(this.port) }
     const child = new Child(this.name, process.execPath, ['--enable-source-maps', MAIN], { env })
     this.#child = child
-    this.#mayEnd = true
+    this.#mayExit = true
     void child.exited.then((how) => {
-      if (!this.#mayEnd) this.#strayEnds.push(`${this.name} ended with ${how}: ${child.output.slice(-4_000)}`)
+      if (!this.#mayExit)
+        this.#unexpectedExits.push(`${this.name} ended with ${how}: ${child.output.slice(-4_000)}`)
     })
     await child.ready(() => this.isReady())
-    this.#mayEnd = false
+    this.#mayExit = false
   }
 
-  /** Ends it without a warning. */
+  /** Sends SIGKILL. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
   }
 
-  /** Asks it to drain and end. @returns how it ended. */
+  /** Sends SIGTERM, so that it drains and exits. @returns the exit code or the signal. */
   stop(): Promise<number | string> {
     return this.#end('SIGTERM')
   }
 
-  /** Freezes it: its connections stay, and nothing moves. */
+  /** Sends SIGSTOP. Its connections stay open. */
   freeze(): void {
     this.#child?.kill('SIGSTOP')
   }
@@ -88,14 +89,14 @@ export class Node {
     }
   }
 
-  /** Bytes of memory it has in use. */
+  /** Its resident memory in bytes. */
   get memory(): number {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
     return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024
   }
 
   async #end(signal: NodeJS.Signals): Promise<number | string> {
-    this.#mayEnd = true
+    this.#mayExit = true
     this.#child?.kill(signal)
     return (await this.#child?.exited) ?? 'never started'
   }

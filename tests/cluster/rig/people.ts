@@ -7,17 +7,17 @@ import type { Node } from './node.ts'
 const PASSWORD = 'four brave otters sing'
 let people = 0
 
-/** Someone with an account and a session, who comes in by any node. */
+/** A user with a session, who connects to any node. */
 export interface Person {
   id: string
   email: string
   token: string
   refreshToken: string
-  /** A new connection to a node, with an official client; closed when the test has finished. */
+  /** Opens a connection to a node with phoenix.js. It is closed when the test has finished. */
   at(node: Node): Connection
 }
 
-/** Makes an account that no other test has. */
+/** Creates an account that no other test uses. */
 export async function signUp(node: Node, name: string): Promise<Person> {
   const email = `${name}.${++people}@example.com`
   const { body } = await request(node, 'POST', '/auth/register', { body: { email, password: PASSWORD } })
@@ -26,7 +26,7 @@ export async function signUp(node: Node, name: string): Promise<Person> {
   return { id, email, token, refreshToken: body.refresh_token, at: (to) => new Connection(to, { id, token }) }
 }
 
-/** Calls one node over HTTP. */
+/** Sends an HTTP request to a node. */
 export async function request(
   { url }: Node,
   method: string,
@@ -46,10 +46,10 @@ export async function request(
   return { status: response.status, body: text?.startsWith('{') ? JSON.parse(text) : text }
 }
 
-/** One connection of a person to a node. It stays away when it is closed. */
+/** A connection of a person to a node. It does not reconnect. */
 export class Connection {
   readonly socket: Socket
-  /** Resolves with the code it was closed with. */
+  /** Resolves with the close code. */
   readonly closed: Promise<number>
   readonly #person: { id: string; token: string }
   readonly #channels = new Map<string, Channel>()
@@ -64,14 +64,14 @@ export class Connection {
     onTestFinished(() => this.socket.disconnect())
   }
 
-  /** A channel that is yet to be joined. */
+  /** Creates a channel without joining it. */
   channel(topic: string, payload: object = {}): Channel {
     const channel = this.socket.channel(topic, { token: this.#person.token, ...payload })
     this.#channels.set(topic, channel)
     return channel
   }
 
-  /** Joins a topic. @throws when that is refused. */
+  /** Joins a topic. @throws if the join is rejected. */
   async join(topic: string, payload: object = {}): Promise<Channel> {
     const channel = this.channel(topic, payload)
     const { status, response } = await settle(channel.join())
@@ -79,32 +79,32 @@ export class Connection {
     return channel
   }
 
-  /** Joins the topic of what is meant for this person alone. */
+  /** Joins `user:<id>`. */
   joinOwn(): Promise<Channel> {
     return this.join(`user:${this.#person.id}`)
   }
 
-  /** Sends an event to a topic that was joined. */
+  /** Pushes an event to a joined topic. */
   push(topic: string, event: string, payload: object = {}): Promise<Settled> {
     const channel = this.#channels.get(topic)
     if (!channel) throw new Error(`${topic} was not joined.`)
     return settle(channel.push(event, { token: this.#person.token, ...payload }))
   }
 
-  /** All events of some kinds that a channel hears from now on, as they come. */
-  hear(topic: string, ...events: string[]): Json[] {
-    const heard: Json[] = []
-    for (const event of events) this.#channels.get(topic)?.on(event, (payload) => void heard.push(payload))
-    return heard
+  /** Returns an array that collects the payloads of some events of a topic from now on. */
+  collect(topic: string, ...events: string[]): Json[] {
+    const received: Json[] = []
+    for (const event of events) this.#channels.get(topic)?.on(event, (payload) => void received.push(payload))
+    return received
   }
 }
 
-/** A message encrypted for these people, as far as the server can tell. */
+/** The payload of a message with one copy for each person. */
 export function copies(to: readonly Person[], text: string): { encrypted_messages: Record<string, string> } {
   return { encrypted_messages: Object.fromEntries(to.map(({ id }) => [id, text])) }
 }
 
-/** A group of these, started by the first over a node. @returns its id. */
+/** Starts a group. The first member is its creator. @returns its id. */
 export async function startGroup(node: Node, members: readonly Person[]): Promise<string> {
   const [creator] = members as [Person]
   const connection = creator.at(node)

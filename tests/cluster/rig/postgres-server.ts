@@ -8,7 +8,7 @@ import { Child } from './child.ts'
 
 const INSTALLED = '/usr/lib/postgresql'
 
-/** A PostgreSQL server of one's own, which can be stopped as by a power cut. */
+/** A PostgreSQL server process, which can be stopped without a shutdown. */
 export class PostgresServer {
   readonly port: number
   readonly #folder: string
@@ -32,7 +32,7 @@ export class PostgresServer {
     return server
   }
 
-  /** Where its database is. */
+  /** The URL of its database. */
   get url(): string {
     return `postgres://postgres@127.0.0.1:${this.port}/postgres`
   }
@@ -42,7 +42,7 @@ export class PostgresServer {
       ['listen_addresses', '127.0.0.1'],
       ['port', this.port],
       ['unix_socket_directories', this.#folder],
-      // A process that is killed loses nothing that the kernel was given.
+      // A killed process loses nothing that it wrote to the kernel.
       ['fsync', 'off'],
     ].flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const options = { ...this.#user, cwd: this.#folder }
@@ -50,7 +50,7 @@ export class PostgresServer {
     await this.#child.ready(() => this.#answers())
   }
 
-  /** Drops every connection and whatever was under way; what was committed stays. */
+  /** Drops every connection and every open transaction. Committed data stays. */
   async stop(): Promise<void> {
     this.#child?.kill('SIGQUIT')
     await this.#child?.exited

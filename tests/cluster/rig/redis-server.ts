@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { freePort } from '../../support/free-port.ts'
 import { Child } from './child.ts'
 
-/** A Redis server of one's own, which keeps nothing when it is stopped. */
+/** A Redis server process, which loses its data when it is stopped. */
 export class RedisServer {
   readonly port: number
   #child: Child | undefined

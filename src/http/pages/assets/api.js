@@ -1,47 +1,47 @@
 /**
- * What a request came to.
- * @typedef {object} Answer
+ * The result of a request.
+ * @typedef {object} Result
  * @property {boolean} ok
- * @property {number} status 0 when no answer came at all
+ * @property {number} status 0 without a response
  * @property {Record<string, unknown>} body
- * @property {string} problem what went wrong, for the reader; empty when nothing did
- * @property {Record<string, string[]>} fields what is wrong with each field
+ * @property {string} problem the error as a sentence for the user; empty on success
+ * @property {Record<string, string[]>} fields the errors of each field
  */
 
-const UNREACHABLE = 'The server cannot be reached. Check your connection, then try again.'
+const UNREACHABLE = 'The server cannot be reached. Check your connection and try again.'
 
 /**
- * Sends a request of this site, as JSON.
+ * Sends a JSON request to this site.
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
- * @returns {Promise<Answer>}
+ * @returns {Promise<Result>}
  */
 export async function send(method, path, body) {
   const headers = { accept: 'application/json', 'content-type': 'application/json' }
   try {
-    // A redirect is for people who came without a script.
+    // Redirects are for forms that are sent without a script.
     const init = { method, headers, redirect: /** @type {const} */ ('manual') }
     const response = await fetch(path, {
       ...init,
       ...(method !== 'GET' && { body: JSON.stringify(body ?? {}) }),
     })
-    return await answerOf(response)
+    return await readResult(response)
   } catch {
     return { ok: false, status: 0, body: {}, problem: UNREACHABLE, fields: {} }
   }
 }
 
 /**
- * Reads what came back.
+ * Reads a response.
  * @param {Response} response
- * @returns {Promise<Answer>}
+ * @returns {Promise<Result>}
  */
-export async function answerOf(response) {
+export async function readResult(response) {
   const ok = response.ok || response.type === 'opaqueredirect'
   const text = await response.text()
   const isJson = response.headers.get('content-type')?.includes('json')
-  return { ok, status: response.status, ...judge(ok, isJson && text ? JSON.parse(text) : {}, response) }
+  return { ok, status: response.status, ...readBody(ok, isJson && text ? JSON.parse(text) : {}, response) }
 }
 
 /**
@@ -49,10 +49,11 @@ export async function answerOf(response) {
  * @param {{ error?: { message: string }, errors?: Record<string, string[]> }} body
  * @param {Response} response
  */
-function judge(ok, body, { headers, status }) {
+function readBody(ok, body, { headers, status }) {
   const wait = Number(headers.get('retry-after'))
-  const problem = body.error?.message ?? `The server answered with ${status}. Try again in a moment.`
-  const patience =
-    status === 429 && wait > 0 ? ` In ${wait} ${wait === 1 ? 'second' : 'seconds'} you can.` : ''
-  return { body, problem: ok ? '' : problem + patience, fields: body.errors ?? {} }
+  const message = body.error?.message ?? `The server responded with status ${status}. Try again later.`
+  const seconds = `${wait} ${wait === 1 ? 'second' : 'seconds'}`
+  const problem =
+    status === 429 && wait > 0 ? message.replace(/Try again later\.$/, `Try again in ${seconds}.`) : message
+  return { body, problem: ok ? '' : problem, fields: body.errors ?? {} }
 }

@@ -3,51 +3,51 @@ import { byId, find } from './dom.js'
 /** @typedef {import('./message.js').Quote} Quote */
 
 /**
- * What the writer does.
- * @typedef {object} Writer
- * @property {(text: string, quote: Quote | null) => void} sent
- * @property {(files: File[]) => void} chose
+ * Called by a composer.
+ * @typedef {object} Listener
+ * @property {(text: string, quote: Quote | null) => void} submitted
+ * @property {(files: File[]) => void} filesChosen
  * @property {(hasText: boolean) => void} typed
  */
 
-/** The place to write: a text, a reply to a message, files chosen, dropped or pasted. */
+/** The input of a room: text, replies, and files that are chosen, dropped or pasted. */
 export class Composer {
   #form = byId('composer', HTMLFormElement)
   #text = byId('text', HTMLTextAreaElement)
-  #answering = byId('answering', HTMLElement)
-  #writer
+  #replyBar = byId('reply-bar', HTMLElement)
+  #listener
   /** @type {Quote | null} */
   #quote = null
 
-  /** @param {Writer} writer */
-  constructor(writer) {
-    this.#writer = writer
+  /** @param {Listener} listener */
+  constructor(listener) {
+    this.#listener = listener
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault()
       this.#send()
     })
-    this.#text.addEventListener('input', () => writer.typed(this.#text.value.trim() !== ''))
-    this.#text.addEventListener('keydown', (event) => this.#pressed(event))
-    find(this.#answering, 'button', HTMLButtonElement).addEventListener('click', () => this.answer(null))
-    this.#takeFiles()
+    this.#text.addEventListener('input', () => listener.typed(this.#text.value.trim() !== ''))
+    this.#text.addEventListener('keydown', (event) => this.#onKeyDown(event))
+    find(this.#replyBar, 'button', HTMLButtonElement).addEventListener('click', () => this.setReply(null))
+    this.#listenForFiles()
   }
 
   /**
-   * Makes what is written next a reply, or no longer one.
+   * Sets the message that the next one replies to, or clears it.
    * @param {Quote | null} quote
    */
-  answer(quote) {
+  setReply(quote) {
     this.#quote = quote
-    this.#answering.hidden = !quote
+    this.#replyBar.hidden = !quote
     const text = quote ? `Replying to ${quote.username}: ${quote.excerpt}` : ''
-    find(this.#answering, 'p', HTMLElement).textContent = text
+    find(this.#replyBar, 'p', HTMLElement).textContent = text
     this.#text.focus()
   }
 
-  /** The message that what is sent now replies to, which it then no longer does. @returns {Quote | null} */
+  /** Returns the message to reply to, and clears it. @returns {Quote | null} */
   takeQuote() {
     const quote = this.#quote
-    if (quote) this.answer(null)
+    if (quote) this.setReply(null)
     return quote
   }
 
@@ -55,28 +55,28 @@ export class Composer {
     const text = this.#text.value.trim()
     if (!text) return this.#text.focus()
     this.#text.value = ''
-    this.#writer.sent(text, this.takeQuote())
+    this.#listener.submitted(text, this.takeQuote())
     this.#text.focus()
   }
 
   /** @param {KeyboardEvent} event */
-  #pressed(event) {
-    // While a word is being put together, Enter belongs to the keyboard.
+  #onKeyDown(event) {
+    // During IME composition, Enter confirms the word.
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
       event.preventDefault()
       this.#send()
     }
-    if (event.key === 'Escape' && this.#quote) this.answer(null)
+    if (event.key === 'Escape' && this.#quote) this.setReply(null)
   }
 
-  #takeFiles() {
+  #listenForFiles() {
     const input = byId('file', HTMLInputElement)
     byId('attach', HTMLButtonElement).addEventListener('click', () => input.click())
     input.addEventListener('change', () => {
-      this.#writer.chose([...(input.files ?? [])])
+      this.#listener.filesChosen([...(input.files ?? [])])
       input.value = ''
     })
-    this.#text.addEventListener('paste', (event) => this.#receive(event, event.clipboardData))
+    this.#text.addEventListener('paste', (event) => this.#takeFiles(event, event.clipboardData))
     this.#form.addEventListener('dragover', (event) => {
       event.preventDefault()
       this.#form.classList.add('dropping')
@@ -84,7 +84,7 @@ export class Composer {
     this.#form.addEventListener('dragleave', () => this.#form.classList.remove('dropping'))
     this.#form.addEventListener('drop', (event) => {
       this.#form.classList.remove('dropping')
-      this.#receive(event, event.dataTransfer)
+      this.#takeFiles(event, event.dataTransfer)
     })
   }
 
@@ -92,10 +92,10 @@ export class Composer {
    * @param {Event} event
    * @param {DataTransfer | null} data
    */
-  #receive(event, data) {
+  #takeFiles(event, data) {
     const files = [...(data?.files ?? [])]
     if (!files.length) return
     event.preventDefault()
-    this.#writer.chose(files)
+    this.#listener.filesChosen(files)
   }
 }

@@ -1,17 +1,17 @@
-/** Milliseconds before the first try to come back; each further one waits twice as long, up to the last. */
-const FIRST_WAIT = 500
-const LONGEST_WAIT = 30_000
+/** The delay doubles with each failed attempt. */
+const MIN_RETRY_DELAY_MS = 500
+const MAX_RETRY_DELAY_MS = 30_000
 
 /**
- * What a connection tells, and asks.
+ * Called by a connection.
  * @typedef {object} Listener
  * @property {() => void} opened
  * @property {(event: Record<string, string | null>) => void} received
- * @property {() => void} lost it is lost, and on the way back
- * @property {() => Promise<'yes' | 'no' | 'unknown'>} mayReturn a browser is not told why it was refused
+ * @property {() => void} closed the connection is closed and will be retried
+ * @property {() => Promise<'yes' | 'no' | 'unknown'>} mayReconnect asked before each attempt, since browsers do not report why a handshake was refused
  */
 
-/** The socket of a room, which comes back by itself for as long as one may. */
+/** The WebSocket of a room. Reconnects with exponential backoff while the user has access. */
 export class Connection {
   #url
   #listener
@@ -28,8 +28,8 @@ export class Connection {
   constructor(url, listener) {
     this.#url = url
     this.#listener = listener
-    addEventListener('online', () => this.#hurry())
-    document.addEventListener('visibilitychange', () => document.hidden || this.#hurry())
+    addEventListener('online', () => this.#retryNow())
+    document.addEventListener('visibilitychange', () => document.hidden || this.#retryNow())
   }
 
   get isOpen() {
@@ -41,44 +41,44 @@ export class Connection {
     this.#socket = socket
     socket.addEventListener('open', () => this.#listener.opened())
     socket.addEventListener('message', ({ data }) => {
-      // Being let in is not enough: a server that closes right away is not to be asked again at once.
+      // Not on open: a server that closes each connection right after the handshake must not be retried without delay.
       this.#failures = 0
       this.#listener.received(JSON.parse(data))
     })
     socket.addEventListener('close', () => {
-      this.#listener.lost()
+      this.#listener.closed()
       this.#retryLater()
     })
   }
 
   /**
    * @param {object} frame
-   * @returns {boolean} whether there was a connection to send it over
+   * @returns {boolean} whether the connection was open
    */
   send(frame) {
     if (this.isOpen) this.#socket?.send(JSON.stringify(frame))
     return this.isOpen
   }
 
-  /** Begins again, after a while. */
+  /** Closes the connection and reconnects after the delay. */
   reset() {
     this.#socket?.close()
   }
 
   #retryLater() {
-    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures++)
-    // When a server restarts, not everybody is to come back at the same moment.
-    this.#timer = setTimeout(() => this.#retry(), wait * (0.5 + Math.random() / 2))
+    const delay = Math.min(MAX_RETRY_DELAY_MS, MIN_RETRY_DELAY_MS * 2 ** this.#failures++)
+    // Jitter: after a restart, clients must not all reconnect at the same moment.
+    this.#timer = setTimeout(() => this.#retry(), delay * (0.5 + Math.random() / 2))
   }
 
   async #retry() {
     this.#timer = undefined
-    const may = await this.#listener.mayReturn()
-    if (may === 'yes') this.open()
-    if (may === 'unknown') this.#retryLater()
+    const answer = await this.#listener.mayReconnect()
+    if (answer === 'yes') this.open()
+    if (answer === 'unknown') this.#retryLater()
   }
 
-  #hurry() {
+  #retryNow() {
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#retry()

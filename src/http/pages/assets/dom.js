@@ -1,16 +1,16 @@
 /**
- * An element that the page is sure to have.
+ * The element with an id. @throws when the page has none of that type.
  * @template {HTMLElement} T
  * @param {string} id
  * @param {new () => T} type
  * @returns {T}
  */
 export function byId(id, type) {
-  return sure(document.getElementById(id), type)
+  return requireType(document.getElementById(id), type)
 }
 
 /**
- * The first element inside another that fits, which is sure to be there.
+ * The first descendant that matches a selector. @throws when there is none of that type.
  * @template {Element} T
  * @param {ParentNode} parent
  * @param {string} selector
@@ -18,17 +18,17 @@ export function byId(id, type) {
  * @returns {T}
  */
 export function find(parent, selector, type) {
-  return sure(parent.querySelector(selector), type)
+  return requireType(parent.querySelector(selector), type)
 }
 
 /**
- * Shows what is wrong, or that nothing is any more.
- * @param {HTMLElement} place
+ * Shows a text in an element. Hides the element if the text is empty.
+ * @param {HTMLElement} element
  * @param {string} text
  */
-export function tell(place, text) {
-  place.textContent = text
-  place.hidden = !text
+export function showText(element, text) {
+  element.textContent = text
+  element.hidden = !text
 }
 
 /**
@@ -37,7 +37,7 @@ export function tell(place, text) {
  * @param {new () => T} type
  * @returns {T}
  */
-function sure(element, type) {
+function requireType(element, type) {
   if (!(element instanceof type)) throw new Error(`The page lacks a ${type.name}`)
   return element
 }

@@ -1,60 +1,61 @@
 import { send } from './api.js'
-import { find, tell } from './dom.js'
+import { find, showText } from './dom.js'
 
-/** @typedef {import('./api.js').Answer} Answer */
+/** @typedef {import('./api.js').Result} Result */
 
 /**
- * Sends a form as JSON when it is submitted; what is wrong is told next to the field it is about.
+ * Submits a form as JSON, and shows errors next to their fields.
  * @param {HTMLFormElement} form
- * @param {(answer: Answer, body: Record<string, string>) => void} done what happens when it was taken
+ * @param {(result: Result, body: Record<string, string>) => void} done called after success
  */
-export function whenTaken(form, done) {
+export function submitAsJson(form, done) {
   form.noValidate = true
   const button = find(form, 'button[type=submit]', HTMLButtonElement)
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
     if (button.ariaDisabled === 'true') return
-    clear(form)
+    clearErrors(form)
     if (showInvalid(form)) return
     button.ariaDisabled = 'true'
     const body = bodyOf(form)
-    const answer = await send('POST', form.action, body)
+    const result = await send('POST', form.action, body)
     button.ariaDisabled = 'false'
-    if (answer.ok) done(answer, body)
-    else show(form, answer)
+    if (result.ok) done(result, body)
+    else showErrors(form, result)
   })
 }
 
 /**
- * Shows what is wrong with a form, and puts the cursor where it can be mended.
+ * Shows the errors of a form, and focuses the first invalid field.
  * @param {HTMLFormElement} form
- * @param {Answer} answer
+ * @param {Result} result
  */
-export function show(form, { problem, fields }) {
+function showErrors(form, { problem, fields }) {
   const known = inputs(form).filter((input) => fields[input.name])
-  for (const input of known) complain(input, sentence(input, fields[input.name] ?? []))
+  for (const input of known) setError(input, sentence(input, fields[input.name] ?? []))
   const rest = Object.entries(fields).filter(([name]) => !known.some((input) => input.name === name))
   const others = rest.map(([name, messages]) => `${name} ${messages.join(', ')}.`)
-  if (!known.length || others.length) tell(alertOf(form), [problem, ...others].join(' '))
+  // The message of the server names the first field already.
+  showText(alertOf(form), (known.length ? others : [problem, ...others.slice(1)]).join(' '))
   const first = known[0] ?? inputs(form)[0]
   first?.focus()
   first?.select()
 }
 
 /** @param {HTMLFormElement} form */
-function clear(form) {
-  tell(alertOf(form), '')
-  for (const input of inputs(form)) complain(input, '')
+function clearErrors(form) {
+  showText(alertOf(form), '')
+  for (const input of inputs(form)) setError(input, '')
 }
 
 /**
- * What the browser sees at once needs no server. @returns whether there is anything.
+ * Shows the errors that the browser itself finds. @returns whether there are any.
  * @param {HTMLFormElement} form
  */
 function showInvalid(form) {
   const wrong = inputs(form).filter((input) => !input.validity.valid)
   for (const input of wrong) {
-    complain(input, input.validity.valueMissing ? `${labelOf(input)} is missing.` : input.validationMessage)
+    setError(input, input.validity.valueMissing ? `${labelOf(input)} is missing.` : input.validationMessage)
   }
   wrong[0]?.focus()
   return wrong.length > 0
@@ -64,11 +65,11 @@ function showInvalid(form) {
  * @param {HTMLInputElement} input
  * @param {string} problem
  */
-function complain(input, problem) {
+function setError(input, problem) {
   if (problem) input.setAttribute('aria-invalid', 'true')
   else input.removeAttribute('aria-invalid')
-  const place = document.getElementById(`${input.name}-problem`)
-  if (place) tell(place, problem)
+  const element = document.getElementById(`${input.name}-problem`)
+  if (element) showText(element, problem)
 }
 
 /**
@@ -85,11 +86,14 @@ function labelOf({ labels }) {
 }
 
 /**
- * Fields left empty are not sent.
+ * The values of the fields, without empty ones.
  * @param {HTMLFormElement} form
  */
 function bodyOf(form) {
-  const filled = inputs(form).map(({ name, value }) => [name, value.trim()])
+  const filled = inputs(form).map(({ name, type, value }) => [
+    name,
+    type === 'password' ? value : value.trim(),
+  ])
   return Object.fromEntries(filled.filter(([, value]) => value))
 }
 

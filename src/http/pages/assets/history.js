@@ -2,36 +2,36 @@ import { send } from './api.js'
 import { fromHistory } from './message.js'
 
 /** @typedef {import('./message.js').Message} Message */
-/** @typedef {import('./api.js').Answer} Answer */
+/** @typedef {import('./api.js').Result} Result */
 
 /**
- * A page of what was said, newest first.
+ * A page of messages, newest first.
  * @typedef {{ messages: Message[], previous: string | null }} Page
  */
 
-/** Pages one is ready to go through; who was away for longer had better begin anew. */
-const MOST_PAGES = 20
+/** After more pages than these, reloading the room is cheaper. */
+const MAX_PAGES = 20
 
 /**
- * Asks for a page.
+ * Loads a page of messages.
  * @param {string} path
- * @returns {Promise<Answer & Page>}
+ * @returns {Promise<Result & Page>}
  */
 export async function loadPage(path) {
-  const answer = await send('GET', path)
+  const result = await send('GET', path)
   const { results = [], previous_messages = null } =
-    /** @type {{ results?: import('./message.js').Wire[], previous_messages?: string | null }} */ (
-      answer.body
+    /** @type {{ results?: import('./message.js').RawMessage[], previous_messages?: string | null }} */ (
+      result.body
     )
   return {
-    ...answer,
+    ...result,
     messages: results.map(fromHistory),
-    previous: previous_messages && local(previous_messages),
+    previous: previous_messages && pathOf(previous_messages),
   }
 }
 
 /**
- * What was said since a message that is known, oldest first; undefined when it is too much. @throws when it cannot be had.
+ * The messages after the newest known one, oldest first; undefined when there are too many. @throws when loading fails.
  * @param {string} path of the first page
  * @param {(message: Message) => boolean} isKnown
  * @returns {Promise<Message[] | undefined>}
@@ -47,7 +47,7 @@ export async function loadSince(path, isKnown) {
 }
 
 /**
- * A message as it is now, with addresses that are good for a while; undefined when it is too far back, or cannot be had.
+ * A message with new media URLs; undefined when it is too old or loading fails.
  * @param {string} path of the first page
  * @param {string} id
  */
@@ -60,14 +60,14 @@ export async function loadMessage(path, id) {
 }
 
 /**
- * Messages, newest first, and an undefined one where there are more than one is ready to read. @throws when they cannot be had.
+ * Messages, newest first, and then undefined if there are more than `MAX_PAGES` pages. @throws when loading fails.
  * @param {string} path
  * @returns {AsyncGenerator<Message | undefined, void>}
  */
 async function* messagesFrom(path) {
   /** @type {string | null} */
   let next = path
-  for (let count = 0; next && count < MOST_PAGES; count++) {
+  for (let count = 0; next && count < MAX_PAGES; count++) {
     const { ok, problem, messages, previous } = await loadPage(next)
     if (!ok) throw new Error(problem)
     yield* messages
@@ -77,10 +77,10 @@ async function* messagesFrom(path) {
 }
 
 /**
- * The site may be reached under more names than the one it knows of itself.
+ * The path of a URL. The server builds URLs with its configured address; the browser may use another name for it.
  * @param {string} url
  */
-function local(url) {
+function pathOf(url) {
   const { pathname, search } = new URL(url, location.href)
   return pathname + search
 }

@@ -1,54 +1,54 @@
 import { byId, find } from './dom.js'
 
 /**
- * A message of a room, wherever it came from.
+ * A message of a room, from the history or the socket.
  * @typedef {object} Message
  * @property {string} id
  * @property {string} username who sent it
  * @property {'text' | 'image' | 'audio' | 'video'} format
- * @property {string} content its text, or where its image, sound or film is
+ * @property {string} content its text, or the URL of its image, audio or video
  * @property {Date} at
  * @property {Quote | null} quote
  */
 
 /**
- * The message that another one answers.
+ * The message that another one replies to.
  * @typedef {{ id: string, username: string, excerpt: string }} Quote
  */
 
 /**
- * What the messages of the history and of the socket have in common.
- * @typedef {Record<string, string | null> & { is_reply?: boolean }} Wire
+ * A message as the server sends it, in the history or over the socket.
+ * @typedef {Record<string, string | null> & { is_reply?: boolean }} RawMessage
  */
 
 const FORMATS = /** @type {const} */ (['text', 'image', 'audio', 'video'])
-const NAMES = { text: 'Text', image: 'Image', audio: 'Sound', video: 'Film' }
+const NAMES = { text: 'Text', image: 'Image', audio: 'Audio', video: 'Video' }
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /**
- * Reads a message of the history.
- * @param {Wire} wire
+ * Parses a message of the history.
+ * @param {RawMessage} raw
  * @returns {Message}
  */
-export function fromHistory(wire) {
-  return read(wire, formatOf(wire.message_format))
+export function fromHistory(raw) {
+  return parse(raw, formatOf(raw.message_format))
 }
 
 /**
- * Reads a message that came over the socket.
- * @param {Wire} wire
+ * Parses a message from the socket.
+ * @param {RawMessage} raw
  * @returns {Message}
  */
-export function fromSocket(wire) {
-  const { type, reply_format, media_format } = wire
+export function fromSocket(raw) {
+  const { type, reply_format, media_format } = raw
   const isText = type === 'chat.message' || (type === 'chat.reply' && reply_format === 'text')
-  return read(wire, isText ? 'text' : formatOf(media_format ?? reply_format))
+  return parse(raw, isText ? 'text' : formatOf(media_format ?? reply_format))
 }
 
 /**
- * Makes the element that shows a message.
+ * Creates the element of a message.
  * @param {Message} message
- * @param {string} reader the name of who reads it
+ * @param {string} reader the username of the reader
  * @returns {HTMLLIElement}
  */
 export function render(message, reader) {
@@ -61,19 +61,19 @@ export function render(message, reader) {
   item.classList.toggle('own', username === reader)
   find(item, '.byline b', HTMLElement).textContent = username
   find(item, 'time', HTMLTimeElement).dateTime = message.at.toISOString()
-  find(item, '.answer', HTMLButtonElement).ariaLabel = `Reply to ${username}`
+  find(item, '.reply', HTMLButtonElement).ariaLabel = `Reply to ${username}`
   if (quote) showQuote(item, quote)
   else find(item, '.quote', HTMLElement).remove()
-  for (const other of FORMATS) if (other !== format) place(item, other).remove()
-  fill(place(item, format), message)
+  for (const other of FORMATS) if (other !== format) contentOf(item, other).remove()
+  fill(contentOf(item, format), message)
   return item
 }
 
 /**
- * Makes the parts of an element that no template can have: times where the reader is, links in texts.
+ * Shows the time in the time zone of the browser, and turns URLs in the text into links.
  * @param {HTMLLIElement} item
  */
-export function finish(item) {
+export function localize(item) {
   const time = find(item, 'time', HTMLTimeElement)
   const at = new Date(time.dateTime)
   time.textContent = at.toLocaleTimeString([], { hour: 'numeric', minute: '2-digit' })
@@ -83,7 +83,7 @@ export function finish(item) {
 }
 
 /**
- * What a message says, in a few words.
+ * The text of a message, or its kind of media.
  * @param {HTMLLIElement} item
  */
 export function excerptOf(item) {
@@ -93,44 +93,44 @@ export function excerptOf(item) {
 }
 
 /**
- * Gives an element a new address for its image, sound or film.
+ * Replaces the URL of an image, audio or video.
  * @param {HTMLLIElement} item
  * @param {Message} message
  */
-export function renew(item, message) {
-  if (message.format !== 'text') fill(place(item, message.format), message)
+export function replaceMediaUrl(item, message) {
+  if (message.format !== 'text') fill(contentOf(item, message.format), message)
 }
 
 /**
- * @param {Wire} wire
+ * @param {RawMessage} raw
  * @param {Message['format']} format
  * @returns {Message}
  */
-function read(wire, format) {
-  const media = wire.url ?? wire[`${format}_content`]
+function parse(raw, format) {
+  const media = raw.url ?? raw[`${format}_content`]
   return {
-    id: wire.id ?? '',
-    username: wire.username ?? '',
+    id: raw.id ?? '',
+    username: raw.username ?? '',
     format,
-    content: (format === 'text' ? wire.text_content : media) ?? '',
-    at: momentOf(wire.created ?? '', wire.time ?? ''),
-    quote: wire.is_reply ? quoteOf(wire) : null,
+    content: (format === 'text' ? raw.text_content : media) ?? '',
+    at: dateOf(raw.created ?? '', raw.time ?? ''),
+    quote: raw.is_reply ? quoteOf(raw) : null,
   }
 }
 
 /**
- * @param {Wire} wire
+ * @param {RawMessage} raw
  * @returns {Quote | null}
  */
-function quoteOf({ previous_message_id, previous_sender_username, previous_message_content, ...wire }) {
+function quoteOf({ previous_message_id, previous_sender_username, previous_message_content, ...raw }) {
   if (!previous_message_id) return null
-  const format = formatOf(wire.previous_message_type)
+  const format = formatOf(raw.previous_message_type)
   const excerpt = format === 'text' ? (previous_message_content ?? '') : NAMES[format]
   return { id: previous_message_id, username: previous_sender_username ?? '', excerpt }
 }
 
 /**
- * Formats come in both cases.
+ * The server sends formats in upper and lower case.
  * @param {string | null | undefined} name
  */
 function formatOf(name) {
@@ -138,11 +138,11 @@ function formatOf(name) {
 }
 
 /**
- * The moment of a day and a time, both UTC: `Nov. 20, 2026` and `12:34 PM` or `12:34 p.m.`.
+ * Parses a date and a time, both UTC: `Nov. 20, 2026` and `12:34 PM` or `12:34 p.m.`.
  * @param {string} day
  * @param {string} time
  */
-function momentOf(day, time) {
+function dateOf(day, time) {
   const [, month = '', date, year] = /(\w{3})\.? (\d+), (\d+)/.exec(day) ?? []
   const [, hour, minute, half] = /(\d+):(\d+) ([ap])/i.exec(time) ?? []
   const hours = (Number(hour) % 12) + (half?.toLowerCase() === 'p' ? 12 : 0)
@@ -168,7 +168,7 @@ function selectorOf(format) {
  * @param {HTMLLIElement} item
  * @param {Message['format']} format
  */
-function place(item, format) {
+function contentOf(item, format) {
   return find(item, selectorOf(format), HTMLElement)
 }
 
@@ -191,7 +191,7 @@ function fill(element, { format, content, username }) {
 }
 
 /**
- * The text, with the addresses in it to click on.
+ * The text, with its URLs as links.
  * @param {string} text
  */
 function linked(text) {

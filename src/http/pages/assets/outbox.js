@@ -1,13 +1,13 @@
 import { find } from './dom.js'
-import { finish, render } from './message.js'
+import { localize, render } from './message.js'
 
 /** @typedef {import('./message.js').Quote} Quote */
 /** @typedef {import('./message.js').Message} Message */
-/** @typedef {{ text: string, quote: Quote | null, item: HTMLLIElement, isDoubtful: boolean, hasFailed: boolean }} Pending */
+/** @typedef {{ text: string, quote: Quote | null, item: HTMLLIElement, isUnconfirmed: boolean, hasFailed: boolean }} Pending */
 
 /**
- * The texts that are sent and have not come back yet. The server answers none of them: what it took, it sends to everybody
- * in the room, the sender too, in the order it came.
+ * The texts that were sent and not yet received back. The server does not acknowledge texts: it broadcasts each accepted one
+ * to all members, including the sender, in order.
  */
 export class Outbox {
   #username
@@ -28,7 +28,7 @@ export class Outbox {
   }
 
   /**
-   * Sends a text, and shows it as on its way.
+   * Sends a text, and shows it as pending.
    * @param {string} text
    * @param {Quote | null} quote
    */
@@ -36,45 +36,45 @@ export class Outbox {
     const format = /** @type {const} */ ('text')
     const message = { id: '', username: this.#username, format, content: text, at: new Date(), quote }
     const item = render(message, this.#username)
-    finish(item)
-    find(item, '.answer', HTMLElement).remove()
+    localize(item)
+    find(item, '.reply', HTMLElement).remove()
     item.removeAttribute('id')
     item.classList.add('pending')
-    item.append(fate('Sending…'))
-    const pending = { text, quote, item, isDoubtful: false, hasFailed: false }
+    item.append(statusLine('Sending…'))
+    const pending = { text, quote, item, isUnconfirmed: false, hasFailed: false }
     this.#pending.push(pending)
     this.#timeline.add(item, true)
     this.#post(pending)
   }
 
   /**
-   * Lets go of the text that has come back as a message.
+   * Removes the pending text that a received message confirms.
    * @param {Message} message
    */
-  arrived({ username, format, content, quote }) {
+  confirm({ username, format, content, quote }) {
     if (username !== this.#username || format !== 'text') return
-    const isIt = (/** @type {Pending} */ one) => one.text === content && one.quote?.id === quote?.id
-    const index = this.#pending.findIndex(isIt)
+    const matches = (/** @type {Pending} */ one) => one.text === content && one.quote?.id === quote?.id
+    const index = this.#pending.findIndex(matches)
     const [pending] = index < 0 ? [] : this.#pending.splice(index, 1)
     pending?.item.remove()
   }
 
-  /** The connection is lost: what has not come back may not have arrived. */
-  doubt() {
-    for (const pending of this.#pending) pending.isDoubtful = true
+  /** Marks all pending texts as unconfirmed: the connection was closed, and they may not have arrived. */
+  markUnconfirmed() {
+    for (const pending of this.#pending) pending.isUnconfirmed = true
   }
 
-  /** All that had arrived before the connection was lost has come back: gives up on the rest. */
-  giveUp() {
-    for (const pending of this.#pending) if (pending.isDoubtful) this.#fail(pending, 'Not sent')
+  /** Fails the texts that are still unconfirmed after catching up. */
+  failUnconfirmed() {
+    for (const pending of this.#pending) if (pending.isUnconfirmed) this.#fail(pending, 'Not sent')
   }
 
   /**
-   * The server has refused something: if a text is on its way, then that.
+   * Fails the oldest pending text, which the server has rejected.
    * @param {string} reason
-   * @returns {boolean} whether it was one
+   * @returns {boolean} whether there was one
    */
-  refused(reason) {
+  reject(reason) {
     const pending = this.#pending.find(({ hasFailed }) => !hasFailed)
     if (pending) this.#fail(pending, reason)
     return pending !== undefined
@@ -85,7 +85,7 @@ export class Outbox {
     const { text, quote } = pending
     const reply = quote && { message_type: 'reply', message: text, previous_message_id: quote.id }
     if (!this.#transmit(reply ?? { message_type: 'message', message: text })) {
-      this.#fail(pending, 'Not sent: there is no connection.')
+      this.#fail(pending, 'Not sent: no connection.')
     }
   }
 
@@ -97,24 +97,24 @@ export class Outbox {
     if (pending.hasFailed) return
     pending.hasFailed = true
     pending.item.classList.add('failed')
-    const again = button('Send again', () => {
-      this.#drop(pending)
+    const retry = button('Send again', () => {
+      this.#remove(pending)
       this.send(pending.text, pending.quote)
     })
-    const never = button('Discard', () => this.#drop(pending))
-    find(pending.item, '.fate', HTMLElement).replaceWith(fate(reason, again, never))
+    const discard = button('Discard', () => this.#remove(pending))
+    find(pending.item, '.status', HTMLElement).replaceWith(statusLine(reason, retry, discard))
   }
 
   /** @param {Pending} pending */
-  #drop(pending) {
+  #remove(pending) {
     this.#pending.splice(this.#pending.indexOf(pending), 1)
     pending.item.remove()
   }
 }
 
 /** @param {(string | Node)[]} content */
-function fate(...content) {
-  const element = Object.assign(document.createElement('p'), { className: 'fate' })
+function statusLine(...content) {
+  const element = Object.assign(document.createElement('p'), { className: 'status' })
   element.append(...content)
   return element
 }
@@ -124,6 +124,11 @@ function fate(...content) {
  * @param {() => void} act
  */
 function button(text, act) {
-  const made = { type: /** @type {const} */ ('button'), className: 'plain', textContent: text, onclick: act }
-  return Object.assign(document.createElement('button'), made)
+  const properties = {
+    type: /** @type {const} */ ('button'),
+    className: 'plain',
+    textContent: text,
+    onclick: act,
+  }
+  return Object.assign(document.createElement('button'), properties)
 }

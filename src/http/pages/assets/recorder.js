@@ -1,32 +1,32 @@
-import { byId, find, tell } from './dom.js'
+import { byId, find, showText } from './dom.js'
 
 /** @typedef {'audio' | 'video'} Format */
 
-/** What browsers can make, the best first. */
+/** In order of preference. */
 const TYPES = {
   audio: ['audio/webm;codecs=opus', 'audio/mp4', 'audio/ogg;codecs=opus'],
   video: ['video/webm;codecs=vp9,opus', 'video/webm;codecs=vp8,opus', 'video/webm', 'video/mp4'],
 }
-/** Bits per second: a film of three minutes fits into 25 MiB. */
-const RATES = { audioBitsPerSecond: 64_000, videoBitsPerSecond: 1_000_000 }
+/** Three minutes of video fit into 25 MiB. */
+const BIT_RATES = { audioBitsPerSecond: 64_000, videoBitsPerSecond: 1_000_000 }
 
 const dialog = byId('recorder', HTMLDialogElement)
 const stopButton = byId('recorder-stop', HTMLButtonElement)
 const sendButton = byId('recorder-send', HTMLButtonElement)
-const sound = byId('recorder-audio', HTMLAudioElement)
-const film = byId('recorder-video', HTMLVideoElement)
+const audio = byId('recorder-audio', HTMLAudioElement)
+const video = byId('recorder-video', HTMLVideoElement)
 const time = byId('recorder-time', HTMLElement)
 
-/** Whether this browser can record at all; over plain HTTP it cannot. */
+/** Whether this browser can record. Browsers allow it only over HTTPS and on localhost. */
 export function canRecord() {
   return 'MediaRecorder' in window && navigator.mediaDevices !== undefined
 }
 
 /**
- * Records a sound or a film, and lets who made it hear or see it.
+ * Records audio or video, and lets the user play it before sending.
  * @param {Format} format
- * @param {number} maxBytes ends the recording
- * @returns {Promise<File | undefined>} nothing when it was discarded.
+ * @param {number} maxBytes the recording stops at this size
+ * @returns {Promise<File | undefined>} undefined when it was discarded.
  */
 export async function record(format, maxBytes) {
   reset(format)
@@ -34,7 +34,7 @@ export async function record(format, maxBytes) {
   dialog.showModal()
   const closed = new Promise((resolve) => dialog.addEventListener('close', resolve, { once: true }))
   const stream = await open(format)
-  // One may have closed it while the browser was still asking for permission.
+  // The dialog may have been closed while the browser asked for permission.
   if (!stream || !dialog.open) {
     release(stream)
     await closed
@@ -44,7 +44,7 @@ export async function record(format, maxBytes) {
   release(stream)
   if (dialog.open) review(format, blob)
   if (dialog.open) await closed
-  for (const player of [sound, film]) empty(player)
+  for (const player of [audio, video]) unload(player)
   if (dialog.returnValue !== 'send') return undefined
   const type = blob.type.split(';', 1)[0] ?? ''
   return new File([blob], `recording.${type.split('/')[1]}`, { type })
@@ -52,14 +52,14 @@ export async function record(format, maxBytes) {
 
 /** @param {Format} format */
 function reset(format) {
-  find(dialog, 'h2', HTMLElement).textContent = format === 'audio' ? 'Record sound' : 'Record a film'
-  tell(alert(), '')
+  find(dialog, 'h2', HTMLElement).textContent = format === 'audio' ? 'Record audio' : 'Record video'
+  showText(alert(), '')
   time.textContent = '0:00'
   time.hidden = false
   stopButton.hidden = true
   sendButton.hidden = true
-  sound.hidden = true
-  film.hidden = true
+  audio.hidden = true
+  video.hidden = true
 }
 
 /** @param {Format} format */
@@ -70,14 +70,17 @@ async function open(format) {
   } catch (error) {
     const isDenied = error instanceof DOMException && error.name === 'NotAllowedError'
     const devices = format === 'audio' ? 'microphone' : 'camera and microphone'
-    const denied = `This site may not use your ${devices}: allow it in the settings of the browser.`
-    tell(alert(), isDenied ? denied : `No ${devices} could be used. Is another program using it?`)
+    const denied = `This site is not allowed to use your ${devices}. Allow it in the browser settings.`
+    showText(
+      alert(),
+      isDenied ? denied : `The ${devices} could not be used. Another program may be using it.`,
+    )
     return undefined
   }
 }
 
 /**
- * Records until it is stopped, closed, or too large.
+ * Records until it is stopped, the dialog is closed, or the recording reaches the size limit.
  * @param {MediaStream} stream
  * @param {Format} format
  * @param {number} maxBytes
@@ -85,12 +88,12 @@ async function open(format) {
  */
 function capture(stream, format, maxBytes) {
   const mimeType = TYPES[format].find((type) => MediaRecorder.isTypeSupported(type))
-  const recorder = new MediaRecorder(stream, { ...RATES, ...(mimeType && { mimeType }) })
+  const recorder = new MediaRecorder(stream, { ...BIT_RATES, ...(mimeType && { mimeType }) })
   /** @type {Blob[]} */
   const parts = []
   const stop = () => recorder.state !== 'inactive' && recorder.stop()
   const startedAt = Date.now()
-  const ticking = setInterval(() => showTime(Date.now() - startedAt), 250)
+  const ticker = setInterval(() => showTime(Date.now() - startedAt), 250)
 
   recorder.addEventListener('dataavailable', ({ data }) => {
     parts.push(data)
@@ -107,7 +110,7 @@ function capture(stream, format, maxBytes) {
 
   return new Promise((resolve) => {
     recorder.addEventListener('stop', () => {
-      clearInterval(ticking)
+      clearInterval(ticker)
       dialog.classList.remove('recording')
       dialog.removeEventListener('close', stop)
       resolve(new Blob(parts, { type: recorder.mimeType }))
@@ -117,11 +120,11 @@ function capture(stream, format, maxBytes) {
 
 /** @param {MediaStream} stream */
 function preview(stream) {
-  film.hidden = false
-  film.controls = false
-  film.muted = true
-  film.srcObject = stream
-  film.play()
+  video.hidden = false
+  video.controls = false
+  video.muted = true
+  video.srcObject = stream
+  video.play()
 }
 
 /**
@@ -129,9 +132,9 @@ function preview(stream) {
  * @param {Blob} blob
  */
 function review(format, blob) {
-  const player = format === 'audio' ? sound : film
-  film.srcObject = null
-  film.muted = false
+  const player = format === 'audio' ? audio : video
+  video.srcObject = null
+  video.muted = false
   player.src = URL.createObjectURL(blob)
   player.controls = true
   player.hidden = false
@@ -142,7 +145,7 @@ function review(format, blob) {
 }
 
 /** @param {HTMLMediaElement} player */
-function empty(player) {
+function unload(player) {
   player.srcObject = null
   if (!player.src) return
   URL.revokeObjectURL(player.src)

@@ -1,4 +1,6 @@
 import { byId } from './dom.js'
-import { whenTaken } from './form.js'
+import { submitAsJson } from './form.js'
 
-whenTaken(byId('create', HTMLFormElement), ({ body }) => location.assign(`/whisper/rooms/${body.id}/people`))
+submitAsJson(byId('create', HTMLFormElement), ({ body }) =>
+  location.assign(`/whisper/rooms/${body.id}/people`),
+)

@@ -1,4 +1,4 @@
 import { byId } from './dom.js'
-import { whenTaken } from './form.js'
+import { submitAsJson } from './form.js'
 
-whenTaken(byId('sign-in', HTMLFormElement), () => location.assign(`/whisper/code${location.search}`))
+submitAsJson(byId('sign-in', HTMLFormElement), () => location.assign(`/whisper/code${location.search}`))

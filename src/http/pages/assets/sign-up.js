@@ -1,8 +1,8 @@
-import { rememberAddress } from './address.js'
 import { byId } from './dom.js'
-import { whenTaken } from './form.js'
+import { submitAsJson } from './form.js'
+import { storePendingEmail } from './pending-email.js'
 
-whenTaken(byId('sign-up', HTMLFormElement), (_answer, { email }) => {
-  rememberAddress(email)
+submitAsJson(byId('sign-up', HTMLFormElement), (_result, { email }) => {
+  storePendingEmail(email)
   location.assign('/whisper/mail')
 })

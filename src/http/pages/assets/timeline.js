@@ -1,12 +1,12 @@
 import { byId } from './dom.js'
-import { excerptOf, finish, render } from './message.js'
+import { excerptOf, localize, render } from './message.js'
 
 /** @typedef {import('./message.js').Message} Message */
 
-/** Pixels from the end within which a reader counts as being there. */
-const NEAR = 80
+/** Pixels from the end within which the list counts as scrolled to its end. */
+const END_TOLERANCE = 80
 
-/** The list of messages: in order, each once, with a line for each day, and held at its end while the reader is there. */
+/** The list of messages: in order, each once, with a line for each day. Follows new messages while it is scrolled to its end. */
 export class Timeline {
   #log = byId('log', HTMLElement)
   #list = byId('messages', HTMLOListElement)
@@ -14,17 +14,17 @@ export class Timeline {
   #reader
   #isAtEnd = true
 
-  /** @param {string} reader the name of who reads it */
+  /** @param {string} reader the username of the reader */
   constructor(reader) {
     this.#reader = reader
-    this.#quietly(() => {
-      for (const item of this.items) finish(item)
+    this.#unannounced(() => {
+      for (const item of this.items) localize(item)
     })
-    this.#log.addEventListener('scroll', () => this.#notePlace(), { passive: true })
+    this.#log.addEventListener('scroll', () => this.#updateIsAtEnd(), { passive: true })
     this.#newest.addEventListener('click', () => this.toEnd())
-    // Images grow when they arrive, and the window shrinks when a keyboard opens.
-    const grown = new ResizeObserver(() => this.#isAtEnd && this.toEnd())
-    for (const element of [this.#log, this.#list]) grown.observe(element)
+    // Images grow when they are loaded, and the window shrinks when a keyboard opens.
+    const resizes = new ResizeObserver(() => this.#isAtEnd && this.toEnd())
+    for (const element of [this.#log, this.#list]) resizes.observe(element)
   }
 
   /** @returns {HTMLLIElement[]} the messages shown, oldest first. */
@@ -44,37 +44,37 @@ export class Timeline {
   append(message) {
     if (this.itemOf(message.id)) return
     const item = render(message, this.#reader)
-    finish(item)
+    localize(item)
     this.add(item, message.username === this.#reader)
-    arrange(this.items)
+    updateGroups(this.items)
   }
 
   /**
-   * Adds earlier messages, oldest first, where they belong; what is in sight stays there, and nobody reads them out.
+   * Adds earlier messages, oldest first, at the beginning. Keeps the scroll position; screen readers do not announce them.
    * @param {Message[]} messages
    */
   prepend(messages) {
     const before = this.#log.scrollHeight - this.#log.scrollTop
-    this.#quietly(() => {
+    this.#unannounced(() => {
       const items = messages.filter(({ id }) => !this.itemOf(id)).map((one) => render(one, this.#reader))
-      for (const item of items) finish(item)
+      for (const item of items) localize(item)
       this.#list.prepend(...items)
     })
     this.#log.scrollTop = this.#log.scrollHeight - before
   }
 
   /**
-   * Adds a line that is no message: who came, who went.
+   * Adds a system line, such as who joined or left.
    * @param {string} text
    */
-  note(text) {
+  addNotice(text) {
     this.add(line('system', text))
   }
 
   /**
    * Adds an element at the end.
    * @param {HTMLLIElement} item
-   * @param {boolean} [isOwn] brings the reader there
+   * @param {boolean} [isOwn] scrolls to it
    */
   add(item, isOwn = false) {
     const wasAtEnd = this.#isAtEnd
@@ -85,14 +85,14 @@ export class Timeline {
 
   toEnd() {
     this.#log.scrollTop = this.#log.scrollHeight
-    this.#notePlace()
+    this.#updateIsAtEnd()
   }
 
   /**
-   * Brings a message into sight, and marks it for a moment.
+   * Scrolls to a message and highlights it.
    * @param {HTMLLIElement} item
    */
-  show(item) {
+  highlight(item) {
     for (const found of this.#list.querySelectorAll('.found')) found.classList.remove('found')
     item.classList.add('found')
     item.scrollIntoView({ block: 'center' })
@@ -100,7 +100,7 @@ export class Timeline {
   }
 
   /**
-   * What a reply to a message is about.
+   * The quote of a message, for a reply to it.
    * @param {HTMLLIElement} item
    */
   quoteOf({ dataset: { id = '', username = '' } }) {
@@ -108,27 +108,27 @@ export class Timeline {
     return { id, username, excerpt: item ? excerptOf(item) : '' }
   }
 
-  #notePlace() {
+  #updateIsAtEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#log
-    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR
+    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < END_TOLERANCE
     if (this.#isAtEnd) this.#newest.hidden = true
   }
 
   /** @param {() => void} change */
-  #quietly(change) {
+  #unannounced(change) {
     this.#log.ariaLive = 'off'
     change()
-    arrange(this.items)
+    updateGroups(this.items)
     requestAnimationFrame(() => this.#log.removeAttribute('aria-live'))
   }
 }
 
 /**
- * Puts a line before the first message of each day, and has those that follow closely on one of the same sender go without
- * a name.
+ * Puts a line before the first message of each day, and hides the sender of messages that closely follow one of the same
+ * sender.
  * @param {HTMLLIElement[]} items
  */
-function arrange(items) {
+function updateGroups(items) {
   for (const [index, item] of items.entries()) {
     const previous = items[index - 1]
     const isNewDay = dayOf(item) !== (previous && dayOf(previous))
@@ -146,17 +146,17 @@ function arrange(items) {
  */
 function isClose(one, next) {
   const isSame = one.dataset.username === next.dataset.username && one === next.previousElementSibling
-  return isSame && momentOf(next).getTime() - momentOf(one).getTime() < 5 * 60_000
+  return isSame && dateOf(next).getTime() - dateOf(one).getTime() < 5 * 60_000
 }
 
 /** @param {HTMLLIElement} item */
 function dayOf(item) {
   const day = { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }
-  return momentOf(item).toLocaleDateString([], /** @type {Intl.DateTimeFormatOptions} */ (day))
+  return dateOf(item).toLocaleDateString([], /** @type {Intl.DateTimeFormatOptions} */ (day))
 }
 
 /** @param {HTMLLIElement} item */
-function momentOf(item) {
+function dateOf(item) {
   return new Date(item.querySelector('time')?.dateTime ?? 0)
 }
 

@@ -1,6 +1,6 @@
 import { send } from './api.js'
-import { byId, find, tell } from './dom.js'
-import { whenTaken } from './form.js'
+import { byId, find, showText } from './dom.js'
+import { submitAsJson } from './form.js'
 
 const begin = byId('begin', HTMLElement)
 const button = byId('show', HTMLButtonElement)
@@ -10,15 +10,15 @@ button.addEventListener('click', async () => {
   button.ariaDisabled = 'true'
   const problem = await showQrCode()
   button.ariaDisabled = 'false'
-  tell(find(begin, '[role=alert]', HTMLElement), problem)
+  showText(find(begin, '[role=alert]', HTMLElement), problem)
   byId('another', HTMLElement).hidden = !problem
 })
 
-whenTaken(byId('confirm', HTMLFormElement), ({ body }) =>
+submitAsJson(byId('confirm', HTMLFormElement), ({ body }) =>
   showCodes(/** @type {string[]} */ (body.recovery_codes)),
 )
 
-/** @returns {Promise<string>} what went wrong, if anything. */
+/** @returns {Promise<string>} the error as a sentence; empty on success. */
 async function showQrCode() {
   const created = await send('POST', '/api/v1/user/totp-device/create/')
   if (!created.ok) return created.problem
@@ -26,17 +26,17 @@ async function showQrCode() {
     fetch('/api/v1/user/qr-code/', { method: 'POST' }).catch(() => undefined),
     send('POST', '/whisper/two-factor/key'),
   ])
-  if (!image?.ok || !key.ok) return 'The QR code could not be loaded. Try again in a moment.'
+  if (!image?.ok || !key.ok) return 'The QR code could not be loaded. Try again later.'
   byId('qr', HTMLImageElement).src = URL.createObjectURL(await image.blob())
   const uri = String(key.body.uri)
   byId('uri', HTMLAnchorElement).href = uri
   byId('key', HTMLElement).textContent = inGroups(new URL(uri).searchParams.get('secret') ?? '')
-  turnTo('scan', begin)
+  switchTo('scan', begin)
   return ''
 }
 
 /**
- * Letters are easier to type in fours.
+ * Splits a key into groups of four characters, which are easier to type.
  * @param {string} key
  */
 function inGroups(key) {
@@ -55,17 +55,19 @@ function showCodes(codes) {
       () => true,
       () => false,
     )
-    byId('copied', HTMLElement).textContent = isCopied ? 'Copied' : 'Could not copy: select them instead.'
+    byId('copied', HTMLElement).textContent = isCopied
+      ? 'Copied'
+      : 'Could not copy. Select the codes and copy them.'
   })
-  turnTo('recovery', byId('scan', HTMLElement))
+  switchTo('recovery', byId('scan', HTMLElement))
 }
 
 /**
- * Puts one part of the page in the place of another, and the reader at its beginning.
+ * Shows one part of the page in place of another, and moves the focus there.
  * @param {string} id
  * @param {HTMLElement} before
  */
-function turnTo(id, before) {
+function switchTo(id, before) {
   const part = byId(id, HTMLElement)
   before.hidden = true
   part.hidden = false

@@ -1,13 +1,14 @@
 import { byId } from './dom.js'
 
-/** Milliseconds: how often one says that one is still typing, and after how long of nothing one no longer is. */
-const REPEAT = 3_000
-const IDLE = 6_000
+/** How often the typing event is repeated. */
+const REPEAT_INTERVAL_MS = 3_000
+/** After this time without a key the user is no longer typing. */
+const IDLE_TIMEOUT_MS = 6_000
 
-/** Tells the others while the reader types. */
+/** Sends typing events while the user types. */
 export class OwnTyping {
   #send
-  #toldAt = 0
+  #sentAt = 0
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #idle
 
@@ -16,26 +17,26 @@ export class OwnTyping {
     this.#send = send
   }
 
-  /** A key was pressed. @param {boolean} hasText whether there is something to be sent now */
-  pressed(hasText) {
+  /** Handles input. @param {boolean} hasText whether the input has text now */
+  update(hasText) {
     if (!hasText) return this.stop()
     clearTimeout(this.#idle)
-    this.#idle = setTimeout(() => this.stop(), IDLE)
-    if (Date.now() - this.#toldAt < REPEAT) return
-    this.#toldAt = Date.now()
+    this.#idle = setTimeout(() => this.stop(), IDLE_TIMEOUT_MS)
+    if (Date.now() - this.#sentAt < REPEAT_INTERVAL_MS) return
+    this.#sentAt = Date.now()
     this.#send(true)
   }
 
   stop() {
     clearTimeout(this.#idle)
-    if (this.#toldAt) this.#send(false)
-    this.#toldAt = 0
+    if (this.#sentAt) this.#send(false)
+    this.#sentAt = 0
   }
 }
 
-/** Shows which others type. */
+/** Shows which other members are typing. */
 export class OthersTyping {
-  #place = byId('typing', HTMLElement)
+  #element = byId('typing', HTMLElement)
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #names = new Map()
 
@@ -43,27 +44,27 @@ export class OthersTyping {
    * @param {string} name
    * @param {boolean} isTyping
    */
-  heard(name, isTyping) {
+  update(name, isTyping) {
     clearTimeout(this.#names.get(name))
     this.#names.delete(name)
-    // Whoever vanishes does not say that they stopped.
+    // A client that disconnects does not send that it stopped.
     if (isTyping) {
       this.#names.set(
         name,
-        setTimeout(() => this.heard(name, false), 2 * IDLE),
+        setTimeout(() => this.update(name, false), 2 * IDLE_TIMEOUT_MS),
       )
     }
     this.#show()
   }
 
-  forget() {
-    for (const name of [...this.#names.keys()]) this.heard(name, false)
+  clear() {
+    for (const name of [...this.#names.keys()]) this.update(name, false)
   }
 
   #show() {
     const names = [...this.#names.keys()]
     const who = names.length > 3 ? 'Several people' : new Intl.ListFormat('en').format(names)
     const text = names.length ? `${who} ${names.length > 1 ? 'are' : 'is'} typing…` : ''
-    if (this.#place.textContent !== text) this.#place.textContent = text
+    if (this.#element.textContent !== text) this.#element.textContent = text
   }
 }

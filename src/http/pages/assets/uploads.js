@@ -1,25 +1,25 @@
-import { answerOf } from './api.js'
+import { readResult } from './api.js'
 import { byId } from './dom.js'
 
 /**
- * A file to be sent, and how.
+ * A file to upload.
  * @typedef {object} Upload
  * @property {File} file
- * @property {'audio' | 'video'} [format] what a file is taken for that could be both
- * @property {string} [answeredId] the message it answers
+ * @property {'audio' | 'video'} [format] for containers that can be either
+ * @property {string} [repliedToId] the message it replies to
  */
 
 /**
- * Sends a file to the room, and shows how far it is. The message itself comes back over the socket.
+ * Uploads a file to the room, and shows the progress. The message is received over the socket.
  * @param {string} path
  * @param {Upload} upload
- * @returns {Promise<string>} what went wrong, if anything.
+ * @returns {Promise<string>} the error as a sentence; empty on success.
  */
-export async function sendFile(path, { file, format, answeredId }) {
+export async function sendFile(path, { file, format, repliedToId }) {
   const form = new FormData()
-  // Fields that come after the file would be read too late.
+  // The server reads the form as a stream: fields must come before the file.
   if (format) form.append('media_format', format)
-  if (answeredId) form.append('previous_message_id', answeredId)
+  if (repliedToId) form.append('previous_message_id', repliedToId)
   form.append('file', file)
 
   const request = new XMLHttpRequest()
@@ -37,18 +37,20 @@ export async function sendFile(path, { file, format, answeredId }) {
   const outcome = await ended
   row.remove()
   if (outcome === 'abort') return ''
-  return outcome === 'load' ? judge(request, file.name) : `${file.name}: the connection was lost. Try again.`
+  return outcome === 'load'
+    ? problemOf(request, file.name)
+    : `${file.name}: the connection was lost. Try again.`
 }
 
 /**
  * @param {XMLHttpRequest} request
  * @param {string} name
  */
-async function judge(request, name) {
+async function problemOf(request, name) {
   const { status, responseText } = request
   const type = request.getResponseHeader('content-type') ?? ''
   const response = new Response(responseText, { status, headers: { 'content-type': type } })
-  const { ok, problem, fields } = await answerOf(response)
+  const { ok, problem, fields } = await readResult(response)
   const reasons = Object.values(fields).flat()
   return ok ? '' : `${name}: ${reasons.length ? `it ${reasons.join(', ')}.` : problem}`
 }
@@ -65,13 +67,13 @@ function addRow(name, cancel) {
     value: 0,
     ariaLabel: `Sending ${name}`,
   })
-  const made = {
+  const properties = {
     type: /** @type {const} */ ('button'),
     className: 'plain',
     textContent: 'Cancel',
     onclick: cancel,
   }
-  row.append(label, bar, Object.assign(document.createElement('button'), made))
+  row.append(label, bar, Object.assign(document.createElement('button'), properties))
   byId('uploads', HTMLElement).append(row)
   return { row, bar }
 }

@@ -1,10 +1,10 @@
 import { byId, find } from './dom.js'
-import { whenTaken } from './form.js'
+import { submitAsJson } from './form.js'
 
 const form = byId('verify-email', HTMLFormElement)
-whenTaken(form, () => location.replace('/whisper/two-factor'))
+submitAsJson(form, () => location.replace('/whisper/two-factor'))
 
-// A link that is used or too old will not get better.
+// A used or expired link needs a new email.
 const alert = find(form, '[role=alert]', HTMLElement)
 new MutationObserver(() => {
   byId('another', HTMLElement).hidden = alert.hidden

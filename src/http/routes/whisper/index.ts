@@ -1,11 +1,12 @@
 import formBody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import type { WhisperOptions } from '../../options.ts'
-import { useWhisperSession } from '../../plugins/session.ts'
-import { roomSocket } from '../../room-socket.ts'
+import { useSessionCookie } from '../../plugins/session-cookie.ts'
+import { roomSocket } from '../../room-socket/room-socket.ts'
 import { whisperAccountRoutes } from './accounts.ts'
 import { mediaRoutes } from './media.ts'
 import { pageRoutes } from './pages.ts'
+import { registrationDenialRoutes } from './registration-denial.ts'
 import { roomHomeRoutes } from './room-home.ts'
 import { roomRoutes } from './rooms.ts'
 import { socialRoutes } from './social.ts'
@@ -13,9 +14,10 @@ import { totpRoutes } from './totp.ts'
 
 /** Whisper: its accounts, rooms and pages. All of them know the cookie, and take forms as well as JSON. */
 export const whisperRoutes: FastifyPluginAsync<WhisperOptions> = async (app, options) => {
-  await useWhisperSession(app, options)
+  await useSessionCookie(app, options)
   await app.register(formBody)
   await app.register(whisperAccountRoutes, options)
+  await app.register(registrationDenialRoutes, options)
   await app.register(totpRoutes, options)
   await app.register(socialRoutes, options)
   await app.register(roomRoutes, options)

@@ -2,24 +2,24 @@ import multipart from '@fastify/multipart'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { LinkedMedia, LinkQuery } from '../../../domain/media.ts'
+import { type LinkedMedia, type LinkQuery, uploadLimit } from '../../../domain/media/media-library.ts'
+import { MEDIA_FORMATS } from '../../../domain/media/media-types.ts'
 import { AppError } from '../../../errors.ts'
-import { Uuid } from '../../../validation.ts'
+import { Uuid } from '../../../input/validation.ts'
 import { listedMessageView } from '../../../views/rooms.ts'
+import { isKnown, requestedRange } from '../../media/byte-ranges.ts'
+import { readUpload } from '../../media/upload.ts'
 import type { WhisperOptions } from '../../options.ts'
-import { callerOf } from '../../plugins/authenticate.ts'
-import { SLOW_BODY } from '../../plugins/receiving.ts'
-import { requireCaller } from '../../plugins/session.ts'
-import { isKnown, requestedRange } from '../../ranges.ts'
-import { failures } from '../../schemas.ts'
-import { readUpload } from '../../upload.ts'
-import { RoomMessage } from './room-home.ts'
-import { WHISPER_SECURITY } from './schemas.ts'
+import { requireTokenOrCookie } from '../../plugins/authenticate.ts'
+import { SLOW_BODY } from '../../plugins/body-timeout.ts'
+import { callerOf } from '../../plugins/caller.ts'
+import { Binary, failures } from '../../schemas/responses.ts'
+import { RoomMessage, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 
 const PREFIX = '/api/v1/chat'
-const tags = ['Rooms']
+const tags = ['Media']
 
-/** The images, sounds and films of rooms: sent by members, and given to whoever has a link. */
+/** The images, sounds and videos of rooms: sent by members, and given to whoever has a link. */
 export const mediaRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, options) => {
   await app.register(linkRoutes, options)
   await app.register(uploadRoutes, options)
@@ -27,9 +27,10 @@ export const mediaRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app
 
 const linkRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { media, limits }) => {
   const path = `${PREFIX}/media/:id`
-  const bytes = (description: string) => ({ description, content: { '*/*': { schema: BINARY } } })
+  const bytes = (description: string) => ({ description, content: { '*/*': { schema: Binary } } })
   const schema = {
     tags,
+    operationId: 'getMedia',
     summary: 'A file, by a link from a message',
     description:
       'Such links are in the messages that members see. Each opens one file for an hour, to whoever has it.',
@@ -97,8 +98,10 @@ const linkRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { medi
   }
 }
 
-const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { media, rooms, limits }) => {
-  requireCaller(app, limits)
+const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, options) => {
+  const { config, media, rooms } = options
+  const uploads = uploadLimit()
+  requireTokenOrCookie(app, options)
   await app.register(multipart)
 
   app.post<{ Params: { room_id: string } }, typeof SLOW_BODY>(
@@ -110,14 +113,15 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { me
       schema: {
         tags,
         security: WHISPER_SECURITY,
-        summary: 'Send an image, a sound or a film to a room',
+        operationId: 'uploadRoomMedia',
+        summary: 'Send an image, a sound or a video to a room',
         description: `At most ${media.maxBytes} bytes. What a file is, its bytes decide.`,
         consumes: ['multipart/form-data'],
         params: Type.Object({ room_id: Type.String() }),
         body: Type.Object({
-          file: BINARY,
+          file: Binary,
           media_format: Type.Optional(
-            Type.Enum(['image', 'audio', 'video'], { description: 'Which it is, where it could be two.' }),
+            Type.Enum([...MEDIA_FORMATS], { description: 'Which it is, where it could be two.' }),
           ),
           previous_message_id: Type.Optional(Type.String({ description: 'The message it answers.' })),
           client_message_id: Type.Optional(
@@ -125,9 +129,7 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { me
           ),
         }),
         response: {
-          201: Type.Object(RoomMessage.properties, {
-            description: 'The message, which everybody in the room gets.',
-          }),
+          201: { ...RoomMessage, description: 'The message, which every member of the room receives.' },
           ...failures(400, 401, 403, 404, 422, 429),
         },
       },
@@ -137,7 +139,9 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { me
       const { room_id: roomId } = request.params
       await rooms.requireMember(roomId, userId)
       const findSent = (name: string | undefined) => rooms.findSent(roomId, userId, name)
-      const form = await readUpload(request, media, { roomId, ownerId: userId, findSent })
+      const place = { roomId, ownerId: userId, findSent }
+      const read = () => readUpload(request, media, place)
+      const form = await (config.rateLimits ? uploads.run(userId, read) : read())
       reply.code(201)
       if ('sent' in form) return listedMessageView(form.sent, media.url)
       const { upload, ...post } = form
@@ -145,8 +149,6 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { me
     },
   )
 }
-
-const BINARY = Type.Unsafe<string>({ type: 'string', format: 'binary' })
 
 /** What a file is sent with: it is shown as what it is, runs nothing, and is kept no longer than its link is good. */
 function describe(reply: FastifyReply, found: LinkedMedia): FastifyReply {

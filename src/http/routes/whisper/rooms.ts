@@ -1,40 +1,32 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { PageSizeText, Text } from '../../../validation.ts'
+import { PageSizeText, Text } from '../../../input/validation.ts'
 import { roomView } from '../../../views/rooms.ts'
 import type { WhisperOptions } from '../../options.ts'
-import { callerOf } from '../../plugins/authenticate.ts'
-import { requireCaller } from '../../plugins/session.ts'
-import { failures, List, NoContent } from '../../schemas.ts'
-import { WHISPER_SECURITY } from './schemas.ts'
+import { requireTokenOrCookie } from '../../plugins/authenticate.ts'
+import { callerOf } from '../../plugins/caller.ts'
+import { List } from '../../schemas/fields.ts'
+import { failures, NoContent } from '../../schemas/responses.ts'
+import { Room, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 
 const PREFIX = '/api/v1/chat'
 const MAX_USERS = 500
 
-const Room = Type.Object(
-  {
-    id: Type.String(),
-    room_name: Type.String(),
-    users: Type.Array(Type.String(), { description: 'The ids of the members.' }),
-    creator: Type.String(),
-    created: Type.String({ description: 'UTC.' }),
-  },
-  { description: 'The room as it is now.' },
-)
-
-/** Who exists is for the rule to say, which names those who do not. */
+/** The domain rejects unknown ids, and names them. */
 const UserIds = List(Type.String({ maxLength: 100 }), {
   maxItems: MAX_USERS,
   description: 'Ids of users, short or UUIDs; some may be named twice.',
 })
+const Limit = { ...PageSizeText, description: 'From 1 to 100; 100 if absent.' }
 const RoomId = { room_id: Type.String() }
 
 const tags = ['Rooms']
 const security = WHISPER_SECURITY
 
-/** Rooms, and who is in them. */
-export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { rooms, limits }) => {
-  requireCaller(app, limits)
+/** Rooms and their members. */
+export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, options) => {
+  const { rooms } = options
+  requireTokenOrCookie(app, options)
 
   app.get(
     `${PREFIX}/room-list`,
@@ -42,9 +34,10 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       schema: {
         tags,
         security,
-        summary: 'All rooms, newest first',
+        operationId: 'listRooms',
+        summary: 'Rooms, newest first, a page at a time',
         querystring: Type.Object({
-          limit: Type.Optional(PageSizeText),
+          limit: Type.Optional(Limit),
           before: Type.Optional(Text({ description: 'The id of a room: only older ones are listed.' })),
         }),
         response: {
@@ -54,7 +47,7 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       },
     },
     async ({ query: { limit, before } }) => {
-      const found = await rooms.list({ before, limit: limit === undefined ? undefined : Number(limit) })
+      const found = await rooms.list({ before, ...(limit !== undefined && { limit: Number(limit) }) })
       return found.map(roomView)
     },
   )
@@ -65,6 +58,7 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       schema: {
         tags,
         security,
+        operationId: 'createRoom',
         summary: 'Create a room; the caller is a member of it',
         body: Type.Object({
           room_name: Type.String({ description: 'From 1 to 120 characters, as no other room is named.' }),
@@ -86,6 +80,7 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       schema: {
         tags,
         security,
+        operationId: 'addRoomMembers',
         summary: 'Add users to a room that the caller is in',
         params: Type.Object(RoomId),
         body: Type.Object({ user_ids: UserIds }),
@@ -104,7 +99,8 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
       schema: {
         tags,
         security,
-        summary: 'Take a member out of a room: its creator anyone else, a member themself',
+        operationId: 'removeRoomMember',
+        summary: 'Remove a member from a room; the creator may remove anyone else, members themselves',
         params: Type.Object({ ...RoomId, user_id: Type.String() }),
         response: { 204: NoContent, ...failures(401, 403, 404, 409, 429) },
       },

@@ -3,14 +3,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { AppError } from '../../../errors.ts'
 import { whisperAccountView } from '../../../views/whisper-accounts.ts'
+import { jsonOrPage, varyByAccept, wantsHtml } from '../../content-negotiation.ts'
+import { deviceOf } from '../../device.ts'
 import type { WhisperOptions } from '../../options.ts'
 import { sendPage } from '../../pages/layout.ts'
 import { twoFactorPage } from '../../pages/two-factor.ts'
 import { errorBody } from '../../plugins/errors.ts'
-import { rememberEmail, rememberSocial, whisperSession } from '../../plugins/session.ts'
-import { Failure, failures } from '../../schemas.ts'
-import { answerReaders, eitherWay, isForReader } from './readers.ts'
-import { WhisperAccount } from './schemas.ts'
+import { readSession, storeEmail, storeSocialAttempt } from '../../plugins/session-cookie.ts'
+import { failures } from '../../schemas/responses.ts'
+import { TotpSetupProblem, WhisperAccount } from '../../schemas/whisper.ts'
 
 const PREFIX = '/api/v1/user'
 const SET_UP_NEXT = 'Proceed to 2FA setup.'
@@ -25,9 +26,7 @@ const Answer = Type.Object({
   iss: Type.Optional(Type.String()),
 })
 
-const SetUpFirst = Type.Object({ ...Failure.properties, message: Type.String() })
-
-const tags = ['Signing in to Whisper']
+const tags = ['Whisper authentication']
 
 /** Where a provider sends browsers back to, as it must be told. */
 export function socialCallbackPath(backend: string): string {
@@ -37,13 +36,14 @@ export function socialCallbackPath(backend: string): string {
 /** Signing in with an account at another site. Programs get JSON; browsers, which come here by themselves, get pages. */
 export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
   app,
-  { socialLogin, limits, config },
+  { socialLogin, securityLog, limits, config },
 ) => {
-  answerReaders(app, config.publicUrl)
+  varyByAccept(app)
 
   const begin = {
     schema: {
       tags,
+      operationId: 'beginSocialLogin',
       summary: 'Sign in with an account at another site: leads there',
       params: Backend,
       response: { 302: Type.Null({ description: 'To the provider.' }), ...failures(404, 429) },
@@ -51,7 +51,7 @@ export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
     onRequest: limits.requests,
     async handler(request: FastifyRequest<{ Params: Static<typeof Backend> }>, reply: FastifyReply) {
       const { url, attempt } = await socialLogin.begin(request.params.backend)
-      rememberSocial(request, attempt)
+      storeSocialAttempt(request, attempt)
       return reply.redirect(url.href)
     },
   }
@@ -63,17 +63,18 @@ export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
     {
       schema: {
         tags,
+        operationId: 'completeSocialLogin',
         summary: 'Where the other site leads back to',
         params: Backend,
         querystring: Answer,
         response: {
           302: Type.Null({ description: 'To where the code of the authenticator app is asked for.' }),
           ...failures(400, 403, 404, 409, 422, 429),
-          201: eitherWay(
+          201: jsonOrPage(
             WhisperAccount,
             'Someone new has an account now, and has to set up an authenticator app.',
           ),
-          401: eitherWay(SetUpFirst, 'Someone known has to set up an authenticator app first.'),
+          401: jsonOrPage(TotpSetupProblem, 'Someone known has to set up an authenticator app first.'),
         },
       },
       onRequest: limits.requests,
@@ -81,12 +82,15 @@ export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
       exposeHeadRoute: false,
     },
     async (request, reply) => {
-      const { social } = whisperSession(request)
-      const { account, outcome } = await socialLogin.complete(request.params.backend, request.query, social)
-      rememberEmail(request, account.email, outcome === 'needs_code' ? 'claimed' : 'proved')
+      const { social } = readSession(request)
+      const device = deviceOf(request)
+      const { backend } = request.params
+      const { account, outcome, changes } = await socialLogin.complete(backend, request.query, social, device)
+      for (const change of changes) securityLog.record(change, { userId: account.id, ...device })
+      storeEmail(request, account.email, outcome === 'needs_code' ? 'unverified' : 'verified')
       if (outcome === 'needs_code') return reply.redirect(`${PREFIX}/totp/verify/`)
       reply.code(outcome === 'created' ? 201 : 401)
-      if (isForReader(request)) return sendPage(reply, twoFactorPage(), config.publicUrl)
+      if (wantsHtml(request)) return sendPage(reply, twoFactorPage(), config.publicUrl)
       return outcome === 'created' ? whisperAccountView(account, SET_UP_NEXT) : setUpFirst()
     },
   )

@@ -1,37 +1,45 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { toBuffer } from 'qrcode'
 import { Type } from 'typebox'
+import type { CodeOrigin } from '../../../domain/two-factor/code-limits.ts'
 import { AppError } from '../../../errors.ts'
 import { totpDeviceView, whisperSignInView } from '../../../views/whisper-accounts.ts'
-import { deviceOf } from '../../device.ts'
+import { varyByAccept, wantsHtml } from '../../content-negotiation.ts'
 import type { WhisperOptions } from '../../options.ts'
 import { sendPage } from '../../pages/layout.ts'
 import { codePage } from '../../pages/sign-in.ts'
-import { callerOf } from '../../plugins/authenticate.ts'
+import { requireSameOrigin } from '../../plugins/same-origin.ts'
+import { readSession, storeEmail, storeSignIn } from '../../plugins/session-cookie.ts'
+import { Binary, failures, HtmlPage, NoContent } from '../../schemas/responses.ts'
 import {
-  rememberEmail,
-  rememberSignIn,
-  requireCaller,
-  requireSameOrigin,
-  whisperSession,
-} from '../../plugins/session.ts'
-import { failures, NoContent } from '../../schemas.ts'
-import { ownerOf, requireOwner } from './owner.ts'
-import { answerReaders, isForReader } from './readers.ts'
-import { HtmlPage, WHISPER_SECURITY, WhisperSignIn } from './schemas.ts'
+  ConfirmedTotpDevice,
+  RecoveryCodes,
+  TotpDevice,
+  WHISPER_SECURITY,
+  WhisperSignIn,
+} from '../../schemas/whisper.ts'
+import { ownerOf, ownerOrigin, requireOwner, requireRecentSignIn } from './account-owner.ts'
 
 const PREFIX = '/api/v1/user'
 const CONFIRMED = 'TOTP Device verified successfully. Proceed to login.'
 
-/** Never stored: the domain judges it. */
+/** Codes are never stored: the domain judges them. */
 const Code = Type.Object({
   otp_token: Type.String({
     description: 'Six digits of the authenticator app; to sign in, or a recovery code.',
   }),
 })
-const Device = { user: Type.String(), name: Type.String() }
+const Factors = Type.Object({
+  otp_token: Type.Optional(
+    Type.String({
+      description: 'Six digits of the authenticator app, or a recovery code; not needed without an app.',
+    }),
+  ),
+  password: Type.Optional(Type.String({ description: 'Needed where the account has one.' })),
+})
 
-const tags = ['Signing in to Whisper']
+const tags = ['Whisper authentication']
 const security = WHISPER_SECURITY
 
 /** Authenticator apps, and signing in with their codes. */
@@ -41,7 +49,7 @@ export const totpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
   await app.register(codeRoutes, options)
 }
 
-const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { totp, ...options }) => {
+const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { totpEnrolment, ...options }) => {
   requireOwner(app, options)
 
   app.post(
@@ -50,19 +58,17 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
       schema: {
         tags,
         security,
+        operationId: 'createTotpDevice',
         summary: 'Begin to set up an authenticator app; what was begun before is given up',
         response: {
-          201: Type.Object(
-            { ...Device, confirmed: Type.Literal(false) },
-            { description: 'The app that is to be set up.' },
-          ),
+          201: TotpDevice,
           ...failures(401, 403, 409, 429),
         },
       },
     },
     async (request, reply) => {
-      const { account } = ownerOf(request)
-      await totp.create(account.id)
+      const { account, enrolment } = ownerOf(request)
+      await totpEnrolment.create(account.id, enrolment)
       reply.code(201)
       return totpDeviceView(account, false as const)
     },
@@ -74,18 +80,20 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
       schema: {
         tags,
         security,
+        operationId: 'getTotpQrCode',
         summary: 'The QR code that the authenticator app has to scan',
         response: {
           200: {
             description: 'The image.',
-            content: { 'image/png': { schema: Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }) } },
+            content: { 'image/png': { schema: Binary } },
           },
           ...failures(401, 403, 404, 409, 429),
         },
       },
     },
     async (request, reply) => {
-      const uri = await totp.uri(ownerOf(request).account)
+      const { account, enrolment } = ownerOf(request)
+      const uri = await totpEnrolment.uri(account, enrolment)
       const image = await toBuffer(uri, { type: 'png', errorCorrectionLevel: 'L', scale: 6 })
       return reply.type('image/png').send(image)
     },
@@ -97,29 +105,21 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
       schema: {
         tags,
         security,
+        operationId: 'confirmTotpDevice',
         summary: 'Confirm the authenticator app with a code; ends every other session',
         body: Code,
         response: {
-          200: Type.Object(
-            {
-              ...Device,
-              confirmed: Type.Literal(true),
-              message: Type.String(),
-              recovery_codes: Type.Array(Type.String(), {
-                description: 'Each signs in once without the app; they are not shown again.',
-              }),
-            },
-            { description: 'From now on signing in needs a code.' },
-          ),
+          200: ConfirmedTotpDevice,
           ...failures(401, 403, 404, 409, 422, 429),
         },
       },
     },
     async (request) => {
-      const { account, sessionId } = ownerOf(request)
-      const recoveryCodes = await totp.confirm(account, request.body.otp_token, sessionId)
-      // The proof has served: from here on only a code leads further.
-      if (whisperSession(request).proof) rememberEmail(request, account.email, 'claimed')
+      const { account, enrolment } = ownerOf(request)
+      const given = { code: request.body.otp_token, origin: ownerOrigin(request) }
+      const recoveryCodes = await totpEnrolment.confirm(account, given, enrolment)
+      // The verified email is single use: the next step needs a code.
+      if (readSession(request).verification) storeEmail(request, account.email, 'unverified')
       return {
         ...totpDeviceView(account, true as const),
         message: CONFIRMED,
@@ -129,8 +129,29 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
   )
 }
 
-const removalRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { totp, accounts, limits }) => {
-  requireCaller(app, limits)
+const removalRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { totp, ...options }) => {
+  requireRecentSignIn(app, options)
+
+  app.post(
+    `${PREFIX}/totp-device/recovery-codes`,
+    {
+      schema: {
+        tags,
+        security,
+        operationId: 'replaceRecoveryCodes',
+        summary: 'Make new recovery codes, with a code; the earlier ones are void',
+        body: Code,
+        response: {
+          200: RecoveryCodes,
+          ...failures(401, 403, 404, 422, 429),
+        },
+      },
+    },
+    async (request) => {
+      const given = { code: request.body.otp_token, origin: ownerOrigin(request) }
+      return { recovery_codes: await totp.replaceRecoveryCodes(ownerOf(request).account, given) }
+    },
+  )
 
   app.delete(
     `${PREFIX}/totp-device`,
@@ -138,13 +159,15 @@ const removalRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { t
       schema: {
         tags,
         security,
+        operationId: 'removeTotpDevice',
         summary: 'Remove the authenticator app, with a code of it',
         body: Code,
         response: { 204: NoContent, ...failures(401, 403, 404, 422, 429) },
       },
     },
     async (request, reply) => {
-      await totp.remove(await accounts.find(callerOf(request).userId), request.body.otp_token)
+      const given = { code: request.body.otp_token, origin: ownerOrigin(request) }
+      await totp.remove(ownerOf(request).account, given)
       reply.code(204)
     },
   )
@@ -152,15 +175,17 @@ const removalRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { t
 
 const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
   app,
-  { totp, accounts, sessions, limits, config },
+  { signIn, accounts, limits, deviceCookie, config },
 ) => {
-  answerReaders(app, config.publicUrl)
+  varyByAccept(app)
+  const passwordChecks = limits.passwordChecks((request) => claimedEmail(request))
 
   app.get(
     `${PREFIX}/totp/verify`,
     {
       schema: {
         tags,
+        operationId: 'showTotpVerification',
         summary: 'The page that asks for the code',
         response: { 200: HtmlPage, ...failures(429) },
       },
@@ -174,8 +199,10 @@ const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
     {
       schema: {
         tags,
-        summary: 'Sign in with a code; ends the Whisper session before it',
-        body: Code,
+        operationId: 'verifyTotp',
+        summary:
+          'Sign in with a code, and the password where the account has one; ends the Whisper session before it',
+        body: Factors,
         response: {
           200: WhisperSignIn,
           303: Type.Null({ description: 'To the rooms, for who came with a browser and without a script.' }),
@@ -185,14 +212,31 @@ const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
       onRequest: limits.requests,
     },
     async (request, reply) => {
-      requireSameOrigin(request)
-      const { email } = whisperSession(request)
-      if (email === undefined) throw new AppError('login_needed')
-      const userId = await totp.verify(email, request.body.otp_token)
-      const session = await sessions.open(userId, deviceOf(request), { kind: 'whisper' })
-      rememberSignIn(request, session.refreshToken)
-      if (isForReader(request)) return reply.redirect('/whisper', 303)
-      return whisperSignInView(await accounts.find(userId), session)
+      requireSameOrigin(request, config.publicUrl)
+      const email = claimedEmail(request)
+      const { otp_token: code = '', password } = request.body
+      // A form that nobody filled in sends nothing between the quotes.
+      if (password) await passwordChecks(request)
+      const origin = await originOf(request, email)
+      const session = await signIn.withCode({ email, password: password || undefined }, { code, origin })
+      deviceCookie.set(request, reply, session.userId)
+      storeSignIn(request, session.refreshToken)
+      if (wantsHtml(request)) return reply.redirect('/whisper', 303)
+      return whisperSignInView(await accounts.find(session.userId), session)
     },
   )
+
+  /** A verified email sets the browser apart from unknown browsers, as having signed in before does. */
+  async function originOf(request: FastifyRequest, email: string): Promise<CodeOrigin> {
+    const origin = await deviceCookie.originOf(request, email)
+    const isVerified = readSession(request).verification === 'verified'
+    return isVerified ? { ...origin, trustedClient: `verified ${email}` } : origin
+  }
+}
+
+/** @throws AppError `login_needed`. */
+function claimedEmail(request: FastifyRequest): string {
+  const { email } = readSession(request)
+  if (email === undefined) throw new AppError('login_needed')
+  return email
 }

@@ -1,0 +1,104 @@
+import { Type } from 'typebox'
+import { AppError } from '../../errors.ts'
+import { parseEncryptedMessages } from '../../input/encrypted-messages.ts'
+import { payloadCheck } from '../../input/validation.ts'
+import { defineChannel } from '../../realtime/socket/channel-definition.ts'
+import { openConversationView } from '../../views/conversations.ts'
+import { sentView } from '../../views/messages.ts'
+import type { ChannelContext } from './context.ts'
+import { concurrently } from './guard.ts'
+import { Alias, ClientMessageId, EncryptedMessages, KeyPair, MessageGroupId, UserIds } from './payloads.ts'
+
+const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const Join = Type.Object({ after_seq: Type.Optional(Seq) })
+const NoFields = Type.Object({})
+const Read = Type.Object({ seq: Type.Optional(Seq) })
+const ChangeAlias = Type.Object({ alias: Alias })
+const SendMessage = Type.Object({
+  encrypted_messages: EncryptedMessages,
+  client_message_id: ClientMessageId,
+})
+const EditMessage = Type.Object({ message_group_id: MessageGroupId, encrypted_messages: EncryptedMessages })
+const DeleteMessage = Type.Object({ message_group_id: MessageGroupId })
+const Modify = Type.Object({ new_members: UserIds, alias: Type.Optional(Alias) })
+const SetKeys = Type.Object(KeyPair)
+
+interface Joined {
+  id: string
+  /** The number of members that this channel knows of; the actual number may differ. */
+  memberCount: number
+}
+
+/** `conversation:<id>` — one conversation, open to its members. */
+export function conversationChannel({ services, dialect, guard, typing }: ChannelContext) {
+  const { conversations, messages } = services
+  const { on, checkToken } = guard
+  const checkJoin = payloadCheck(Join)
+
+  return defineChannel<Joined>({
+    pattern: 'conversation:*',
+    async join(channel, id, payload) {
+      checkToken(channel, payload, 'unauthorized')
+      const { after_seq: afterSeq } = checkJoin(payload)
+      const details = await conversations.open(id, channel.userId)
+      // Topics are case-sensitive, UUIDs are not: a topic with an id in capitals would receive no broadcasts.
+      if (details.conversation.id !== id) throw new AppError('no_conversation')
+      const { userId } = channel
+      const messageState =
+        afterSeq === undefined
+          ? await messages.latest(userId, id)
+          : await messages.since(userId, id, afterSeq)
+      const memberCount = details.users.length
+      return {
+        state: { id, memberCount },
+        reply: openConversationView(dialect, details, messageState, userId),
+      }
+    },
+    // Messages go to every member, all other events to the subscribers of the topic.
+    audience: (channel, { memberCount }) => Math.max(memberCount, channel.subscriberCount),
+    left: (channel) => typing.left(channel),
+    events: {
+      change_alias: on(ChangeAlias, async (channel, { id }, { alias }) => {
+        await conversations.rename(id, channel.userId, alias)
+      }),
+      leave_conversation: on(NoFields, (channel, { id }) => conversations.leave(id, channel.userId)),
+      send_message: concurrently(
+        on(SendMessage, async (channel, state: Joined, payload) => {
+          const { encrypted_messages, client_message_id: clientMessageId } = payload
+          const recipients = parseEncryptedMessages(encrypted_messages)
+          const sent = await messages.send(state.id, channel.userId, recipients, clientMessageId)
+          // The recipients of a message that is sent again are not checked, so the count only grows.
+          state.memberCount = Math.max(state.memberCount, recipients.size)
+          return clientMessageId && sentView(dialect, sent)
+        }),
+      ),
+      edit_message: concurrently(
+        on(EditMessage, (channel, { id }, payload) => {
+          const copies = parseEncryptedMessages(payload.encrypted_messages)
+          return messages.edit(id, channel.userId, { groupId: payload.message_group_id, copies })
+        }),
+      ),
+      delete_message: concurrently(
+        on(DeleteMessage, (channel, { id }, payload) =>
+          messages.delete(id, channel.userId, payload.message_group_id),
+        ),
+      ),
+      start_typing: on(NoFields, (channel) => typing.start(channel)),
+      finish_typing: on(NoFields, (channel) => typing.finish(channel)),
+      read_conversation: on(Read, (channel, { id }, { seq }) =>
+        conversations.markRead(id, channel.userId, seq),
+      ),
+      modify_conversation: on(Modify, async (channel, state: Joined, { new_members, alias }) => {
+        const change = alias === undefined ? { newMembers: new_members } : { newMembers: new_members, alias }
+        const { memberIds } = await conversations.addMembers(state.id, channel.userId, change)
+        channel.charge(memberIds.length - state.memberCount)
+        state.memberCount = memberIds.length
+      }),
+      set_encryption_keys: on(
+        SetKeys,
+        (channel, { id }, { public_key: publicKey, private_key: privateKey }) =>
+          conversations.setKeys(id, channel.userId, { publicKey, privateKey }),
+      ),
+    },
+  })
+}

@@ -1,0 +1,39 @@
+import { nanoid } from 'nanoid'
+import { v7 as newId } from 'uuid'
+import type { Orm } from '../../db/database.ts'
+import { insertUser, type Theme } from '../../db/queries/accounts/users.ts'
+import { newUsername } from './usernames.ts'
+
+interface NewUser {
+  email: string
+  /** The email address if absent. */
+  displayName?: string | undefined
+  /** Generated if absent. */
+  username?: string | undefined
+  passwordHash?: string
+}
+
+/** Inserts users, with generated ids and the default settings of this deployment. */
+export class NewUsers {
+  readonly #theme: Theme
+
+  constructor({ theme }: { theme: Theme }) {
+    this.#theme = theme
+  }
+
+  /** @returns the id of the user. */
+  async insert(tx: Orm, { email, displayName, username, passwordHash }: NewUser, now: Date): Promise<string> {
+    const user = {
+      id: newId(),
+      email,
+      displayName: displayName ?? email,
+      shortId: nanoid(),
+      username: username ?? newUsername(),
+      isUsernameSet: username !== undefined,
+      passwordHash: passwordHash ?? null,
+      theme: this.#theme,
+    }
+    await insertUser(tx, user, now)
+    return user.id
+  }
+}

@@ -1,0 +1,22 @@
+import type { Database, Orm } from '../../db/database.ts'
+import { isUniqueViolation } from '../../db/failures.ts'
+import { AppError } from '../../errors.ts'
+
+const UNIQUE_INDEXES = [
+  ['users_email_unique', 'email'],
+  ['users_username_unique', 'username'],
+] as const
+
+/**
+ * Runs a transaction that sets the email address or the username of a user.
+ * @throws AppError `validation_failed` when another account has it.
+ */
+export async function storeUniqueFields<T>(db: Database, work: (tx: Orm) => Promise<T>): Promise<T> {
+  try {
+    return await db.transaction(work)
+  } catch (cause) {
+    const field = UNIQUE_INDEXES.find(([index]) => isUniqueViolation(cause, index))?.[1]
+    if (!field) throw cause
+    throw new AppError('validation_failed', { fields: { [field]: ['has already been taken'] }, cause })
+  }
+}

@@ -1,0 +1,310 @@
+import { v7 as newId } from 'uuid'
+import type { Clock } from '../../clock.ts'
+import type { Database, Orm } from '../../db/database.ts'
+import { lockCredentials } from '../../db/queries/accounts/users.ts'
+import { findRefreshToken } from '../../db/queries/sessions/refresh-tokens.ts'
+import {
+  type ActiveAt,
+  findSessionStart,
+  insertSession,
+  listExpiries,
+  listSessions,
+  type Revocation,
+  revokeExpired,
+  revokeSession,
+  revokeSessionsOf,
+  type SessionKind,
+  type SessionSummary,
+  touchSession,
+} from '../../db/queries/sessions/sessions.ts'
+import { AppError } from '../../errors.ts'
+import { deriveKey } from '../../keys.ts'
+import type { SecurityLog } from '../security/security-log.ts'
+import type { EventBus } from '../shared/events.ts'
+import { FailureReporter, type Log } from '../shared/failure-reporter.ts'
+import { hashToken, newToken } from '../shared/secrets.ts'
+import { readUuid } from '../shared/uuid.ts'
+import {
+  type AccessClaims,
+  type AccessTokenSigner,
+  readAccessToken,
+  signAccessToken,
+} from './access-tokens.ts'
+import { type ClientDevice, storableDevice } from './client-device.ts'
+import { Janitor } from './janitor.ts'
+import { type Exchange, RefreshChain, type TokenHolder } from './refresh-chain.ts'
+import { Revocations } from './revocations.ts'
+
+export type { SessionKind, SessionSummary } from '../../db/queries/sessions/sessions.ts'
+export type { ClientDevice } from './client-device.ts'
+
+/** The tokens of a session. */
+export interface SessionTokens {
+  sessionId: string
+  accessToken: string
+  refreshToken: string
+}
+
+/** Runs in the transaction that opens a session, with the user's row locked; throws if the sign-in is no longer allowed. */
+export type SessionCheck = (tx: Orm) => Promise<void>
+
+export interface SessionsOptions {
+  db: Database
+  clock: Clock
+  events: EventBus
+  signer: AccessTokenSigner
+  secretKeyBase: string
+  /** The longest lifetime of a session, however often it is refreshed. */
+  maxAgeMs: number
+  securityLog: Pick<SecurityLog, 'record'>
+  log: Log
+}
+
+/** A session can change the factors of its account for this long after it was opened. */
+const RECENT_SIGN_IN_MS = 10 * 60 * 1000
+const MAX_LISTED_SESSIONS = 100
+
+/** Opens, refreshes, verifies and revokes sessions. A session has a chain of refresh tokens; its access tokens are valid until it ends. */
+export class Sessions {
+  readonly #db: Database
+  readonly #clock: Clock
+  readonly #signer: AccessTokenSigner
+  readonly #securityLog: SessionsOptions['securityLog']
+  readonly #maxAgeMs: number
+  readonly #chain: RefreshChain
+  readonly #revocations: Revocations
+  readonly #janitor: Janitor
+  readonly #failures: FailureReporter
+  #lookup: Promise<unknown> | undefined
+
+  constructor({ db, clock, events, signer, secretKeyBase, maxAgeMs, securityLog, log }: SessionsOptions) {
+    this.#db = db
+    this.#clock = clock
+    this.#signer = signer
+    this.#securityLog = securityLog
+    this.#maxAgeMs = maxAgeMs
+    this.#chain = new RefreshChain(deriveKey(secretKeyBase, 'refresh tokens'), maxAgeMs)
+    this.#revocations = new Revocations({ db, clock, events, log })
+    this.#janitor = new Janitor({ db, clock, log, endExpired: (limit) => this.#endExpired(limit) })
+    this.#failures = new FailureReporter(log, 'Reading the expiry of sessions')
+  }
+
+  /** Resolves once earlier revocations are loaded. */
+  async start(): Promise<void> {
+    await this.#revocations.start()
+    this.#janitor.start()
+  }
+
+  /** Reads the revocations of other nodes now, not only at the next poll. */
+  pollRevocations(): void {
+    this.#revocations.poll()
+  }
+
+  /** Resolves when no query is running. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#revocations.stop(), this.#janitor.stop(), this.#lookup])
+  }
+
+  /** Opens a session. A session of kind `whisper` ends the user's previous one. */
+  async open(
+    userId: string,
+    device: ClientDevice,
+    { kind = 'password', check }: { kind?: SessionKind; check?: SessionCheck } = {},
+  ): Promise<SessionTokens> {
+    const now = this.#clock.now()
+    const sessionId = newId()
+    const refreshToken = newToken()
+    const expiresAt = this.#chain.expiryOf(now, now)
+    const ended = await this.#db.transaction(async (tx) => {
+      await lockCredentials(tx, userId)
+      await check?.(tx)
+      const replaced = kind === 'whisper' ? await revokeSessionsOf(tx, userId, new Date(now), { kind }) : []
+      const used = { now: new Date(now), expiresAt, ...storableDevice(device) }
+      await insertSession(tx, { id: sessionId, userId, kind, ...used })
+      await this.#chain.store(tx, { token: refreshToken, sessionId, generation: 0, expiresAt, now })
+      return replaced
+    })
+    this.#revocations.announce(ended)
+    const accessToken = signAccessToken(this.#signer, { userId, sessionId, expiresAt }, now)
+    return { sessionId, refreshToken, accessToken }
+  }
+
+  /**
+   * Exchanges a refresh token for new tokens. A used one is accepted for a minute after its first use; later it ends the session,
+   * because somebody else may have it.
+   * @throws AppError `invalid_token`.
+   */
+  async refresh(refreshToken: string, device: ClientDevice): Promise<SessionTokens & { userId: string }> {
+    const now = this.#clock.now()
+    const { exchange, ended } = await this.#db.transaction((tx) =>
+      this.#exchange(tx, refreshToken, device, now),
+    )
+    this.#revocations.announce(ended)
+    if (exchange.outcome === 'reused') {
+      const { userId, sessionId } = exchange
+      this.#securityLog.record('refresh_token_reused', { userId, sessionId, ...device })
+    }
+    if (exchange.outcome !== 'refreshed') throw new AppError('invalid_token')
+    const { userId, sessionId } = exchange
+    const accessToken = signAccessToken(this.#signer, exchange, now)
+    return { userId, sessionId, accessToken, refreshToken: exchange.refreshToken }
+  }
+
+  async #exchange(
+    tx: Orm,
+    refreshToken: string,
+    device: ClientDevice,
+    now: number,
+  ): Promise<{ exchange: Exchange; ended: Revocation[] }> {
+    const exchange = await this.#chain.exchange(tx, refreshToken, now)
+    if (exchange.outcome === 'reused') {
+      const ended = await revokeSession(tx, exchange.sessionId, this.#activeAt())
+      return { exchange, ended }
+    }
+    if (exchange.outcome === 'refreshed') {
+      const { sessionId, expiresAt } = exchange
+      await touchSession(tx, sessionId, { now: new Date(now), expiresAt, ...storableDevice(device) })
+    }
+    return { exchange, ended: [] }
+  }
+
+  /** The id of the session of a refresh token, valid or not. */
+  async sessionOf(refreshToken: string): Promise<string | undefined> {
+    const token = await findRefreshToken(this.#db.orm, hashToken(refreshToken))
+    return token?.sessionId
+  }
+
+  /** The user and session of a valid refresh token, without exchanging it. */
+  async holderOf(refreshToken: string): Promise<TokenHolder | undefined> {
+    const holder = await this.#chain.holder(this.#db.orm, refreshToken, this.#clock.now())
+    // The session may have been revoked in the meantime.
+    return holder && !this.isRevoked(holder.sessionId) ? holder : undefined
+  }
+
+  /**
+   * Verifies an access token.
+   * @throws AppError `token_missing`, `token_expired`, or `token_invalid` also when its session has ended.
+   */
+  verify(accessToken: string | undefined): AccessClaims {
+    const claims = readAccessToken(this.#signer, accessToken, this.#clock.now())
+    if (this.isRevoked(claims.sessionId)) throw new AppError('token_invalid')
+    return claims
+  }
+
+  /** Whether a session is revoked. Revocations of other nodes are known within a second. */
+  isRevoked(sessionId: string): boolean {
+    return this.#revocations.has(sessionId)
+  }
+
+  /**
+   * Requires that a session was opened within the last ten minutes, which took every factor of the account.
+   * @throws AppError `reauthentication_required`.
+   */
+  async requireRecentSignIn(sessionId: string): Promise<void> {
+    const openedAt = await findSessionStart(this.#db.orm, sessionId)
+    const isRecent = openedAt !== undefined && this.#clock.now() < openedAt.getTime() + RECENT_SIGN_IN_MS
+    if (!isRecent) throw new AppError('reauthentication_required')
+  }
+
+  /**
+   * When some sessions expire unless they are refreshed, in milliseconds since the epoch. Sessions that have ended are left out.
+   * Undefined while the database fails.
+   */
+  async expiriesOf(sessionIds: string[]): Promise<ReadonlyMap<string, number> | undefined> {
+    const lookup = this.#readExpiries(sessionIds)
+    this.#lookup = lookup
+    return lookup
+  }
+
+  async #readExpiries(sessionIds: string[]): Promise<ReadonlyMap<string, number> | undefined> {
+    try {
+      const found = await listExpiries(this.#db.orm, sessionIds)
+      this.#failures.reportRecovery()
+      const expiries = found.map(({ id, createdAt, expiresAt }): [string, number] => [
+        id,
+        Math.min(expiresAt.getTime(), createdAt.getTime() + this.#maxAgeMs),
+      ])
+      return new Map(expiries.filter(([, expiresAt]) => expiresAt > this.#clock.now()))
+    } catch (error) {
+      this.#failures.reportFailure(error)
+      return undefined
+    }
+  }
+
+  /** The user's active sessions, the last used one first. */
+  list(userId: string): Promise<SessionSummary[]> {
+    return listSessions(this.#db.orm, userId, this.#activeAt(), MAX_LISTED_SESSIONS)
+  }
+
+  /**
+   * Ends one session of the user.
+   * @param by the session that requests it; one that ends itself signs out. The rest is the device of the request.
+   * @throws AppError `not_found` when the user has no such active session.
+   */
+  async revoke(
+    userId: string,
+    sessionId: string,
+    { by, ...device }: ClientDevice & { by?: string } = {},
+  ): Promise<void> {
+    const id = readUuid(sessionId)
+    const ended = id ? await revokeSession(this.#db.orm, id, this.#activeAt(), userId) : []
+    if (!ended.length) throw new AppError('not_found')
+    this.#announceRevoked(ended, { device, isSignOut: id === by })
+  }
+
+  /**
+   * Signs out: ends the session of a refresh token, if it has not ended; a used token is accepted.
+   * @throws AppError `invalid_token` when it is unknown or expired.
+   */
+  async revokeByRefreshToken(refreshToken: string, device: ClientDevice = {}): Promise<void> {
+    const at = this.#activeAt()
+    const token = await findRefreshToken(this.#db.orm, hashToken(refreshToken))
+    if (!token || token.expiresAt <= at.now) throw new AppError('invalid_token')
+    const ended = await revokeSession(this.#db.orm, token.sessionId, at)
+    this.#announceRevoked(ended, { device, isSignOut: true })
+  }
+
+  /** Ends all sessions of the user except one. */
+  async revokeAll(
+    userId: string,
+    { except, ...device }: ClientDevice & { except?: string } = {},
+  ): Promise<void> {
+    this.announce(await this.#db.transaction((tx) => this.revokeAllIn(tx, userId, { except })))
+    this.#securityLog.record('sessions_revoked', { userId, ...device })
+  }
+
+  /** Like `revokeAll`, in the caller's transaction. Announce the result after the commit. */
+  revokeAllIn(
+    tx: Orm,
+    userId: string,
+    { except }: { except?: string | undefined } = {},
+  ): Promise<Revocation[]> {
+    return revokeSessionsOf(tx, userId, new Date(this.#clock.now()), { except })
+  }
+
+  /** Publishes committed revocations: tokens of these sessions become invalid, and their sockets close. */
+  announce(revocations: Revocation[]): void {
+    this.#revocations.announce(revocations)
+  }
+
+  #announceRevoked(
+    ended: (Revocation & { userId: string })[],
+    { device, isSignOut }: { device: ClientDevice; isSignOut: boolean },
+  ): void {
+    this.#revocations.announce(ended, { isSignOut })
+    for (const { id, userId } of ended) {
+      this.#securityLog.record('session_revoked', { userId, sessionId: id, ...device })
+    }
+  }
+
+  async #endExpired(limit: number): Promise<number> {
+    const ended = await revokeExpired(this.#db.orm, new Date(this.#clock.now()), limit)
+    this.#revocations.announce(ended)
+    return ended.length
+  }
+
+  #activeAt(): ActiveAt {
+    const now = this.#clock.now()
+    return { now: new Date(now), createdAfter: new Date(now - this.#maxAgeMs) }
+  }
+}

@@ -1,0 +1,30 @@
+import type { FastifyInstance } from 'fastify'
+import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
+import type { Contract } from '../../config/config.ts'
+
+/** Schemas by name; some differ between the dialects of the contract. */
+const components = new Map<string, (contract: Contract) => TSchema>()
+
+/**
+ * Names a schema, so that the API description and the types generated from it have one definition of it, under
+ * `components.schemas`.
+ * @returns a reference to it, for the schemas of routes. @throws when the name is taken.
+ */
+export function component<Schema extends TSchema>(name: string, schema: Schema): TUnsafe<Static<Schema>> {
+  return componentByContract(name, () => schema)
+}
+
+/** The same for a schema that differs between the dialects; its values are not type-checked. */
+export function componentByContract<Value = unknown>(
+  name: string,
+  schemaOf: (contract: Contract) => TSchema,
+): TUnsafe<Value> {
+  if (components.has(name)) throw new Error(`There are two schemas named ${name}`)
+  components.set(name, schemaOf)
+  return Type.Unsafe<Value>({ $ref: `${name}#` })
+}
+
+/** Makes the named schemas known to the routes that are registered later. */
+export function addComponents(app: FastifyInstance, contract: Contract): void {
+  for (const [name, schemaOf] of components) app.addSchema({ ...schemaOf(contract), $id: name })
+}

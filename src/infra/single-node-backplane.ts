@@ -1,0 +1,19 @@
+import { nanoid } from 'nanoid'
+import type { Backplane } from '../realtime/cluster/backplane.ts'
+
+/** The backplane of a deployment with one node. Messages have no receivers. */
+export class SingleNodeBackplane implements Backplane {
+  readonly nodeId = nanoid()
+  readonly isSingleNode = true
+  readonly isConnected = true
+
+  subscribe(): undefined {}
+
+  unsubscribe(): void {}
+
+  publish(): void {}
+
+  onRestored(): void {}
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,35 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/** Identifies a long-polling session and its node. */
+export interface PollAddress {
+  nodeId: string
+  id: string
+}
+
+/** The signed tokens by which clients refer to their long-polling sessions. */
+export class PollTokens {
+  readonly #key: Buffer
+
+  /** @param key must be the same on all nodes. */
+  constructor(key: Buffer) {
+    this.#key = key
+  }
+
+  write({ nodeId, id }: PollAddress): string {
+    const address = `${nodeId}.${id}`
+    return `${address}.${this.#sign(address).toString('base64url')}`
+  }
+
+  /** The session of a token; undefined for an invalid token. */
+  read(token: string): PollAddress | undefined {
+    const [nodeId, id, signature, ...rest] = token.split('.')
+    if (!nodeId || !id || !signature || rest.length > 0) return undefined
+    const actual = Buffer.from(signature, 'base64url')
+    const expected = this.#sign(`${nodeId}.${id}`)
+    return actual.length === expected.length && timingSafeEqual(actual, expected) ? { nodeId, id } : undefined
+  }
+
+  #sign(address: string): Buffer {
+    return createHmac('sha256', this.#key).update(address).digest()
+  }
+}

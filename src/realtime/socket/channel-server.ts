@@ -1,0 +1,255 @@
+import type { ClientMessage, Push, Ref, Reply } from '../../protocol/messages.ts'
+import type { BroadcastEncoder, OutgoingBroadcast } from '../outgoing-broadcast.ts'
+import type { Subscriber } from '../pubsub/pubsub.ts'
+import type { Channel } from './channel.ts'
+import type { AnyChannelDefinition, EventHandler } from './channel-definition.ts'
+import type { Identity } from './connection.ts'
+import type { Endpoint } from './endpoint.ts'
+
+/** The socket of a channel, as the channel uses it. */
+export interface ChannelSocket {
+  readonly endpoint: Endpoint
+  readonly identity: Identity
+  readonly serializer: BroadcastEncoder
+  /** Dispatches a message again that had to wait: another channel may have the topic by now. */
+  receive(message: ClientMessage): void
+  /** Replaces a channel by a new one for the same topic. */
+  rejoin(old: ChannelServer, message: ClientMessage): Promise<void>
+  reply(reply: Reply): void
+  push(push: Push): void
+  write(frame: Buffer): void
+  /** Removes a channel that has ended. */
+  forget(channel: ChannelServer): void
+}
+
+/** Runs one channel: handles its messages in order, keeps its state, and ends it. */
+export class ChannelServer implements Channel, Subscriber {
+  readonly topic: string
+  readonly joinRef: Ref
+  readonly #socket: ChannelSocket
+  readonly #definition: AnyChannelDefinition
+  #state: unknown
+  #phase: 'joining' | 'joined' | 'closing' | 'closed' = 'joining'
+  /** Whether the join, or an event that is not concurrent, is running. */
+  #isBusy = true
+  /** How many concurrent events are running. */
+  #concurrentCount = 0
+  #queue: ClientMessage[] | undefined
+  /** Broadcasts that arrived before the reply to the join; undefined after it. */
+  #heldBroadcasts: OutgoingBroadcast[] | undefined
+
+  constructor(socket: ChannelSocket, definition: AnyChannelDefinition, topic: string, joinRef: Ref) {
+    this.#socket = socket
+    this.#definition = definition
+    this.topic = topic
+    this.joinRef = joinRef
+  }
+
+  get identity(): Identity {
+    return this.#socket.identity
+  }
+
+  get userId(): string {
+    return this.identity.userId
+  }
+
+  get isJoined(): boolean {
+    return this.#phase === 'joined'
+  }
+
+  get subscriberCount(): number {
+    return this.#endpoint.pubsub.subscribers(this.topic).size
+  }
+
+  charge(recipients: number): void {
+    this.#endpoint.limits.charge(this.userId, recipients)
+  }
+
+  push(event: string, payload: unknown): void {
+    if (this.#phase === 'joined') this.#socket.push({ ...this.#address, ref: null, event, payload })
+  }
+
+  broadcast(event: string, payload: unknown): void {
+    this.#endpoint.pubsub.broadcast(this.topic, event, payload)
+  }
+
+  close(): void {
+    if (this.#phase === 'closed' || this.#phase === 'closing') return
+    this.#unsubscribe()
+    if (this.#phase === 'joined' && !this.#isBusy) return this.#finish('phx_close', {})
+    this.#phase = 'closing'
+  }
+
+  /** Ends the channel without informing the client: its socket is gone, or it has joined the topic again. */
+  abandon(): void {
+    this.#end()
+  }
+
+  deliver(broadcast: OutgoingBroadcast): void {
+    if (this.#heldBroadcasts) this.#heldBroadcasts.push(broadcast)
+    else this.#socket.write(broadcast.frame(this.#socket.serializer))
+  }
+
+  /** Runs the join. @param subtopic the part of the topic that the pattern's `*` stands for. */
+  async join(message: ClientMessage, subtopic: string): Promise<void> {
+    // It subscribes before the definition reads anything, and holds back broadcasts, so that none in between is lost.
+    this.#heldBroadcasts = []
+    const subscribed = this.#endpoint.pubsub.subscribe(this.topic, this)
+    try {
+      if (subscribed) await subscribed
+      if (this.#isClosed) return
+      const { state, reply = {} } = await this.#definition.join(this, subtopic, message.payload)
+      if (this.#isClosed) return
+      this.#state = state
+      this.#reply(message, 'ok', reply)
+      if (this.#phase === 'joining') this.#begin()
+    } catch (error) {
+      this.#refuse(message, error)
+    } finally {
+      this.#isBusy = false
+      this.#continue()
+    }
+  }
+
+  /** Handles a message of the client, or queues it behind those that are running. */
+  receive(message: ClientMessage): void {
+    if (this.#mustWait(message)) {
+      this.#queue ??= []
+      this.#queue.push(message)
+    } else {
+      this.#handle(message)
+    }
+  }
+
+  /** Whether every message of the client is handled. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#concurrentCount === 0 && !this.#queue
+  }
+
+  get #endpoint(): Endpoint {
+    return this.#socket.endpoint
+  }
+
+  get #address() {
+    return { joinRef: this.joinRef, topic: this.topic }
+  }
+
+  get #isClosed(): boolean {
+    return this.#phase === 'closed'
+  }
+
+  #begin(): void {
+    this.#phase = 'joined'
+    this.#definition.joined(this, this.#state)
+    const broadcasts = this.#heldBroadcasts ?? []
+    this.#heldBroadcasts = undefined
+    for (const broadcast of broadcasts) this.deliver(broadcast)
+  }
+
+  #refuse(message: ClientMessage, error: unknown): void {
+    if (this.#isClosed) return
+    const expected = this.#endpoint.explain(this.identity, error)
+    if (!expected) this.#endpoint.logCrash(error, this.topic, 'phx_join')
+    this.#reply(message, 'error', expected ? expected.response : { reason: 'join crashed' })
+    if (expected?.permanent) this.#finish('phx_close', {})
+    else this.#end()
+  }
+
+  #mustWait({ event }: ClientMessage): boolean {
+    if (this.#isBusy || this.#queue?.length) return true
+    return this.#concurrentCount > 0 && !this.#definition.events.get(event)?.concurrent
+  }
+
+  /** Handles queued messages, as far as they no longer have to wait. */
+  #continue(): void {
+    if (this.#phase === 'closing' && !this.#isBusy) this.#finish('phx_close', {})
+    const messages = this.#queue
+    if (!messages) return
+    this.#queue = undefined
+    // Messages that still have to wait are queued again, in the same order.
+    for (const message of messages) this.#socket.receive(message)
+  }
+
+  #handle(message: ClientMessage): void {
+    if (message.event === 'phx_join') return void this.#socket.rejoin(this, message)
+    // The client sent it before it received the reply to a later join of the same topic.
+    if (message.joinRef !== null && message.joinRef !== this.joinRef) return
+    if (message.event === 'phx_leave') return this.#leave(message)
+    const handler = this.#definition.events.get(message.event)
+    if (!handler) return this.#reply(message, 'error', { reason: 'unknown_event' })
+    this.#run(message, handler)
+  }
+
+  #leave(message: ClientMessage): void {
+    this.#reply(message, 'ok', {})
+    this.#finish('phx_close', {})
+  }
+
+  #run(message: ClientMessage, handler: EventHandler<unknown>): void {
+    if (handler.concurrent) this.#concurrentCount += 1
+    else this.#isBusy = true
+    try {
+      this.charge(this.#definition.audience(this, this.#state))
+      const result = handler.handle(this, this.#state, message.payload)
+      if (result instanceof Promise) return void this.#await(message, handler, result)
+      this.#reply(message, 'ok', result)
+    } catch (error) {
+      this.#fail(message, error)
+    }
+    this.#done(handler)
+  }
+
+  async #await(
+    message: ClientMessage,
+    handler: EventHandler<unknown>,
+    result: Promise<unknown>,
+  ): Promise<void> {
+    try {
+      const response = await result
+      // The client receives what an event broadcasts before the reply to it.
+      const settled = this.#endpoint.pubsub.settled(this.topic, this)
+      if (settled) await settled
+      this.#reply(message, 'ok', response)
+    } catch (error) {
+      this.#fail(message, error)
+    }
+    this.#done(handler)
+  }
+
+  #done(handler: EventHandler<unknown>): void {
+    if (handler.concurrent) this.#concurrentCount -= 1
+    else this.#isBusy = false
+    this.#continue()
+  }
+
+  #fail(message: ClientMessage, error: unknown): void {
+    const expected = this.#endpoint.explain(this.identity, error)
+    if (expected) return this.#reply(message, 'error', expected.response)
+    this.#endpoint.logCrash(error, this.topic, message.event)
+    this.#finish('phx_error', { reason: 'channel_crash' })
+  }
+
+  #reply(message: ClientMessage, status: 'ok' | 'error', response: unknown): void {
+    this.#socket.reply({ ...this.#address, ref: message.ref, status, response })
+  }
+
+  /** The last frame of a channel carries its join ref as both refs. */
+  #finish(event: 'phx_close' | 'phx_error', payload: unknown): void {
+    if (this.#isClosed) return
+    this.#end()
+    this.#socket.push({ ...this.#address, ref: this.joinRef, event, payload })
+  }
+
+  #end(): void {
+    if (this.#isClosed) return
+    const wasJoined = this.#heldBroadcasts === undefined
+    this.#phase = 'closed'
+    this.#unsubscribe()
+    this.#socket.forget(this)
+    if (wasJoined) this.#definition.left(this, this.#state)
+  }
+
+  #unsubscribe(): void {
+    this.#endpoint.pubsub.unsubscribe(this.topic, this)
+  }
+}

@@ -1,0 +1,42 @@
+/** The user and session that a connection was authenticated for. */
+export interface Identity {
+  readonly userId: string
+  readonly sessionId: string
+  /** Until when the session is known to last, in milliseconds of the endpoint's clock. */
+  expiresAt: number
+}
+
+/** Who opens a connection, and from where. */
+export interface ConnectionOwner {
+  readonly identity: Identity
+  /** The client's network address; undefined for an address that many clients may share. */
+  readonly address?: string | undefined
+}
+
+/** A connection of any protocol, as the endpoint supervises it. */
+export interface Connection extends ConnectionOwner {
+  /** When the client last sent something, in milliseconds of the endpoint's clock. */
+  readonly lastActiveAt: number
+  /** Whether every request of the client is answered. */
+  readonly isIdle: boolean
+  /** Ignores further frames. Requests under way are still answered. */
+  stopReading(): void
+  /** Closes the connection with a close code of `CloseCode`. */
+  close(code: number, reason: string): void
+}
+
+/** Carries the frames of one connection. */
+export interface Transport {
+  /** Writes a complete WebSocket frame, unless the connection is closing. */
+  write(frame: Buffer): void
+  close(code: number, reason: string): void
+}
+
+/** WebSocket close codes (RFC 6455, section 7.4.1, and the IANA registry). */
+export const CloseCode = {
+  goingAway: 1001,
+  unsupportedData: 1003,
+  policyViolation: 1008,
+  messageTooBig: 1009,
+  serviceRestart: 1012,
+} as const

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
+import { type Database, openDatabase } from '../../../src/db/database.ts'
+import { Rooms } from '../../../src/domain/rooms/rooms.ts'
+import { PageTokens } from '../../../src/domain/shared/pagination.ts'
+import { type CutAt, CuttingProxy } from '../../support/cutting-proxy.ts'
+import { createTestDatabase, truncateAll } from '../../support/database.ts'
+import { openEventBus } from '../../support/event-bus.ts'
+import { png } from '../../support/media.ts'
+import { openLibrary } from '../../support/media-library.ts'
+import { addPerson, openRooms, type RoomPerson } from '../../support/rooms.ts'
+
+const server = process.env.DATABASE_URL ?? ''
+
+describe.runIf(server)(
+  'when the connection to the database is lost while a change of a room is committed',
+  () => {
+    let database: Awaited<ReturnType<typeof createTestDatabase>>
+    /** The database by a way that stays. */
+    let db: Database
+    let ann: RoomPerson
+    let bob: RoomPerson
+    let roomId: string
+
+    beforeAll(async () => {
+      database = await createTestDatabase(server)
+      db = await openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
+    })
+    afterAll(async () => {
+      await db.close()
+      await database.drop()
+    })
+    beforeEach(async () => {
+      await truncateAll(db)
+      ann = await addPerson(db, 'ann')
+      bob = await addPerson(db, 'bob')
+      roomId = (await openRooms(db).rooms.create(ann.id, { name: 'Chamber', userIds: [] })).id
+    })
+
+    /** A node that reaches the database by a proxy. */
+    async function openNode({ maxMediaPerDay = 1_000_000 } = {}) {
+      const proxy = await CuttingProxy.start(database.url)
+      const proxied = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 2 })
+      onTestFinished(async () => {
+        // postgres.js is slow to end a connection that was lost and never used again.
+        await Promise.all([1, 2].map(() => proxied.rows('select pg_sleep(0.01)', [])))
+        await proxied.close()
+        await proxy.close()
+      })
+      const events = openEventBus()
+      const emitted: number[] = []
+      const comings: string[] = []
+      events.on('room_message', ({ seq }) => emitted.push(seq))
+      events.on('room_member_added', ({ userId }) => comings.push(`${userId} added`))
+      events.on('room_member_removed', ({ userId, seq }) => comings.push(`${userId} removed ${seq}`))
+      const { library, fileCount } = openLibrary(proxied, { maxMediaPerDay })
+      const pageTokens = new PageTokens('a secret of thirty-two characters')
+      const rooms = new Rooms({ db: proxied, clock: systemClock, events, pageTokens, media: library })
+      return { proxy, rooms, library, fileCount, emitted, comings }
+    }
+
+    it.each<CutAt>(['before', 'answer'])('stores a text and emits its event once (cut: %s)', async (at) => {
+      const { proxy, rooms, emitted } = await openNode()
+      const cut = proxy.cut('commit', at)
+      const message = await rooms.post(roomId, ann.id, { text: 'Hello' })
+      await cut
+      const { items } = await rooms.history(roomId, ann.id)
+      expect(items).toEqual([message])
+      expect(message.seq).toBe(1)
+      expect(emitted).toEqual([1])
+    })
+
+    it.each<CutAt>(['before', 'answer'])('stores a file and emits its event once (cut: %s)', async (at) => {
+      const { proxy, rooms, library, fileCount, emitted } = await openNode()
+      const media = await library.receive([png()], { roomId, ownerId: ann.id })
+      const cut = proxy.cut('commit', at)
+      const message = await rooms.post(roomId, ann.id, { media })
+      await cut
+      expect(message.media?.id).toBe(media.id)
+      expect(emitted).toEqual([1])
+      expect(fileCount()).toBe(1)
+      expect(await db.rows('select 1 from media', [])).toHaveLength(1)
+    })
+
+    it('keeps a file whose commit arrives during its retry, even if the quota has no space for a second', async () => {
+      const { proxy, rooms, library, fileCount, emitted } = await openNode({ maxMediaPerDay: png().length })
+      const media = await library.receive([png()], { roomId, ownerId: ann.id })
+      const cut = proxy.cut('commit', 'late')
+      const sending = rooms.post(roomId, ann.id, { media })
+      await cut
+      await vi.waitFor(
+        async () => {
+          const waiting = `select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`
+          expect(await db.rows(waiting, [])).toHaveLength(1)
+        },
+        { timeout: 20_000 },
+      )
+      await proxy.letArrive()
+      expect((await sending).media?.id).toBe(media.id)
+      expect(emitted).toEqual([1])
+      expect(fileCount()).toBe(1)
+    })
+
+    it.each<CutAt>(['before', 'answer'])('adds a member and emits one event (cut: %s)', async (at) => {
+      const { proxy, rooms, comings } = await openNode()
+      const cut = proxy.cut('commit', at)
+      const room = await rooms.addMembers(roomId, ann.id, [bob.id])
+      await cut
+      expect(room.members).toEqual([ann.shortId, bob.shortId])
+      expect(comings).toEqual([`${bob.id} added`])
+    })
+
+    it.each<CutAt>(['before', 'answer'])('removes a member and emits one event (cut: %s)', async (at) => {
+      const { proxy, rooms, comings } = await openNode()
+      await openRooms(db).rooms.addMembers(roomId, ann.id, [bob.id])
+      const cut = proxy.cut('commit', at)
+      await rooms.removeMember(roomId, ann.id, bob.id)
+      await cut
+      expect((await rooms.open(roomId, ann.id)).room.members).toEqual([ann.shortId])
+      expect(comings).toEqual([`${bob.id} removed ${at === 'answer' ? null : 1}`])
+    })
+
+    it.each<CutAt>(['before', 'answer', 'late'])('creates a room once (cut: %s)', async (at) => {
+      const { proxy, rooms } = await openNode()
+      const cut = proxy.cut('commit', at)
+      const creation = rooms.create(ann.id, { name: 'Other', userIds: [bob.id] })
+      await cut
+      if (at === 'late') await proxy.letArrive()
+      const room = await creation
+      expect(room.members).toEqual([ann.shortId, bob.shortId])
+      expect((await rooms.list()).map(({ id }) => id)).toEqual([room.id, roomId])
+    })
+  },
+)

@@ -1,0 +1,206 @@
+import type { LightMyRequestResponse } from 'fastify'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Database } from '../../../src/db/database.ts'
+import { PASSWORD, startApi, type TestApi } from '../../support/api.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { Phone } from '../../support/phone.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+const MINUTE = 60_000
+// Hundreds of passwords are hashed here, which takes as long as it takes.
+vi.setConfig({ testTimeout: 600_000 })
+
+const WRONG = '000000'
+const HOME = '192.0.2.1'
+const EMAIL = 'ann@example.com'
+
+/** Signs in with a password, from a browser that keeps cookies. */
+function login(browser: Phone, { password = PASSWORD, from = HOME } = {}): Promise<LightMyRequestResponse> {
+  return browser.send('POST /auth/login', { body: { email: EMAIL, password }, from })
+}
+
+/** Attackers on many networks, each of whom gives as many wrong passwords as they may. */
+async function exhaust(api: TestApi): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const attacker = new Phone(api, EMAIL)
+    const response = await login(attacker, { password: 'wrong', from: `198.51.100.${Math.floor(i / 10)}` })
+    expect(response.statusCode).toBe(401)
+  }
+}
+
+describe('wrong passwords from unknown browsers', () => {
+  it('do not keep the owner out, who comes from elsewhere', async () => {
+    const api = await startApi(db)
+    await api.register('ann')
+    const attacker = new Phone(api, EMAIL)
+    for (let i = 0; i < 10; i++) await login(attacker, { password: 'wrong', from: '198.51.100.1' })
+    expect((await login(attacker, { from: '198.51.100.1' })).statusCode).toBe(429)
+    expect((await login(new Phone(api, EMAIL))).statusCode).toBe(200)
+  })
+
+  it('from many networks keep out who comes with a new browser, and not one that signed in before', async () => {
+    const api = await startApi(db)
+    await api.register('ann')
+    const known = new Phone(api, EMAIL)
+    await login(known)
+    api.clock.advance(MINUTE)
+    await exhaust(api)
+    expect((await login(new Phone(api, EMAIL))).statusCode).toBe(429)
+    expect((await login(known)).statusCode).toBe(200)
+  })
+
+  it('look the same where there is no account', async () => {
+    const api = await startApi(db)
+    await exhaust(api)
+    expect((await login(new Phone(api, EMAIL))).statusCode).toBe(429)
+  })
+})
+
+describe('the device cookie', () => {
+  it('has a limit of its own', async () => {
+    const api = await startApi(db)
+    await api.register('ann')
+    const known = new Phone(api, EMAIL)
+    await login(known)
+    for (let i = 0; i < 10; i++) {
+      expect((await login(known, { password: 'wrong' })).statusCode).toBe(401)
+    }
+    expect((await login(known)).statusCode).toBe(429)
+    api.clock.advance(MINUTE)
+    expect((await login(known)).statusCode).toBe(200)
+  })
+
+  it('is void after a password reset, on another account, when it is changed, and after a year', async () => {
+    const api = await startApi(db)
+    await api.register('ann')
+    await api.register('eve')
+    const eve = new Phone(api, 'eve@example.com')
+    await eve.send('POST /auth/login', { body: { email: 'eve@example.com', password: PASSWORD } })
+    const known = new Phone(api, EMAIL)
+    await login(known)
+    const value = known.cookies.get('parley_device')!
+    const changed = `${value.slice(0, -2)}${value.endsWith('AA') ? 'BB' : 'AA'}`
+    api.clock.advance(MINUTE)
+    await exhaust(api)
+    for (const bad of [changed, `${value}x`, 'x', 'x.y', '.', eve.cookies.get('parley_device')!]) {
+      expect((await login(new Phone(api, EMAIL, [['parley_device', bad]]))).statusCode, bad).toBe(429)
+    }
+
+    await api.send('POST /auth/password/request', { body: { email: EMAIL } })
+    const token = await api.tokenOfEmail(EMAIL)
+    const body = { token, new_password: PASSWORD, new_password_confirmation: PASSWORD }
+    expect((await api.send('POST /auth/password/reset', { body })).statusCode).toBe(204)
+    api.clock.advance(MINUTE)
+    await exhaust(api)
+    expect((await login(known)).statusCode).toBe(429)
+
+    api.clock.advance(MINUTE)
+    expect((await login(known)).statusCode).toBe(200)
+    api.clock.jump(365 * 24 * 60 * MINUTE)
+    await exhaust(api)
+    expect((await login(known)).statusCode).toBe(429)
+  })
+
+  it.each([
+    ['http://localhost:4000', /^parley_device=[\w.-]+; Max-Age=31536000; Path=\/; HttpOnly; SameSite=Lax$/],
+    [
+      'https://chat.example',
+      /^__Host-parley_device=[\w.-]+; Max-Age=31536000; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+    ],
+  ])('at %s is for this server alone, and not for scripts', async (publicUrl, expected) => {
+    const api = await startApi(db, { publicUrl })
+    await api.register('ann')
+    expect((await login(new Phone(api, EMAIL))).headers['set-cookie']).toMatch(expected)
+  })
+
+  it('is set by both doors, and serves several accounts', async () => {
+    const api = await startApi(db)
+    const phone = new Phone(api, EMAIL)
+    await phone.enrol()
+    await api.register('bob')
+    await phone.send('POST /auth/login', { body: { email: 'bob@example.com', password: PASSWORD } })
+    await phone.signIn()
+    for (let i = 0; i < 6; i++) {
+      const attacker = new Phone(api, EMAIL)
+      await attacker.login()
+      await attacker.give(WRONG)
+    }
+    await phone.login()
+    expect((await phone.give(phone.freshCode())).statusCode).toBe(200)
+    const note = phone.cookies.get('parley_device')!.split('.')[0]!
+    expect(JSON.parse(Buffer.from(note, 'base64url').toString())).toHaveLength(2)
+  })
+
+  it('is not set by a sign-in that fails', async () => {
+    const api = await startApi(db)
+    await api.register('ann')
+    expect((await login(new Phone(api, EMAIL), { password: 'wrong' })).headers['set-cookie']).toBeUndefined()
+  })
+})
+
+describe('wrong codes from unknown browsers', () => {
+  /** An account whose five tries of this minute attackers have used up. */
+  async function underAttack(api: TestApi) {
+    const phone = new Phone(api, EMAIL)
+    const codes = await phone.enrol()
+    api.clock.advance(MINUTE)
+    const known = phone.copy()
+    await known.signIn()
+    api.clock.advance(MINUTE)
+    const attacker = new Phone(api, EMAIL)
+    await attacker.ask('POST login/', { email: EMAIL }, { from: '198.51.100.1' })
+    for (let i = 0; i < 5; i++) {
+      expect((await attacker.give(WRONG, undefined, { from: `198.51.100.${i}` })).statusCode).toBe(401)
+    }
+    await phone.login()
+    return { phone, known, codes }
+  }
+
+  it('keep a new browser out for a minute, and not one that signed in before', async () => {
+    const api = await startApi(db, { rateLimits: false })
+    const { phone, known } = await underAttack(api)
+    expect((await phone.give(phone.code())).statusCode).toBe(429)
+    await known.login()
+    expect((await known.give(phone.code())).statusCode).toBe(200)
+  })
+
+  it('keep no recovery code out', async () => {
+    const api = await startApi(db)
+    const { phone, codes } = await underAttack(api)
+    expect((await phone.give(codes[0]!)).statusCode).toBe(200)
+  })
+
+  it('keep nobody out who verifies the email', async () => {
+    const api = await startApi(db)
+    const { phone } = await underAttack(api)
+    await phone.ask('POST verify-email/begin/', { email: EMAIL })
+    expect((await phone.prove()).statusCode).toBe(200)
+    expect((await phone.give(phone.code())).statusCode).toBe(200)
+  })
+
+  it('keep nobody from beginning to sign in', async () => {
+    const api = await startApi(db)
+    const attacker = new Phone(api, EMAIL)
+    const begin = (from: string) => attacker.ask('POST login/', { email: EMAIL }, { from })
+    for (let i = 0; i < 10; i++) expect((await begin('198.51.100.1')).statusCode).toBe(302)
+    expect((await begin('198.51.100.1')).statusCode).toBe(429)
+    expect((await begin(HOME)).statusCode).toBe(302)
+  })
+})
+
+it('counts a password at the door of Whisper as a login', async () => {
+  const api = await startApi(db)
+  await api.register('ann')
+  const attacker = new Phone(api, EMAIL)
+  await attacker.login()
+  for (let i = 0; i < 10; i++) {
+    if (i % 5 === 0) api.clock.advance(MINUTE / 3)
+    await attacker.give(WRONG, 'wrong', { from: HOME })
+  }
+  expect((await login(attacker)).statusCode).toBe(429)
+})

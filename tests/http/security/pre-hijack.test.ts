@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../../src/db/database.ts'
+import { PASSWORD, type SignedIn, startApi, type TestApi } from '../../support/api.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { Phone } from '../../support/phone.ts'
+import { EMAIL, failure, setUp, signIn, users } from '../../support/social.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+const FROM = '192.0.2.7'
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 visit-evil.example'
+
+/** Somebody who has registered the victim's address, with all that can be set up on it. */
+async function hijack(api: TestApi): Promise<SignedIn> {
+  const intruder = await api.register('ann')
+  const { id } = intruder.user
+  await db.rows(
+    `insert into totp_devices (user_id, vault_key, secret, confirmed_at) values ($1, 'key', '', now())`,
+    [id],
+  )
+  await db.rows(`insert into recovery_codes (user_id, hash) values ($1, 'x')`, [id])
+  await db.rows(
+    `insert into identities (issuer, subject, user_id) values ('https://evil.example', 'eve', $1)`,
+    [id],
+  )
+  await api.send('POST /api/token/email_change', { token: intruder.auth_token })
+  return intruder
+}
+
+/** Which ways into the account of the address are left. */
+async function waysIn(): Promise<string[]> {
+  const rows = await db.rows<{ way: string }>(
+    `select 'password' as way from users where password_hash is not null
+     union all select 'session' from sessions where revoked_at is null
+     union all select 'device' from totp_devices
+     union all select 'recovery code' from recovery_codes
+     union all select 'identity ' || subject from identities
+     union all select 'token ' || context from tokens
+     union all select 'email ' || kind from mail_outbox
+     union all select 'device cookie' from users where devices_valid_from is null`,
+    [],
+  )
+  return rows.map(({ way }) => way)
+}
+
+/** What the intruder still gets: tokens, sockets and the password. */
+async function intrude(api: TestApi, { auth_token: token, refresh_token }: SignedIn): Promise<number[]> {
+  const tries = [
+    api.send('GET /api/users', { token }),
+    api.send('POST /auth/refresh', { body: { token: refresh_token } }),
+    api.login('ann'),
+  ]
+  return (await Promise.all(tries)).map(({ statusCode }) => statusCode)
+}
+
+const OUT = [401, 400, 401]
+
+function events(api: TestApi) {
+  return api.log.lines.flatMap(({ security }) => (security === undefined ? [] : [security]))
+}
+
+describe('an address that somebody else has registered', () => {
+  it('verified by the email of Whisper, is free of them, and its owner goes on', async () => {
+    const api = await startApi(db)
+    const intruder = await hijack(api)
+    const ended: string[] = []
+    api.services.events.on('sessions_revoked', ({ sessionIds }) => ended.push(...sessionIds))
+    const victim = new Phone(api, EMAIL)
+    await victim.ask('POST verify-email/begin/', { email: EMAIL })
+    expect((await victim.prove()).json()).toMatchObject({ is_email_verified: true })
+    expect(await waysIn()).toEqual([])
+    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect(ended).toHaveLength(1)
+    expect(await victim.setUp()).toHaveLength(10)
+    expect((await victim.signIn()).email).toBe(EMAIL)
+    expect(events(api)).toContain('email_verified')
+  })
+
+  it('verified by a provider, is free of them and linked', async () => {
+    const { api, browser } = await setUp(db)
+    const intruder = await hijack(api)
+    expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
+    expect(await waysIn()).toEqual(['identity ann', 'email identity_linked'])
+    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect(await users(db)).toMatchObject([{ confirmed: true, subjects: ['ann'], password_hash: null }])
+    expect(await browser.setUp()).toHaveLength(10)
+    expect(events(api)).toEqual(expect.arrayContaining(['email_verified', 'identity_linked']))
+  })
+
+  it('verified by a password reset, has the new password alone', async () => {
+    const api = await startApi(db)
+    const intruder = await hijack(api)
+    await api.send('POST /auth/password/request', { body: { email: EMAIL } })
+    const new_password = 'seven quiet herons wade'
+    const emails = await api.emails()
+    const { text } = emails.find(({ subject }) => subject === 'Reset your password')!
+    const token = /token=([\w-]+)/.exec(text)![1]
+    const body = { token, new_password, new_password_confirmation: new_password }
+    expect((await api.send('POST /auth/password/reset', { body })).statusCode).toBe(204)
+    expect((await waysIn()).filter((way) => !way.startsWith('email '))).toEqual(['password'])
+    expect(await intrude(api, intruder)).toEqual(OUT)
+    const owner = (await api.login('ann', new_password)).json()
+    expect(owner.user.confirmed_at).not.toBeNull()
+    expect(events(api)).toContain('email_verified')
+  })
+
+  it('is not opened by a provider that names another one', async () => {
+    const { api, browser, server } = await setUp(db)
+    expect((await signIn(browser)).statusCode).toBe(201)
+    await db.rows(`update users set email = 'bob@example.com', email_confirmed_at = null`, [])
+    expect(failure(await signIn(browser))).toEqual([409, 'email_unconfirmed'])
+    server.accounts.set('ann', { email: 'bob@example.com', email_verified: false })
+    expect(failure(await signIn(browser))).toEqual([409, 'email_unconfirmed'])
+    server.accounts.set('ann', { email: 'bob@example.com', email_verified: true })
+    expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
+    expect(await users(db)).toMatchObject([{ email: 'bob@example.com', confirmed: true, subjects: ['ann'] }])
+    expect(events(api)).toContain('registered')
+  })
+
+  it('keeps the password when its registration is confirmed, by whichever of its emails', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    await api.emails()
+    await api.send('POST /api/token/email_confirm', { token })
+    const body = { token: await api.tokenOfEmail(EMAIL) }
+    expect((await api.send('POST /auth/confirm', { body })).statusCode).toBe(204)
+    expect((await api.login('ann')).statusCode).toBe(200)
+    expect((await api.send('GET /api/users', { token })).statusCode).toBe(200)
+  })
+
+  it('loses nothing when it is verified again', async () => {
+    const api = await startApi(db)
+    const { auth_token: token } = await api.register('ann')
+    await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail(EMAIL) } })
+    const phone = new Phone(api, EMAIL)
+    await phone.ask('POST verify-email/begin/', { email: EMAIL })
+    expect((await phone.prove()).statusCode).toBe(200)
+    expect((await api.send('GET /api/users', { token })).statusCode).toBe(200)
+    expect((await api.login('ann')).statusCode).toBe(200)
+  })
+})
+
+describe('the email of a registration', () => {
+  async function register() {
+    const api = await startApi(db)
+    const response = await api.send('POST /auth/register', {
+      body: { email: EMAIL, password: PASSWORD },
+      from: FROM,
+      headers: { 'user-agent': FIREFOX },
+    })
+    return { api, intruder: response.json<SignedIn>() }
+  }
+
+  async function denialPath(api: TestApi): Promise<string> {
+    const [newest] = await api.emails()
+    return new URL(/http\S+\/register\/deny\/[\w-]+\//.exec(newest!.text)![0]).pathname
+  }
+
+  it('says when and from where the password was set, and so does the one that is sent again', async () => {
+    const { api, intruder } = await register()
+    const [first] = await api.emails()
+    await api.services.securityLog.stop()
+    await api.send('POST /api/token/email_confirm', { token: intruder.auth_token })
+    const [second] = await api.emails()
+    for (const email of [first, second]) {
+      expect(email!.subject).toBe('Confirm your email address')
+      expect(email!.text).toMatch(
+        /a password was set.*on \d{4}-\d\d-\d\d at \d\d:\d\d UTC, from the network address 192\.0\.2\.7, with Firefox on Linux\./s,
+      )
+      expect(email!.text + email!.html).not.toContain('evil')
+      expect(email!.text).toContain('/register/deny/')
+    }
+    expect(second).not.toBe(first)
+  })
+
+  it('leads to a page with a button, by which its owner removes the password and ends the sessions', async () => {
+    const { api, intruder } = await register()
+    const path = await denialPath(api)
+    const headers = { accept: 'text/html' }
+    const page = await api.send(`GET ${path}`, { headers })
+    expect(page.body).toContain(`action="${path}"`)
+    expect((await api.send('GET /api/users', { token: intruder.auth_token })).statusCode).toBe(200)
+
+    const denied = await api.send(`POST ${path}`, {
+      headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+      body: '',
+    })
+    expect([denied.statusCode, denied.body]).toEqual([
+      200,
+      expect.stringContaining('The password was removed'),
+    ])
+    expect(await waysIn()).toEqual([])
+    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect(await users(db)).toMatchObject([{ confirmed: false, password_hash: null }])
+    expect(events(api)).toContain('registration_denied')
+    expect(api.log.text()).not.toContain(path)
+
+    expect((await api.send(`POST ${path}`, { body: {} })).json().error.code).toBe('invalid_token')
+    const victim = new Phone(api, EMAIL)
+    await victim.ask('POST verify-email/begin/', { email: EMAIL })
+    expect((await victim.prove()).statusCode).toBe(200)
+    expect(await victim.setUp()).toHaveLength(10)
+  })
+
+  it('removes nothing once the address is confirmed, nor from a page of another site', async () => {
+    const { api } = await register()
+    const path = await denialPath(api)
+    const foreign = await api.send(`POST ${path}`, { body: {}, headers: { 'sec-fetch-site': 'cross-site' } })
+    expect(foreign.statusCode).toBe(403)
+    await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail(EMAIL) } })
+    expect((await api.send(`POST ${path}`, { body: {} })).statusCode).toBe(400)
+    expect((await api.login('ann')).statusCode).toBe(200)
+  })
+
+  it('removes nothing after 7 days', async () => {
+    const { api } = await register()
+    const path = await denialPath(api)
+    api.clock.advance(7 * 24 * 60 * 60 * 1000)
+    expect((await api.send(`POST ${path}`, { body: {} })).statusCode).toBe(400)
+    expect((await api.login('ann')).statusCode).toBe(200)
+  })
+})

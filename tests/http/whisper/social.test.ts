@@ -1,0 +1,371 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Database } from '../../../src/db/database.ts'
+import { startApi } from '../../support/api.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { ProviderVisitor } from '../../support/oidc.ts'
+import { Phone } from '../../support/phone.ts'
+import {
+  BEGIN,
+  begin,
+  CLIENT,
+  COMPLETE,
+  comeBack,
+  EMAIL,
+  failure,
+  PUBLIC_URL,
+  setUp,
+  signIn,
+  startWith,
+  users,
+} from '../../support/social.ts'
+
+const TOTP = '/api/v1/user/totp/verify/'
+
+let db: Database
+beforeAll(async () => {
+  db = await openTestDatabase()
+})
+afterAll(() => db.close())
+
+describe('beginning', () => {
+  it("leads to the provider, and back to the server's own address whatever the request calls it", async () => {
+    const { api, server } = await setUp(db)
+    const headers = {
+      host: 'evil.example',
+      'x-forwarded-host': 'evil.example',
+      forwarded: 'host=evil.example',
+    }
+    const response = await api.send(`GET ${BEGIN}`, { headers })
+    expect(response.statusCode).toBe(302)
+    const url = new URL(response.headers.location!)
+    expect(url.origin).toBe(server.issuer)
+    expect(Object.fromEntries(url.searchParams)).toEqual({
+      response_type: 'code',
+      client_id: CLIENT.clientId,
+      redirect_uri: `${PUBLIC_URL}${COMPLETE}`,
+      scope: 'openid email',
+      state: expect.stringMatching(/^[\w-]{43}$/),
+      nonce: expect.stringMatching(/^[\w-]{43}$/),
+      code_challenge: expect.stringMatching(/^[\w-]{43}$/),
+      code_challenge_method: 'S256',
+    })
+  })
+
+  it('is another sign-in each time', async () => {
+    const { browser } = await setUp(db)
+    const [one, other] = [await begin(browser), await begin(browser)]
+    for (const name of ['state', 'nonce', 'code_challenge'])
+      expect(one.searchParams.get(name)).not.toBe(other.searchParams.get(name))
+  })
+
+  it('gives the browser a cookie that nobody can read', async () => {
+    const { browser, api } = await setUp(db)
+    const { searchParams } = await begin(browser)
+    const response = await api.send(`GET ${BEGIN}`)
+    const [cookie] = response.cookies
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Lax', secure: true, path: '/' })
+    const [content] = [...browser.cookies.values()].map((value) =>
+      Buffer.from(decodeURIComponent(value), 'base64').toString('latin1'),
+    )
+    expect(content).not.toContain(searchParams.get('state'))
+    expect(content).not.toContain('codeVerifier')
+  })
+
+  it.each([
+    '',
+    '/',
+    '/anything',
+    '/anything/',
+    '?next=https://evil.example',
+    '/%2F%2Fevil.example?redirect_uri=x',
+  ])('leads to the provider alone with %j behind it', async (extra) => {
+    const { api, server } = await setUp(db)
+    const response = await api.send(`GET ${BEGIN}${extra}`)
+    expect(response.statusCode).toBe(302)
+    const url = new URL(response.headers.location!)
+    expect(url.origin).toBe(server.issuer)
+    expect(url.href).not.toContain('evil')
+    expect(url.searchParams.get('redirect_uri')).toBe(CLIENT.redirectUri)
+  })
+
+  it('answers 503 when the provider is not there', async () => {
+    const api = await startWith(db, { issuer: 'http://127.0.0.1:9' })
+    const response = await api.send(`GET ${BEGIN}`)
+    expect(failure(response)).toEqual([503, 'provider_unavailable'])
+    expect(response.headers['retry-after']).toBe('1')
+  })
+})
+
+describe.each(['begin', 'complete'])('the path to %s', (step) => {
+  it.each(['facebook', '__proto__', 'constructor', 'GOOGLE-OAUTH2', '%00', 'x'.repeat(1_000)])(
+    'does not know %s',
+    async (backend) => {
+      const { api } = await setUp(db)
+      const response = await api.send(`GET /api/v1/user/social/${step}/${backend}`)
+      expect(failure(response)).toEqual([404, 'not_found'])
+      expect(response.json().error.message).toBe('There is no such provider.')
+    },
+  )
+
+  it('says when the provider is not set up', async () => {
+    const api = await startApi(db)
+    const response = await api.send(`GET /api/v1/user/social/${step}/google-oauth2/`)
+    expect(failure(response)).toEqual([404, 'provider_not_configured'])
+    expect(response.json().error.message).toMatch(/not configured/)
+  })
+})
+
+describe('coming back as someone new', () => {
+  it('proves the address, so that 2FA can be set up, and signs in with it', async () => {
+    const { browser } = await setUp(db)
+    await signIn(browser)
+    expect(await browser.setUp()).toHaveLength(10)
+    expect(await browser.signIn()).toMatchObject({ email: EMAIL })
+  })
+
+  it('makes an account with a confirmed address', async () => {
+    const { browser } = await setUp(db)
+    const response = await signIn(browser)
+    expect(response.statusCode).toBe(201)
+    expect(response.json()).toEqual({
+      id: expect.stringMatching(/^[\w-]{21}$/),
+      email: 'ann@example.com',
+      username: expect.stringMatching(/^user-[a-z0-9]{10}$/),
+      is_email_verified: true,
+      is_username_set: false,
+      message: 'Proceed to 2FA setup.',
+    })
+    expect(await users(db)).toEqual([
+      {
+        email: 'ann@example.com',
+        username: response.json().username,
+        is_username_set: false,
+        display_name: 'ann@example.com',
+        password_hash: null,
+        confirmed: true,
+        subjects: ['ann'],
+      },
+    ])
+  })
+
+  it.each<[what: string, account: { email?: string; email_verified?: boolean }]>([
+    ['the provider has not verified', { email: 'ann@example.com', email_verified: false }],
+    ['the provider says nothing of', { email: 'ann@example.com' }],
+    ['the provider does not tell', { email_verified: true }],
+  ])('does not with an address that %s', async (_what, account) => {
+    const { browser, server } = await setUp(db)
+    server.accounts.set('ann', account)
+    const response = await signIn(browser)
+    expect(failure(response)).toEqual([403, 'email_unverified'])
+    expect(await users(db)).toEqual([])
+  })
+
+  it('does not with an address that is none of ours', async () => {
+    const { browser, server } = await setUp(db)
+    server.accounts.set('ann', { email: 'ann@example.com, bob@example.com', email_verified: true })
+    const response = await signIn(browser)
+    expect(failure(response)).toEqual([422, 'validation_failed'])
+    expect(response.json().errors).toEqual({ email: ['must be an email address'] })
+  })
+
+  it('makes one account of two browsers that come at once', async () => {
+    const { api } = await setUp(db)
+    const browsers = [1, 2, 3, 4].map(() => new Phone(api, EMAIL))
+    const backs = await Promise.all(
+      browsers.map(async (browser) => new ProviderVisitor().signIn((await begin(browser)).href, 'ann')),
+    )
+    const responses = await Promise.all(browsers.map((browser, i) => comeBack(browser, backs[i]!)))
+    expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([201, 401, 401, 401])
+    expect(await users(db)).toHaveLength(1)
+  })
+
+  it('makes one account for one of two identities with one address that come at once', async () => {
+    const { api, server } = await setUp(db)
+    server.accounts.set('other ann', { email: 'ANN@example.com', email_verified: true })
+    const browsers = [new Phone(api, EMAIL), new Phone(api, EMAIL)] as const
+    const logins = ['ann', 'other ann']
+    const backs = await Promise.all(
+      browsers.map(async (browser, i) =>
+        new ProviderVisitor().signIn((await begin(browser)).href, logins[i]!),
+      ),
+    )
+    const responses = await Promise.all(browsers.map((browser, i) => comeBack(browser, backs[i]!)))
+    expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409])
+    const [user, ...more] = await users(db)
+    expect(more).toEqual([])
+    expect(user!.subjects).toHaveLength(1)
+  })
+})
+
+describe('coming back as someone known', () => {
+  it('leads to the code when 2FA is set up, which alone signs in', async () => {
+    const { api, browser } = await setUp(db)
+    const { id } = (await signIn(browser)).json()
+    await browser.setUp()
+    const elsewhere = browser.copy()
+    elsewhere.cookies.clear()
+    const response = await signIn(elsewhere)
+    expect([response.statusCode, response.headers.location, response.body]).toEqual([302, TOTP, ''])
+    expect((await elsewhere.ask('POST refresh/')).statusCode).toBe(401)
+    for (const line of ['POST totp-device/create/', 'POST qr-code/'])
+      expect(failure(await elsewhere.ask(line)), line).toEqual([403, 'email_not_proved'])
+    expect(failure(await elsewhere.give('000000'))).toEqual([401, 'otp_invalid'])
+    const tokens = (await elsewhere.give(elsewhere.freshCode())).json()
+    expect(tokens).toMatchObject({ id, email: EMAIL })
+    expect((await api.send('GET /api/users', { token: tokens.access })).statusCode).toBe(200)
+  })
+
+  it('lets who has not set 2FA up do so', async () => {
+    const { api, browser } = await setUp(db)
+    await signIn(new Phone(api, EMAIL))
+    await signIn(browser)
+    expect(await browser.setUp()).toHaveLength(10)
+    expect(await browser.signIn()).toMatchObject({ email: EMAIL })
+  })
+
+  it('does not prove more than the account that was come back to', async () => {
+    const { api, server, browser } = await setUp(db)
+    server.accounts.set('bob', { email: 'bob@example.com', email_verified: true })
+    await signIn(browser)
+    const { id } = (await signIn(browser, 'bob')).json()
+    const device = await browser.ask('POST totp-device/create/', { email: EMAIL })
+    expect(device.json()).toMatchObject({ user: id, name: 'bob@example.com' })
+    expect(await api.database.rows('select user_id from totp_devices', [])).toHaveLength(1)
+  })
+
+  it('says to set up 2FA when that is not done', async () => {
+    const { browser } = await setUp(db)
+    await signIn(browser)
+    const response = await signIn(browser)
+    expect(response.statusCode).toBe(401)
+    expect(response.json()).toEqual({
+      error: { code: 'totp_setup_required', message: 'Complete 2FA setup.' },
+      message: 'Complete 2FA setup.',
+    })
+    expect(await users(db)).toHaveLength(1)
+  })
+
+  it('knows the identity when the address has changed, or is not verified any more', async () => {
+    const { browser, server } = await setUp(db)
+    await signIn(browser)
+    server.accounts.set('ann', { email: 'new@example.com', email_verified: false })
+    expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
+    expect(await users(db)).toMatchObject([{ email: 'ann@example.com', subjects: ['ann'] }])
+  })
+
+  it('joins the account of the address, in any email case, when both sides have seen that it is theirs', async () => {
+    const { api, browser, server } = await setUp(db)
+    await api.register('ann')
+    await confirm('ann@example.com')
+    server.accounts.set('ann', { email: 'Ann@Example.com', email_verified: true })
+    // The account has a password, which is asked for next.
+    expect((await signIn(browser)).statusCode).toBe(302)
+    expect(await users(db)).toMatchObject([{ email: 'ann@example.com', subjects: ['ann'] }])
+  })
+
+  it('joins an account whose address was never confirmed, and removes its password', async () => {
+    const { api, browser } = await setUp(db)
+    await api.register('ann')
+    expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
+    expect(await users(db)).toMatchObject([{ confirmed: true, subjects: ['ann'], password_hash: null }])
+  })
+
+  it('does not open an account whose address was changed and not confirmed since', async () => {
+    const { browser } = await setUp(db)
+    await signIn(browser)
+    await db.rows('update users set email = $1, email_confirmed_at = null', ['bob@example.com'])
+    expect(failure(await signIn(browser))).toEqual([409, 'email_unconfirmed'])
+  })
+
+  it('does not join an account when the provider has not verified the address', async () => {
+    const { api, browser, server } = await setUp(db)
+    await api.register('ann')
+    await confirm('ann@example.com')
+    server.accounts.set('ann', { email: 'ann@example.com', email_verified: false })
+    expect(failure(await signIn(browser))).toEqual([403, 'email_unverified'])
+    expect(await users(db)).toMatchObject([{ subjects: [] }])
+  })
+
+  it('does not give the account to another identity that has the address now', async () => {
+    const { browser, server } = await setUp(db)
+    await signIn(browser)
+    server.accounts.set('thief', { email: 'ann@example.com', email_verified: true })
+    expect(failure(await signIn(browser, 'thief'))).toEqual([409, 'identity_taken'])
+    expect(await users(db)).toMatchObject([{ subjects: ['ann'] }])
+  })
+
+  it('does not give the account to the same subject of another issuer', async () => {
+    const { browser } = await setUp(db)
+    await signIn(browser)
+    const before = await db.rows('select issuer, subject, user_id from identities', [])
+    await db.rows('update identities set issuer = $1', ['https://accounts.example'])
+    expect(failure(await signIn(browser))).toEqual([409, 'identity_taken'])
+    expect(await db.rows('select subject, user_id from identities', [])).toHaveLength(before.length)
+  })
+
+  it('joins an account to one of several identities that come at once', async () => {
+    const { api, server } = await setUp(db)
+    await api.register('ann')
+    await confirm(EMAIL)
+    const logins = ['one', 'two', 'three', 'four']
+    for (const login of logins) server.accounts.set(login, { email: EMAIL, email_verified: true })
+    const browsers = logins.map(() => new Phone(api, EMAIL))
+    const backs = await Promise.all(
+      browsers.map(async (browser, i) =>
+        new ProviderVisitor().signIn((await begin(browser)).href, logins[i]!),
+      ),
+    )
+    const responses = await Promise.all(browsers.map((browser, i) => comeBack(browser, backs[i]!)))
+    expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([302, 409, 409, 409])
+    const [user] = await users(db)
+    expect(user!.subjects).toHaveLength(1)
+  })
+
+  it('joins an account once for two browsers that come at once', async () => {
+    const { api } = await setUp(db)
+    await api.register('ann')
+    await confirm('ann@example.com')
+    const responses = await Promise.all([1, 2].map(() => signIn(new Phone(api, EMAIL))))
+    expect(responses.map(({ statusCode }) => statusCode)).toEqual([302, 302])
+    expect(await users(db)).toMatchObject([{ subjects: ['ann'] }])
+  })
+})
+
+describe('a reader with a browser', () => {
+  const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
+
+  it('is shown how to go on', async () => {
+    const { browser } = await setUp(db)
+    for (const status of [201, 401]) {
+      const { pathname, search } = await new ProviderVisitor().signIn((await begin(browser)).href, 'ann')
+      const response = await browser.send(`GET ${pathname}${search}`, { headers })
+      expect([response.statusCode, response.headers['content-type']]).toEqual([
+        status,
+        'text/html; charset=utf-8',
+      ])
+      expect(response.body).toContain('<h1>Set up your authenticator</h1>')
+      expect(response.headers.vary).toBe('Origin, Accept')
+    }
+    expect(await browser.setUp()).toHaveLength(10)
+  })
+
+  it('is shown what went wrong', async () => {
+    const { browser } = await setUp(db)
+    const response = await browser.send(`GET ${COMPLETE}?state=x&code=%3Cscript%3E`, { headers })
+    expect([response.statusCode, response.headers['content-type']]).toEqual([400, 'text/html; charset=utf-8'])
+    expect(response.body).toContain('This sign-in has expired or was started in another browser.')
+    expect(response.body).not.toContain('script>')
+  })
+
+  it('is shown that the provider is not there', async () => {
+    const api = await startWith(db, { issuer: 'http://127.0.0.1:9' })
+    const response = await api.send(`GET ${BEGIN}`, { headers })
+    expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1'])
+    expect(response.body).toContain('The provider is not available.')
+    expect(api.log.text()).toContain('Request could not be served')
+  })
+})
+
+async function confirm(email: string): Promise<void> {
+  await db.rows('update users set email_confirmed_at = now() where email = $1', [email])
+}

@@ -1,0 +1,30 @@
+import type { Socket } from 'phoenix'
+import { expect, it } from 'vitest'
+import { listen, settle } from '../../support/phoenix.ts'
+
+/** Tests of an official client with the channels of `room-channel.ts`, for any transport. */
+export function behavesAsAClient(start: () => Promise<{ connect(token: string): Socket }>): void {
+  it('joins, pushes, hears broadcasts and leaves', async () => {
+    const { connect } = await start()
+    const channel = connect('ann').channel('room:a')
+    const shouted = listen(channel, 'shouted')
+    expect(await settle(channel.join())).toEqual({ status: 'ok', response: { joined: 'a' } })
+    expect(await settle(channel.push('echo', { any: ['thing'] }))).toEqual({
+      status: 'ok',
+      response: { any: ['thing'] },
+    })
+    expect(await settle(channel.push('refuse', {}))).toEqual({ status: 'error', response: 'not you' })
+    channel.push('shout', { text: 'hi' })
+    expect(await shouted()).toEqual({ text: 'hi' })
+    expect((await settle(channel.leave())).status).toBe('ok')
+  })
+
+  it('stops asking after a permanent refusal', async () => {
+    const { connect } = await start()
+    const channel = connect('ann').channel('room:a', { wish: 'refuse for good' })
+    const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
+    expect(await settle(channel.join())).toEqual({ status: 'error', response: 'never' })
+    await closed
+    expect(channel.state).toBe('closed')
+  })
+}
