@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/browser/**/*.test.ts'],
+    globalSetup: 'tests/support/embedded-template.ts',
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 600_000,

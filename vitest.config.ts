@@ -4,7 +4,11 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: [...configDefaults.exclude, 'tests/browser/**', 'tests/cluster/**'],
-    globalSetup: ['tests/support/build.ts', 'tests/support/drop-databases.ts'],
+    globalSetup: [
+      'tests/support/build.ts',
+      'tests/support/embedded-template.ts',
+      'tests/support/drop-databases.ts',
+    ],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 180_000,

@@ -23,7 +23,7 @@ describe('npm run secrets', () => {
 
 describe('npm run migrate', () => {
   it('brings an embedded database up to date', async () => {
-    const env = { DATA_DIR: await dataFolder(), NODE_ENV: 'development' }
+    const env = { DATA_DIR: dataFolder(), NODE_ENV: 'development' }
     expect((await npm('migrate', env)).stdout).toBe('The embedded database is up to date.\n')
   })
 

@@ -100,7 +100,7 @@ describe('the process', () => {
   })
 
   it('drains on repeated SIGTERM: closes sockets with 1012, and exits with 0', async () => {
-    const server = await startServer({ DATA_DIR: await dataFolder() })
+    const server = await startServer({ DATA_DIR: dataFolder() })
     const ann = await register(server, 'ann')
     const clients = await Promise.all(Array.from({ length: 60 }, () => connect(server, ann)))
     await Promise.all(
@@ -112,7 +112,7 @@ describe('the process', () => {
   })
 
   it('drains after Ctrl-C is pressed twice under npm, which repeats each SIGINT', async () => {
-    const DATA_DIR = await dataFolder()
+    const DATA_DIR = dataFolder()
     const server = await startServer({ DATA_DIR }, { wrap: underNpm })
     const closed = await connectMany(server, await register(server, 'ann'), 150)
     for (let press = 0; press < 2; press++) process.kill(-(server.child.pid ?? 0), 'SIGINT')
@@ -122,7 +122,7 @@ describe('the process', () => {
   })
 
   it('exits immediately when Ctrl-C is pressed three times', async () => {
-    const server = await startServer({ DATA_DIR: await dataFolder() })
+    const server = await startServer({ DATA_DIR: dataFolder() })
     await beginRequest(server)
     let exit: number | string | undefined
     void server.exited.then((how) => {
@@ -149,15 +149,15 @@ describe('the process', () => {
   })
 
   it('says what to do when its port is in use', async () => {
-    const taken = await startServer({ DATA_DIR: await dataFolder() })
+    const taken = await startServer({ DATA_DIR: dataFolder() })
     const { port } = new URL(taken.url)
-    const server = await spawnServer({ DATA_DIR: await dataFolder(), PORT: port })
+    const server = await spawnServer({ DATA_DIR: dataFolder(), PORT: port })
     expect(await server.exited).toBe(1)
     expect(server.output()).toMatch(/in use\. Set PORT/)
   })
 
   it('does not open an embedded database that another process has open', async () => {
-    const DATA_DIR = await dataFolder()
+    const DATA_DIR = dataFolder()
     const first = await startServer({ DATA_DIR })
     const second = await spawnServer({ DATA_DIR })
     expect(await second.exited).toBe(1)
@@ -168,7 +168,7 @@ describe('the process', () => {
   })
 
   it('says what to do when a vault key is missing that something was encrypted with', async () => {
-    const DATA_DIR = await dataFolder()
+    const DATA_DIR = dataFolder()
     const first = await startServer({ DATA_DIR })
     const ann = await register(first, 'ann')
     const client = await connect(first, ann)

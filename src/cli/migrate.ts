@@ -1,6 +1,6 @@
 /* Brings the database of this environment up to date without starting a server. */
 import { readConfig } from '../config/config.ts'
-import { openDatabase } from '../db/database.ts'
+import { openDatabase } from '../db/open-database.ts'
 
 // What this process writes is nobody else's.
 process.umask(0o077)

@@ -1,7 +1,7 @@
 /* Prints fresh secrets; with `rotate`, seals everything again with the first secret of VAULT_KEY. */
 import { randomBytes } from 'node:crypto'
 import { readConfig } from '../config/config.ts'
-import { openDatabase } from '../db/database.ts'
+import { openDatabase } from '../db/open-database.ts'
 import { Vault } from '../domain/vault/vault.ts'
 import { rotateVault } from '../domain/vault/vault-rotation.ts'
 

@@ -5,6 +5,9 @@ import {
   SerializerSelector,
 } from '@fastify/fast-json-stringify-compiler'
 
+const buildValidator = AjvCompiler()
+const buildSerializer = SerializerSelector()
+
 type Validator = ReturnType<ReturnType<BuildCompilerFromPool>>
 
 /**
@@ -15,8 +18,6 @@ export function lazyCompilers(): {
   buildValidator: BuildCompilerFromPool
   buildSerializer: SerializerFactory
 } {
-  const buildValidator = AjvCompiler()
-  const buildSerializer = SerializerSelector()
   return {
     buildValidator(...options) {
       const compile = buildValidator(...options)

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { expect, it, onTestFinished } from 'vitest'
-import { openDatabase } from '../../src/db/database.ts'
 import { failureOf } from '../../src/db/failures.ts'
+import { openDatabase } from '../../src/db/open-database.ts'
 import { CuttingProxy } from '../support/cutting-proxy.ts'
 
 const server = process.env.DATABASE_URL ?? ''

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { openAsBlob } from 'node:fs'
+import { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
-import { type Database, openDatabase } from '../../src/db/database.ts'
+import type { Database } from '../../src/db/database.ts'
+import { EXTENSIONS, embeddedDatabase } from '../../src/db/embedded.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
+import { EMBEDDED_TEMPLATE } from './embedded-template.ts'
 
-/** Opened by this test file and in use by no test now: opening one takes seconds, and emptying it milliseconds. */
+/** Opened by this test file and in use by no test now: opening one takes a second, and emptying it milliseconds. */
 const idle: Database[] = []
 
 /** Tables above it are truncated; deleting is faster below it, but leaves the space taken. */
@@ -28,9 +33,13 @@ export async function openTestDatabase(): Promise<Database> {
 }
 
 async function createDatabase(server: string | undefined): Promise<Database> {
-  if (!server) return openDatabase({ kind: 'embedded', dir: 'memory://' })
+  if (!server) return embeddedDatabase(await copyTemplate())
   const { url } = await createTestDatabase(server)
-  return openDatabase({ kind: 'postgres', url, poolSize: 10 })
+  return openPostgres({ url, poolSize: 10 })
+}
+
+async function copyTemplate(): Promise<PGlite> {
+  return PGlite.create({ loadDataDir: await openAsBlob(EMBEDDED_TEMPLATE.archive), extensions: EXTENSIONS })
 }
 
 /** A new, empty PostgreSQL database for tests that open it themselves, several times perhaps. */

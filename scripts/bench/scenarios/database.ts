@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { v7 as newId } from 'uuid'
-import { type Database, openDatabase } from '../../../src/db/database.ts'
+import type { Database } from '../../../src/db/database.ts'
+import { openDatabase } from '../../../src/db/open-database.ts'
 import { type Draft, sendBatch } from '../../../src/db/queries/conversations/send-batch.ts'
 import type { Effort, Report } from '../result.ts'
 import { createDatabase } from '../subjects/postgres.ts'

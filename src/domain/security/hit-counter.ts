@@ -20,7 +20,11 @@ const MAX_KEYS = 25_000
 export class HitCounter {
   readonly #clock: Clock
   readonly #shared: SharedCounter | undefined
-  readonly #windows = new LRUCache<string, { hits: number; endsAt: number }>({ max: MAX_KEYS })
+  readonly #windows = new LRUCache<string, { hits: number; endsAt: number }>({
+    // Unlike `max`, it allocates nothing in advance: there are many counters, and most have few keys.
+    maxSize: MAX_KEYS,
+    sizeCalculation: () => 1,
+  })
 
   /** @param shared counts across all nodes; undefined on a single node. */
   constructor(clock: Clock, shared?: SharedCounter) {

@@ -1,6 +1,7 @@
 import { type TOTP, URI } from 'otpauth'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/db/database.ts'
+import type { Database } from '../../../src/db/database.ts'
+import { openDatabase } from '../../../src/db/open-database.ts'
 import { addUser, openSessions, openSigner, openTotp, PHONE } from '../../support/account-services.ts'
 import { type Chat, keysNamed, openChat, ruleBroken } from '../../support/chat-services.ts'
 import { ManualClock } from '../../support/clock.ts'

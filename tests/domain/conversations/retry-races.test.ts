@@ -1,6 +1,7 @@
 import { v4 as newId } from 'uuid'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/db/database.ts'
+import type { Database } from '../../../src/db/database.ts'
+import { openDatabase } from '../../../src/db/open-database.ts'
 import { addPeople, type Chat, contentsFor, openChat, startGroup } from '../../support/chat-services.ts'
 import { createTestDatabase, truncateAll } from '../../support/database.ts'
 import { png } from '../../support/media.ts'

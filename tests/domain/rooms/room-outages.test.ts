@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import { type Database, openDatabase } from '../../../src/db/database.ts'
+import type { Database } from '../../../src/db/database.ts'
+import { openDatabase } from '../../../src/db/open-database.ts'
 import { Rooms } from '../../../src/domain/rooms/rooms.ts'
 import { PageTokens } from '../../../src/domain/shared/pagination.ts'
 import { type CutAt, CuttingProxy } from '../../support/cutting-proxy.ts'

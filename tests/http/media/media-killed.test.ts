@@ -26,7 +26,7 @@ async function annInRoom(server: ServerProcess): Promise<{ token: string; roomId
 
 /** What the server needs to find its data again. */
 async function home(): Promise<Record<string, string>> {
-  if (!process.env.DATABASE_URL) return { DATA_DIR: await dataFolder() }
+  if (!process.env.DATABASE_URL) return { DATA_DIR: dataFolder() }
   const { url, drop } = await createTestDatabase(process.env.DATABASE_URL)
   onTestFinished(drop)
   return { DATA_DIR: temporaryFolder(), DATABASE_URL: url }

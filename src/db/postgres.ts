@@ -1,0 +1,60 @@
+import { drizzle } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+import type { Database } from './database.ts'
+import { failureOf } from './failures.ts'
+import { migratePostgres } from './migrate.ts'
+import * as schema from './schema.ts'
+
+const LOCK_TIMEOUT_MS = 5_000
+const STATEMENT_TIMEOUT_MS = 30_000
+
+/** Seconds between attempts to reconnect, at most, so that the server recovers soon after a short outage. */
+const MAX_RECONNECT_DELAY_S = 2
+
+/**
+ * Opens a pool of `poolSize` connections to a PostgreSQL server, and applies missing migrations.
+ * @throws when the server cannot be reached, or a newer version has migrated the database.
+ */
+export async function openPostgres({ url, poolSize }: { url: string; poolSize: number }): Promise<Database> {
+  await migratePostgres(url)
+  const client = postgres(url, {
+    max: poolSize,
+    connect_timeout: 5,
+    backoff: (tries) => Math.min(MAX_RECONNECT_DELAY_S, 0.05 * 2 ** tries),
+    onnotice: () => {},
+    connection: {
+      application_name: 'parley',
+      lock_timeout: LOCK_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      // Statements are short: compiling one costs more than running it.
+      jit: false,
+    },
+  })
+  const orm = drizzle(client, { schema })
+  return {
+    kind: 'postgres',
+    orm,
+    async rows<Row>(statement: string, params: unknown[]) {
+      const result = await client.unsafe(statement, params as never[], { prepare: true })
+      return result as unknown as Row[]
+    },
+    transaction: (work) => orm.transaction((tx) => hangingIfLost(work(tx))),
+    async ping() {
+      await client`select 1`
+    },
+    close: () => client.end({ timeout: 5 }),
+  }
+}
+
+/**
+ * Never settles if the connection of the transaction is lost. postgres.js then rejects the transaction itself; otherwise it would send
+ * a rollback over the lost connection, which throws an error that cannot be caught.
+ */
+async function hangingIfLost<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (failureOf(error) !== 'lost') throw error
+    return new Promise<never>(() => {})
+  }
+}
