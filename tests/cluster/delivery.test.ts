@@ -5,10 +5,10 @@ import { eventually } from '../support/eventually.ts'
 import { type Json, openSocket, settle } from '../support/phoenix.ts'
 import { PollClient } from '../support/poll-client.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { Cluster } from './rig/cluster.ts'
-import { Link } from './rig/link.ts'
-import type { Node } from './rig/node.ts'
-import { type Connection, copies, type Person, request, signUp, startGroup } from './rig/people.ts'
+import { Cluster } from './harness/cluster.ts'
+import type { Node } from './harness/node.ts'
+import { type Connection, copies, type Person, request, signUp, startGroup } from './harness/people.ts'
+import { TcpProxy } from './harness/tcp-proxy.ts'
 
 let cluster: Cluster
 let nodes: [Node, Node, Node]
@@ -154,10 +154,10 @@ describe('polling', () => {
     const { topic, people, connections } = await threeApart()
     const [ann] = people
     let requestCount = 0
-    const link = await Link.open(() => (nodes[requestCount++ % 3] as Node).port)
-    onTestFinished(() => link.close())
+    const proxy = await TcpProxy.open(() => (nodes[requestCount++ % 3] as Node).port)
+    onTestFinished(() => proxy.close())
     const { token } = ann
-    const socket = openSocket(`ws://127.0.0.1:${link.port}/socket`, { token, transport: LongPoll })
+    const socket = openSocket(`ws://127.0.0.1:${proxy.port}/socket`, { token, transport: LongPoll })
     onTestFinished(() => socket.disconnect())
     const own = socket.channel(`user:${ann.id}`, { token })
     const received: string[] = []

@@ -1,9 +1,9 @@
 import { Presence } from 'phoenix'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { Cluster } from './rig/cluster.ts'
-import type { Node } from './rig/node.ts'
-import { copies, type Person, request, signUp, startGroup } from './rig/people.ts'
+import { Cluster } from './harness/cluster.ts'
+import type { Node } from './harness/node.ts'
+import { copies, type Person, request, signUp, startGroup } from './harness/people.ts'
 
 let cluster: Cluster
 let nodes: [Node, Node, Node]

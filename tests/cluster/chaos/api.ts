@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Json } from '../../support/phoenix.ts'
-import type { Node } from '../rig/node.ts'
+import type { Node } from '../harness/node.ts'
 import type { Random } from './random.ts'
 
-const TRY_MS = 5_000
-const PAUSE_MS = 200
+const REQUEST_TIMEOUT_MS = 5_000
+const RETRY_DELAY_MS = 200
 
 export interface Answer {
   status: number
   body: Json
-  /** How many times it was asked: an earlier one may still be done later. */
+  /** The number of attempts. An earlier one may still be executed later. */
   tries: number
 }
 
@@ -18,7 +18,7 @@ interface Call {
   body?: object
 }
 
-/** Calls the site over HTTP, through any node, until it gets an answer that means something. */
+/** An HTTP client that sends each request to a random node, and retries. */
 export class Api {
   readonly #nodes: readonly Node[]
   readonly #random: Random
@@ -28,12 +28,12 @@ export class Api {
     this.#random = random
   }
 
-  /** Tries until the site answers; what it changes must bear being done twice. */
+  /** Retries until the response is neither 429 nor 503. The request must be idempotent. */
   async call(method: string, path: string, options: Call = {}): Promise<Answer> {
     for (let tries = 1; ; tries++) {
       const answer = await this.#try(method, path, options)
       if (answer && answer.status !== 503 && answer.status !== 429) return { ...answer, tries }
-      await sleep(PAUSE_MS)
+      await sleep(RETRY_DELAY_MS)
     }
   }
 
@@ -51,7 +51,7 @@ export class Api {
           ...(token && { authorization: `Bearer ${token}` }),
         },
         ...(body && { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(TRY_MS),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       })
       const text = await response.text()
       return { status: response.status, body: text ? JSON.parse(text) : undefined }

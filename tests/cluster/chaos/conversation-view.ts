@@ -1,148 +1,149 @@
 import type { Json } from '../../support/phoenix.ts'
 
-/** One change of a conversation, as it came live or in the answer to a join. */
+/** A change of a conversation, received live or in a join reply. */
 export type Change =
-  | { kind: 'message'; seq: number; group: string; place: number; content: string }
+  | { kind: 'message'; seq: number; group: string; messageSeq: number; content: string }
   | { kind: 'deletion'; seq: number; group: string }
 
-/** What is missing comes within this long, or has to be asked for. */
-const PATIENCE_MS = 1_500
+/** How long a missing change is waited for before it is fetched. */
+const GAP_TIMEOUT_MS = 1_500
 
-/** What a view needs of its device. */
+/** What a view uses of its device. */
 export interface ViewTools {
-  /** A change was told wrongly. */
-  breach(what: string, change: Change): void
-  /** Asks over HTTP for what came after a place; undefined when that cannot be known. */
-  ask(afterSeq: number): Promise<Json | undefined>
+  /** Records that a change was delivered incorrectly. */
+  reportViolation(what: string, change: Change): void
+  /** Fetches the changes after a `seq` over HTTP. Undefined if the user is not a member. */
+  fetchChanges(afterSeq: number): Promise<Json | undefined>
 }
 
 /**
- * What one device knows of one conversation, as a client should keep it: the highest `seq` it applied, each change once and
- * in order. What comes before the answer to its join, or after something that is missing, is kept until its turn.
+ * The client-side state of a conversation. It applies each change once, in order of `seq`. Changes that arrive before the join
+ * reply, or after a gap, are held back.
  */
 export class ConversationView {
   readonly id: string
   readonly members = new Set<string>()
-  /** The messages there are, by group. */
+  /** The messages that are not deleted, by message group. */
   readonly messages = new Map<string, { seq: number; content: string }>()
   readonly #tools: ViewTools
-  /** Everything from here on is known. */
-  floor = 0
-  /** The latest change that was applied; undefined before the first answer to a join. */
-  applied: number | undefined
-  /** The latest of each kind that came over the connection of now: they come over two topics, which are joined apart. */
-  #latest = new Map<Change['kind'], number>()
+  /** All messages from this `seq` on are known. */
+  oldestKnownSeq = 0
+  /** The `seq` of the latest applied change. Undefined before the first join reply. */
+  lastAppliedSeq: number | undefined
+  /** The latest `seq` on this connection, by kind: the kinds arrive on two topics, whose relative order is not guaranteed. */
+  #latestSeq = new Map<Change['kind'], number>()
   #isJoining = true
-  /** What came live and is not in its turn, by place. */
-  readonly #held = new Map<number, Change>()
-  #gap: NodeJS.Timeout | undefined
+  /** Live changes that cannot be applied yet, by `seq`. */
+  readonly #pending = new Map<number, Change>()
+  #gapTimer: NodeJS.Timeout | undefined
 
   constructor(id: string, tools: ViewTools) {
     this.id = id
     this.#tools = tools
   }
 
-  /** The connection is gone, and with it the order of what came over it. */
+  /** The connection was lost. */
   disconnected(): void {
-    this.#latest.clear()
-    this.#held.clear()
+    this.#latestSeq.clear()
+    this.#pending.clear()
     this.suspend()
   }
 
-  /** The conversation has to be joined again: what comes before the answer to that waits for it. */
+  /** The channel rejoins. Changes are held back until the join reply. */
   suspend(): void {
     this.#isJoining = true
     this.#endGap()
   }
 
-  /** A change was told live. */
-  hear(change: Change): void {
-    const latest = this.#latest.get(change.kind) ?? 0
-    if (change.seq <= latest) this.#tools.breach(`came after ${latest} over the same connection`, change)
-    this.#latest.set(change.kind, Math.max(latest, change.seq))
-    this.#held.set(change.seq, change)
-    this.#proceed()
+  /** Handles a live change. */
+  receive(change: Change): void {
+    const latest = this.#latestSeq.get(change.kind) ?? 0
+    if (change.seq <= latest)
+      this.#tools.reportViolation(`arrived after ${latest} on the same connection`, change)
+    this.#latestSeq.set(change.kind, Math.max(latest, change.seq))
+    this.#pending.set(change.seq, change)
+    this.#applyPending()
   }
 
-  /** The answer to a join. @returns false when the gap is too large, so that the history has to be read: `restore`. */
+  /** Handles a join reply. @returns false if the gap is too large, so that the history must be read and passed to `restore`. */
   joined(reply: Json): boolean {
     this.members.clear()
     for (const user of reply.users) this.members.add(user.id)
     if (reply.recovered === false) return false
     if (reply.recovered) this.#applyAll(reply)
-    else this.#begin(reply)
+    else this.#replaceAll(reply)
     this.#isJoining = false
-    this.#proceed()
+    this.#applyPending()
     return true
   }
 
-  /** The whole history, read when the gap was too large. */
+  /** Replaces all messages with the history. */
   restore(history: Json[], lastSeq: number): void {
     this.messages.clear()
-    for (const message of history) if (message.seq >= this.floor) this.#put(message)
-    this.applied = lastSeq
+    for (const message of history) if (message.seq >= this.oldestKnownSeq) this.#put(message)
+    this.lastAppliedSeq = lastSeq
     this.#isJoining = false
-    this.#proceed()
+    this.#applyPending()
   }
 
-  #begin({ messages: { items, page_token: more }, last_seq: lastSeq }: Json): void {
+  #replaceAll({ messages: { items, page_token: pageToken }, last_seq: lastSeq }: Json): void {
     this.messages.clear()
     for (const message of items) this.#put(message)
-    this.floor = more ? items.at(-1).seq : 0
-    this.applied = lastSeq
+    this.oldestKnownSeq = pageToken ? items.at(-1).seq : 0
+    this.lastAppliedSeq = lastSeq
   }
 
   #put({ message_group: group, seq, content }: Json): void {
     this.messages.set(group, { seq, content })
   }
 
-  /** Applies what is in its turn. */
-  #proceed(): void {
-    if (this.#isJoining || this.applied === undefined) return
-    for (const seq of [...this.#held.keys()].sort((a, b) => a - b)) {
-      if (seq > this.applied + 1) break
-      this.#apply(this.#held.get(seq) as Change)
-      this.#held.delete(seq)
+  /** Applies the held changes up to the first gap. */
+  #applyPending(): void {
+    if (this.#isJoining || this.lastAppliedSeq === undefined) return
+    for (const seq of [...this.#pending.keys()].sort((a, b) => a - b)) {
+      if (seq > this.lastAppliedSeq + 1) break
+      this.#apply(this.#pending.get(seq) as Change)
+      this.#pending.delete(seq)
     }
-    if (this.#held.size === 0) this.#endGap()
-    else this.#gap ??= setTimeout(() => void this.#askForMissing(), PATIENCE_MS)
+    if (this.#pending.size === 0) this.#endGap()
+    else this.#gapTimer ??= setTimeout(() => void this.#fetchMissing(), GAP_TIMEOUT_MS)
   }
 
-  /** A leave has a place too, and is not told here; any other change had to come by itself. */
-  async #askForMissing(): Promise<void> {
-    const gap = this.#gap
-    const next = Math.min(...this.#held.keys())
-    const reply = await this.#tools.ask(this.applied ?? 0)
-    if (this.#gap !== gap) return
+  /** A leave takes a `seq` too, and is not delivered here. Any other missing change is a violation. */
+  async #fetchMissing(): Promise<void> {
+    const timer = this.#gapTimer
+    const next = Math.min(...this.#pending.keys())
+    const reply = await this.#tools.fetchChanges(this.lastAppliedSeq ?? 0)
+    if (this.#gapTimer !== timer) return
     this.#endGap()
     if (!reply?.recovered) return
     for (const change of reply.changes.map(readChange)) {
-      if (change.seq > (this.applied ?? 0) && change.seq < next)
-        this.#tools.breach(`was not told before ${next}`, change)
+      if (change.seq > (this.lastAppliedSeq ?? 0) && change.seq < next)
+        this.#tools.reportViolation(`was not delivered before ${next}`, change)
     }
     this.#applyAll(reply)
-    this.#proceed()
+    this.#applyPending()
   }
 
   #endGap(): void {
-    clearTimeout(this.#gap)
-    this.#gap = undefined
+    clearTimeout(this.#gapTimer)
+    this.#gapTimer = undefined
   }
 
   #applyAll({ changes, last_seq: lastSeq }: Json): void {
     for (const change of changes.map(readChange)) this.#apply(change)
-    this.applied = Math.max(this.applied ?? 0, lastSeq)
+    this.lastAppliedSeq = Math.max(this.lastAppliedSeq ?? 0, lastSeq)
   }
 
   #apply(change: Change): void {
-    if (change.seq <= (this.applied ?? 0)) return
-    this.applied = change.seq
+    if (change.seq <= (this.lastAppliedSeq ?? 0)) return
+    this.lastAppliedSeq = change.seq
     if (change.kind === 'deletion') this.messages.delete(change.group)
-    else this.messages.set(change.group, { seq: change.place, content: change.content })
+    else this.messages.set(change.group, { seq: change.messageSeq, content: change.content })
   }
 }
 
-/** A change as the events `new_message`, `edit_message` and `delete_message` tell it. */
+/** Parses the payload of `new_message`, `edit_message` or `delete_message`. */
 export function readChange({ event, payload }: { event: string; payload: Json }): Change {
   const { message, seq, message_group_id: group } = payload
   if (event === 'delete_message') return { kind: 'deletion', seq, group }
@@ -150,7 +151,7 @@ export function readChange({ event, payload }: { event: string; payload: Json })
     kind: 'message',
     seq: event === 'edit_message' ? seq : message.seq,
     group: message.message_group,
-    place: message.seq,
+    messageSeq: message.seq,
     content: message.content,
   }
 }

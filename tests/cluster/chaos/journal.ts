@@ -1,4 +1,4 @@
-/** A breach of a promise, with what is needed to understand it. */
+/** A violated guarantee, with the events around it. */
 export interface Violation {
   what: string
   details: string[]
@@ -7,22 +7,22 @@ export interface Violation {
 interface Entry {
   at: number
   text: string
-  /** The device it is about; absent when it concerns everybody. */
+  /** The device that it concerns. Absent if it concerns all. */
   device?: string | undefined
 }
 
-/** Breaches that are alike are printed so often, and then only counted. */
-const MOST_ALIKE = 4
-/** What differs between breaches that are alike: ids, numbers, and whose device it is. */
-const NAMES = /\b[\w-]{21,36}\b|\b[A-Z]\w+'s device|\d+/g
+/** At most this many similar violations are reported in full. The others are counted. */
+const MAX_SIMILAR_VIOLATIONS = 4
+/** What is ignored when violations are compared: ids, numbers and device names. */
+const VARIABLE_PARTS = /\b[\w-]{21,36}\b|\b[A-Z]\w+'s device|\d+/g
 
-/** What happened in a run, when, and what should not have. */
+/** The events and violations of a run. */
 export class Journal {
   readonly startedAt = Date.now()
   readonly violations: Violation[] = []
   readonly counts = new Map<string, number>()
   readonly #entries: Entry[] = []
-  readonly #alike = new Map<string, number>()
+  readonly #countByKind = new Map<string, number>()
 
   count(name: string, by = 1): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + by)
@@ -33,12 +33,12 @@ export class Journal {
     return Date.now() - this.startedAt
   }
 
-  /** Notes something that may explain a violation later. */
+  /** Records an event that may explain a violation. */
   note(text: string, device?: string): void {
     this.#entries.push({ at: this.now(), text, device })
   }
 
-  /** A promise was broken; `around` is the moment whose surroundings explain it. */
+  /** Records a violation, with the events around the time `around`. */
   violation(
     what: string,
     {
@@ -47,19 +47,19 @@ export class Journal {
       around = this.now(),
     }: { details?: string[]; device?: string; around?: number } = {},
   ): void {
-    const kind = what.replace(NAMES, '…')
-    const count = (this.#alike.get(kind) ?? 0) + 1
-    this.#alike.set(kind, count)
-    if (count > MOST_ALIKE) return
-    this.violations.push({ what, details: [...details, ...this.#surroundings(around, device)] })
+    const kind = what.replace(VARIABLE_PARTS, '…')
+    const count = (this.#countByKind.get(kind) ?? 0) + 1
+    this.#countByKind.set(kind, count)
+    if (count > MAX_SIMILAR_VIOLATIONS) return
+    this.violations.push({ what, details: [...details, ...this.#eventsAround(around, device)] })
   }
 
   get violationCount(): number {
-    return [...this.#alike.values()].reduce((sum, count) => sum + count, 0)
+    return [...this.#countByKind.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  /** What happened to everybody, and to one device, shortly before and after a moment. */
-  #surroundings(around: number, device: string | undefined): string[] {
+  /** The events shortly before and after a time that concern all or one device. */
+  #eventsAround(around: number, device: string | undefined): string[] {
     const near = this.#entries.filter((entry) => {
       if (entry.device !== undefined && entry.device !== device) return false
       return entry.at > around - 12_000 && entry.at < around + 6_000
@@ -68,7 +68,7 @@ export class Journal {
   }
 }
 
-/** A moment of a run, for people. */
+/** Formats a time of the run. */
 export function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(2).padStart(7)} s`
 }

@@ -11,10 +11,10 @@ const { values } = parseArgs({
 })
 const options: ChaosOptions = {
   seed: Number(values.seed),
-  lasts: Number(values.minutes) * 60_000,
+  durationMs: Number(values.minutes) * 60_000,
   nodes: Number(values.nodes),
 }
-// Its processes end with it.
+// Child processes are killed when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 console.log(`Seed ${options.seed}.`)
 const journal = await runChaos(options)

@@ -3,16 +3,16 @@ import type { Settled } from '../../support/phoenix.ts'
 import type { Device } from './device.ts'
 import type { Random } from './random.ts'
 
-const PAUSE_MS = 250
-/** Errors that say: not now. */
-const PASSING = /^(timeout|rate_limited|busy|unmatched topic|invalid_token|unauthorized)$/
+const RETRY_DELAY_MS = 250
+/** Errors after which a request is retried. */
+const TEMPORARY_ERRORS = /^(timeout|rate_limited|busy|unmatched topic|invalid_token|unauthorized)$/
 
-/** An answer, and the node it came from. */
-export interface Answered extends Settled {
+/** A reply, and the node that sent it. */
+export interface PersonReply extends Settled {
   via: string
 }
 
-/** Somebody with several devices, who asks over another one when one gets no answer. */
+/** A user with several devices. Requests that get no reply on one device are retried on any. */
 export class Person {
   readonly id: string
   readonly name: string
@@ -26,49 +26,49 @@ export class Person {
     this.#random = random
   }
 
-  /** The access token of one of their devices. */
+  /** The access token of the first device. */
   get token(): string {
     return this.devices[0]?.token ?? ''
   }
 
   /**
-   * Asks until there is an answer that means something; `payload` is made anew for each try. Gives up, with undefined, when
-   * nobody is in the topic any more for a while.
-   * @param tried is told of each try that got no answer.
+   * Pushes an event, and retries until the reply is final. `payload` is created for each attempt. Returns undefined if no device
+   * has joined the topic for a while.
+   * @param onTimeout called for each attempt without a reply.
    */
-  async ask(
+  async request(
     topic: string,
     event: string,
     payload: (device: Device) => object,
-    tried: () => void = () => {},
-  ): Promise<Answered | undefined> {
-    for (let missing = 0; missing < 60_000 / PAUSE_MS; ) {
-      const there = this.devices.filter((device) => device.isIn(topic))
-      if (there.length === 0) {
-        if (this.#isOut(topic)) missing += 20
-        missing += 1
-        await sleep(PAUSE_MS)
+    onTimeout: () => void = () => {},
+  ): Promise<PersonReply | undefined> {
+    for (let missedChecks = 0; missedChecks < 60_000 / RETRY_DELAY_MS; ) {
+      const joined = this.devices.filter((device) => device.hasJoined(topic))
+      if (joined.length === 0) {
+        if (this.#hasLeft(topic)) missedChecks += 20
+        missedChecks += 1
+        await sleep(RETRY_DELAY_MS)
         continue
       }
-      const device = this.#random.pick(there)
-      const { where: via } = device
+      const device = this.#random.pick(joined)
+      const { nodeName: via } = device
       const answer = await device.push(topic, event, payload(device))
       if (answer.status === 'ok') return { ...answer, via }
       const reason = reasonOf(answer)
-      if (!PASSING.test(reason)) return { ...answer, via }
-      if (reason === 'timeout') tried()
-      await sleep(PAUSE_MS)
+      if (!TEMPORARY_ERRORS.test(reason)) return { ...answer, via }
+      if (reason === 'timeout') onTimeout()
+      await sleep(RETRY_DELAY_MS)
     }
     return undefined
   }
 
-  /** Whether all devices are connected and none of them knows the topic: one has left it, or was put out. */
-  #isOut(topic: string): boolean {
-    return this.devices.every((device) => device.isSettled && !device.topics.includes(topic))
+  /** Whether all devices are connected and none has the topic: the user has left it or was removed. */
+  #hasLeft(topic: string): boolean {
+    return this.devices.every((device) => device.isReady && !device.topics.includes(topic))
   }
 }
 
-/** Why something was refused, in one word. */
+/** The reason of an error reply, or `timeout`. */
 export function reasonOf({ status, response }: Settled): string {
   if (status === 'timeout') return 'timeout'
   return typeof response === 'string' ? response : String(response?.reason)

@@ -1,9 +1,9 @@
 import type { Journal } from './journal.ts'
 import type { ChaosOptions } from './run.ts'
 
-/** The outcome of a run, for people. */
-export function formatReport(journal: Journal, { seed, lasts, nodes }: ChaosOptions): string {
-  const lines = [`seed ${seed}, ${nodes} nodes, ${lasts / 60_000} minutes`, '']
+/** Formats the result of a run as text. */
+export function formatReport(journal: Journal, { seed, durationMs, nodes }: ChaosOptions): string {
+  const lines = [`seed ${seed}, ${nodes} nodes, ${durationMs / 60_000} minutes`, '']
   for (const [name, count] of [...journal.counts].sort(([a], [b]) => a.localeCompare(b)))
     lines.push(`${String(count).padStart(8)}  ${name}`)
   lines.push('', `${journal.violationCount} violations`)

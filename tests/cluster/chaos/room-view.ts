@@ -1,42 +1,43 @@
 import type { Json } from '../../support/phoenix.ts'
 
-/** What one device knows of one room: the messages it heard and those it read, each once. */
+/** The client-side state of a room: the messages that were received live or read as history. */
 export class RoomView {
   readonly id: string
   readonly texts = new Map<string, string>()
-  /** What came live over each connection, in its order, and when. */
-  readonly heard: { id: string; at: number }[][] = [[]]
-  /** How many were said to be there, last. */
+  /** The live messages of each connection, in order of arrival. */
+  readonly liveMessages: { id: string; at: number }[][] = [[]]
+  /** The latest number of connected members. */
   online: number | undefined
-  /** What was known when nothing was missing, last. */
-  #complete = new Set<string>()
-  /** Whether nothing is missing: what was said before the connection was read, and the rest is heard. */
+  /** The messages that were known when the view was last complete. */
+  #completeIds = new Set<string>()
+  /** Whether the history up to this connection was read, so that no message is missing. */
   #isComplete = false
-  readonly #breach: (what: string, messageId: string) => void
+  readonly #reportViolation: (what: string, messageId: string) => void
 
-  constructor(id: string, breach: (what: string, messageId: string) => void) {
+  constructor(id: string, reportViolation: (what: string, messageId: string) => void) {
     this.id = id
-    this.#breach = breach
+    this.#reportViolation = reportViolation
   }
 
   disconnected(): void {
-    if (this.#isComplete) this.#complete = new Set(this.texts.keys())
+    if (this.#isComplete) this.#completeIds = new Set(this.texts.keys())
     this.#isComplete = false
     this.online = undefined
-    this.heard.push([])
+    this.liveMessages.push([])
   }
 
-  hear({ id, text_content: text }: Json, at: number): void {
-    const heard = this.heard.at(-1)
-    if (heard?.some((one) => one.id === id)) this.#breach('came twice over the same connection', id)
-    heard?.push({ id, at })
+  receive({ id, text_content: text }: Json, at: number): void {
+    const messages = this.liveMessages.at(-1)
+    if (messages?.some((message) => message.id === id))
+      this.#reportViolation('arrived twice on the same connection', id)
+    messages?.push({ id, at })
     this.texts.set(id, text)
   }
 
-  /** The page before what was read. @returns whether what is older was known, and nothing is missing now. */
-  read(page: Json[], isFirst: boolean): boolean {
+  /** Adds the next older page. @returns whether the view is complete now. */
+  addPage(page: Json[], isFirst: boolean): boolean {
     for (const { id, text_content: text } of page) this.texts.set(id, text)
-    this.#isComplete = isFirst || page.some(({ id }) => this.#complete.has(id))
+    this.#isComplete = isFirst || page.some(({ id }) => this.#completeIds.has(id))
     return this.#isComplete
   }
 }

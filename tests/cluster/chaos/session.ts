@@ -2,14 +2,14 @@ import type { Api } from './api.ts'
 
 const PASSWORD = 'four brave otters sing'
 
-/** Makes an account. @returns its id. */
+/** Creates an account. @returns its id. */
 export async function register(api: Api, email: string): Promise<string> {
   const { status, body } = await api.call('POST', '/auth/register', { body: { email, password: PASSWORD } })
   if (status !== 200) throw new Error(`${email} could not be registered: ${JSON.stringify(body)}`)
   return body.user.id
 }
 
-/** The session of one device, whose tokens are replaced each time it comes back. */
+/** The session of a device. Its tokens are replaced on each reconnection. */
 export class Session {
   readonly #api: Api
   #token: string
@@ -22,7 +22,7 @@ export class Session {
     this.#refreshToken = refreshToken
   }
 
-  static async begin(api: Api, email: string): Promise<Session> {
+  static async start(api: Api, email: string): Promise<Session> {
     const { status, body } = await api.call('POST', '/auth/login', { body: { email, password: PASSWORD } })
     if (status !== 200) throw new Error(`${email} could not sign in: ${JSON.stringify(body)}`)
     return new Session(api, body.auth_token, body.refresh_token)
@@ -32,7 +32,7 @@ export class Session {
     return this.#token
   }
 
-  /** Gets new tokens. @returns the ids of the conversations the user is in. @throws when the session is lost. */
+  /** Refreshes the tokens. @returns the ids of the user's conversations. @throws if the session has ended. */
   refresh(): Promise<string[]> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined

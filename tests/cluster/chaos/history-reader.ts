@@ -2,10 +2,10 @@ import type { Json } from '../../support/phoenix.ts'
 import type { Api } from './api.ts'
 import type { Session } from './session.ts'
 
-const HISTORY_PAGE = 100
+const PAGE_SIZE = 100
 
-/** What a device reads over HTTP: what it has missed, or can make nothing of without the rest. */
-export class Past {
+/** Reads changes and history over HTTP. */
+export class HistoryReader {
   readonly #api: Api
   readonly #session: Session
 
@@ -14,16 +14,16 @@ export class Past {
     this.#session = session
   }
 
-  /** What happened in a conversation after a place; undefined for somebody who is not in it. */
+  /** The changes of a conversation after a `seq`. Undefined for non-members. */
   changesAfter(id: string, seq: number): Promise<Json | undefined> {
     return this.#get(`/api/messages?conversation_id=${id}&after_seq=${seq}`)
   }
 
-  /** All messages of a conversation, newest first; undefined for somebody who is not in it. */
+  /** All messages of a conversation, newest first. Undefined for non-members. */
   async historyOf(id: string): Promise<Json[] | undefined> {
     const found: Json[] = []
     for (let token: string | null = ''; token !== null; ) {
-      const query = `conversation_id=${id}&page_size=${HISTORY_PAGE}${token && `&page_token=${token}`}`
+      const query = `conversation_id=${id}&page_size=${PAGE_SIZE}${token && `&page_token=${token}`}`
       const page: Json = await this.#get(`/api/messages?${query}`)
       if (!page) return undefined
       found.push(...page.items)
@@ -32,7 +32,7 @@ export class Past {
     return found
   }
 
-  /** The pages of a room, newest first, for as long as one is in it; the last has no `previous_messages`. */
+  /** The pages of a room, newest first. Ends early if the user is no longer a member. The last page has no `previous_messages`. */
   async *pagesOf(roomId: string): AsyncGenerator<Json> {
     for (let path: string | null = `/api/v1/chat/home/${roomId}/`; path; ) {
       const page: Json = await this.#get(path)

@@ -1,34 +1,34 @@
-import type { Node } from '../rig/node.ts'
+import type { Node } from '../harness/node.ts'
 import type { Journal } from './journal.ts'
 
-const SAMPLE_MS = 1_000
-/** A process has warmed up after so many samples. */
-const WARM_UP = 8
-const GROWTH = 2
-const SPARE_BYTES = 150 * 1_048_576
+const SAMPLE_INTERVAL_MS = 1_000
+/** The sample after which a process counts as warmed up. */
+const WARM_UP_SAMPLES = 8
+const MAX_GROWTH_FACTOR = 2
+const ALLOWED_EXTRA_BYTES = 150 * 1_048_576
 
-/** Watches that no process grows and grows. */
-export class MemoryWatch {
+/** Samples the memory of all nodes, to detect leaks. */
+export class MemoryMonitor {
   readonly #nodes: readonly Node[]
   readonly #samples = new Map<number, number[]>()
   readonly #timer: NodeJS.Timeout
 
   constructor(nodes: readonly Node[]) {
     this.#nodes = nodes
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS)
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_INTERVAL_MS)
   }
 
-  /** Ends the watch. */
+  /** Stops sampling and reports violations. */
   stop(journal: Journal): void {
     clearInterval(this.#timer)
     for (const [pid, samples] of this.#samples) {
-      const [warm, last] = [samples[WARM_UP], samples.at(-1)]
+      const [warm, last] = [samples[WARM_UP_SAMPLES], samples.at(-1)]
       if (warm === undefined || last === undefined) continue
       journal.counts.set(
-        `MB at most`,
-        Math.max(journal.counts.get('MB at most') ?? 0, Math.round(Math.max(...samples) / 1_048_576)),
+        'max. memory, MB',
+        Math.max(journal.counts.get('max. memory, MB') ?? 0, Math.round(Math.max(...samples) / 1_048_576)),
       )
-      if (last > warm * GROWTH + SPARE_BYTES) {
+      if (last > warm * MAX_GROWTH_FACTOR + ALLOWED_EXTRA_BYTES) {
         journal.violation(`process ${pid} grew from ${warm} to ${last} bytes`)
       }
     }

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Link } from './link.ts'
 import { Node } from './node.ts'
 import { PostgresServer } from './postgres-server.ts'
 import { RedisServer } from './redis-server.ts'
+import { TcpProxy } from './tcp-proxy.ts'
 
 export interface ClusterOptions {
   nodes: number
@@ -12,11 +12,11 @@ export interface ClusterOptions {
   env?: Record<string, string | undefined>
 }
 
-/** A node, and its links to the shared services. */
+/** A node, and its proxies to the shared services. */
 export interface Member {
   node: Node
-  toPostgres: Link
-  toRedis: Link
+  toPostgres: TcpProxy
+  toRedis: TcpProxy
 }
 
 /** Several server processes with a PostgreSQL and a Redis server of their own. */
@@ -41,8 +41,8 @@ export class Cluster {
     const [postgres, redis] = await Promise.all([PostgresServer.start(), RedisServer.start()])
     const members = await Promise.all(
       Array.from({ length: nodes }, async (_, index) => {
-        const toPostgres = await Link.open(() => postgres.port)
-        const toRedis = await Link.open(() => redis.port)
+        const toPostgres = await TcpProxy.open(() => postgres.port)
+        const toRedis = await TcpProxy.open(() => redis.port)
         const node = await Node.make(`node ${index + 1}`, {
           SECRET_KEY_BASE: 'a secret key base for tests only: long enough',
           VAULT_KEY: 'a vault key for tests only: long enough',

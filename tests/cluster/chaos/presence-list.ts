@@ -2,10 +2,10 @@ import { type Channel, Presence } from 'phoenix'
 import type { Json } from '../../support/phoenix.ts'
 
 /**
- * Who is online, as one channel is told. It does not use the official client's own list, which applies a change that came
- * before a join was given up to the state that comes after the next: only its rules for the two events.
+ * The presence list of a channel. It uses `syncState` and `syncDiff` of the official client, but not its `Presence` class, which
+ * applies a diff that was received before an abandoned join to the state of the next join.
  */
-export class Online {
+export class PresenceList {
   #state: Json = {}
   #isKnown = false
 
@@ -15,13 +15,13 @@ export class Online {
       this.#isKnown = true
     })
     channel.on('presence_diff', (diff) => {
-      // One that comes before the state is in it.
+      // A diff that arrives before the state is already included in it.
       if (this.#isKnown) this.#state = Presence.syncDiff(this.#state, diff)
     })
     channel.onError(() => this.disconnected())
   }
 
-  /** The connection is gone: the state will be told anew. */
+  /** The connection was lost. The next join sends a new state. */
   disconnected(): void {
     this.#isKnown = false
   }
