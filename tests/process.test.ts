@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { PASSWORD } from './support/app.ts'
+import { KEYS } from './support/conversations.ts'
 import { dataFolder } from './support/data-folder.ts'
 import { createTestDatabase } from './support/database.ts'
 import { eventually } from './support/eventually.ts'
@@ -12,7 +13,6 @@ import { freePort } from './support/free-port.ts'
 import { openSocket } from './support/phoenix.ts'
 import { type ServerProcess, spawnServer, startServer } from './support/process.ts'
 import { RawClient } from './support/raw-client.ts'
-import { KEYS } from './support/talks.ts'
 
 interface Account {
   id: string

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { startApp } from './support/app.ts'
-import { startSite } from './support/site.ts'
+import { startPublicApp } from './support/public-app.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -33,7 +33,7 @@ describe('docs/protocol.md', () => {
 
 describe('docs/rooms.md', () => {
   it('has an example that works', async () => {
-    const { url } = await startSite()
+    const { url } = await startPublicApp()
     const example = /## An example[\s\S]*?```js\n([\s\S]*?)```/.exec(read('docs/rooms.md'))![1]!
     const output = await runModule(example.replaceAll('localhost:4000', new URL(url).host))
     expect(output).toBe(

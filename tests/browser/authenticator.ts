@@ -1,7 +1,7 @@
 import { TOTP, URI } from 'otpauth'
 import type { Locator } from 'playwright-core'
 import type { TestApp } from '../support/app.ts'
-import { readQrCode } from '../support/phone.ts'
+import { readQrCode } from '../support/whisper-client.ts'
 
 /** An authenticator app, set up from an `otpauth://` URI. */
 export class Authenticator {

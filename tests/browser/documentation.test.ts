@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
-import { startSite } from '../support/site.ts'
+import { startPublicApp } from '../support/public-app.ts'
 import { openBrowser, picture } from './browser.ts'
 
 it.each(['/docs/', '/api/schema/swagger-ui/', '/api/schema/redoc/'])(
   '%s shows the API without errors or requests to other servers',
   async (path) => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const page = await openBrowser(site)
     const origins = new Set<string>()
     page.on('request', (request) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { png, wav } from '../support/media.ts'
-import { startSite } from '../support/site.ts'
+import { startPublicApp } from '../support/public-app.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
 import { attach, message, say, shows, writing } from './room-actions.ts'
 import { createRoom, signUp } from './users.ts'
@@ -13,7 +13,7 @@ describe.each([
   ['a large window in light mode', { viewport: { width: 1400, height: 900 }, colorScheme: 'light' }],
 ] as const)('on %s', (name, options) => {
   it('every page fits the screen and is readable, even with long words', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const check = async (page: Parameters<typeof picture>[0], what: string) => {
       await picture(page, `${name.includes('dark') ? 'dark' : 'light'}-${what}`)
       await expectAccessible(page)
@@ -54,7 +54,7 @@ describe.each([
 
 describe('in a room, the keyboard', () => {
   it('reaches every control, and keeps the focus visible', async () => {
-    const ann = await signUp(await startSite(), 'Ann')
+    const ann = await signUp(await startPublicApp(), 'Ann')
     const { page } = ann
     await page.goto(await createRoom('Garden club', [ann]))
     await shows(page, '1 online')
@@ -96,7 +96,7 @@ describe('in a room, the keyboard', () => {
 
 describe('a page that was open for two hours', () => {
   it('requests new media URLs when the old ones have expired', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const ann = await signUp(site, 'Ann')
     // Interception turns off the browser cache.
     await ann.page.route('**/api/v1/chat/media/**', (route) => route.continue())
@@ -117,7 +117,7 @@ describe('a page that was open for two hours', () => {
 
 describe('without scripts', () => {
   it('a room is readable, one page at a time', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const ann = await signUp(site, 'Ann', { javaScriptEnabled: false })
     const bob = await signUp(site, 'Bob')
     const path = await createRoom('Garden club', [bob, ann])

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { avif, gif, jpeg, mp3, mp4, ogg, png, voice, wav, webm, webp } from '../support/media.ts'
-import { startSite } from '../support/site.ts'
-import { annInRoom, upload } from '../support/uploads.ts'
+import { startPublicApp } from '../support/public-app.ts'
+import { startRoomWithAnn, upload } from '../support/uploads.ts'
 import { openBrowser } from './browser.ts'
 
 /** Resolves to the width of an image, or to the duration in seconds of audio or video that was played to its end. */
@@ -40,8 +40,8 @@ it.each([
   ['WebM', webm(2), 'video', 2],
   ['MP4', mp4(2), 'video', 2],
 ])('a browser loads %s from its signed URL, on a page of any site', async (_type, bytes, tag, expected) => {
-  const site = await startSite()
-  const { target } = await annInRoom(site)
+  const site = await startPublicApp()
+  const { target } = await startRoomWithAnn(site)
   const format = tag === 'img' ? 'image' : tag
   const { body } = await upload(site, target, ['media_format', format], ['file', bytes])
   const page = await openBrowser(site)
@@ -50,8 +50,8 @@ it.each([
 })
 
 it('a browser seeks in a video without loading all of it', async () => {
-  const site = await startSite()
-  const { target } = await annInRoom(site)
+  const site = await startPublicApp()
+  const { target } = await startRoomWithAnn(site)
   const video = mp4(3600, { padding: 15_000_000 })
   const { body } = await upload(site, target, ['file', video])
   const sent: number[] = []

@@ -1,16 +1,16 @@
 import { Buffer } from 'node:buffer'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { CuttingProxy } from '../support/cutting-proxy.ts'
+import { FaultProxy } from '../support/fault-proxy.ts'
 import { png } from '../support/media.ts'
-import { startSite } from '../support/site.ts'
+import { startPublicApp } from '../support/public-app.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
 import { attach, message, say, shows, writing } from './room-actions.ts'
 import { createRoom, signUp } from './users.ts'
 
 describe('a lost connection', () => {
   it('is restored, and shows every missed message once', async () => {
-    const site = await startSite()
-    const line = await CuttingProxy.start(site.url)
+    const site = await startPublicApp()
+    const line = await FaultProxy.start(site.url)
     onTestFinished(() => line.close())
     const port = line.port
     const ann = await signUp(site, 'Ann')
@@ -43,7 +43,7 @@ describe('a lost connection', () => {
 
 describe('access to a room', () => {
   it('ends with a message when the member is removed', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const ann = await signUp(site, 'Ann')
     const bob = await signUp(site, 'Bob')
     const path = await createRoom('Garden club', [ann, bob])
@@ -75,12 +75,12 @@ describe('access to a room', () => {
   })
 
   it('is restored by signing in again after the session has ended', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const ann = await signUp(site, 'Ann')
     const path = await createRoom('Garden club', [ann])
     await ann.page.goto(path)
     await shows(ann.page, '1 online')
-    await ann.ask('POST', '/whisper/sign-out')
+    await ann.request('POST', '/whisper/sign-out')
     // A client that signs itself out has half a second to close its socket.
     site.clock.advance(1_000)
     await ann.page.getByRole('link', { name: 'Sign in again' }).click()
@@ -93,13 +93,13 @@ describe('access to a room', () => {
   })
 
   it('is read-only on a page that was requested with an access token', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const ann = await signUp(site, 'Ann')
     const path = await createRoom('Garden club', [ann])
     await ann.page.goto(path)
     await say(ann.page, 'Hello?')
     await message(ann.page, 'Hello?').waitFor()
-    const { access } = await (await ann.ask('POST', '/api/v1/user/refresh/')).json()
+    const { access } = await (await ann.request('POST', '/api/v1/user/refresh/')).json()
     const page = await openBrowser(site)
     await page.setExtraHTTPHeaders({ authorization: `Bearer ${access}` })
     await page.goto(path)
@@ -113,7 +113,7 @@ describe('access to a room', () => {
 
 describe('a rejected message or upload', () => {
   it('shows the reason, and the room stays usable', async () => {
-    const site = await startSite({ MAX_MEDIA_BYTES: '100000' })
+    const site = await startPublicApp({ MAX_MEDIA_BYTES: '100000' })
     const ann = await signUp(site, 'Ann')
     await ann.page.goto(await createRoom('<i>Tricky</i> & co.', [ann]))
     expect(await ann.page.getByRole('heading', { level: 1 }).textContent()).toBe('<i>Tricky</i> & co.')

@@ -2,7 +2,7 @@ import type { Locator, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { png, wav } from '../support/media.ts'
-import { startSite } from '../support/site.ts'
+import { startPublicApp } from '../support/public-app.ts'
 import { expectAccessible, picture } from './browser.ts'
 import { attach, message, say, shows, writing } from './room-actions.ts'
 import { createRoom, signUp } from './users.ts'
@@ -11,7 +11,7 @@ const PHONE = { viewport: { width: 360, height: 500 }, hasTouch: true, isMobile:
 
 /** A room with Ann on a desktop and Bob on a phone in dark mode. */
 async function openRoom() {
-  const site = await startSite()
+  const site = await startPublicApp()
   const ann = await signUp(site, 'Ann')
   const bob = await signUp(site, 'Bob', { ...PHONE, colorScheme: 'dark' })
   const path = await createRoom('Garden club', [ann, bob])

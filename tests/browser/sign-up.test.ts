@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { startSite } from '../support/site.ts'
+import { startPublicApp } from '../support/public-app.ts'
 import { Authenticator, scan } from './authenticator.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
 import { linkInEmail } from './emails.ts'
@@ -9,7 +9,7 @@ const ANN = 'ann@example.com'
 
 describe('a new user with only a keyboard', () => {
   it('signs up, sets up an authenticator app, and signs in again', async () => {
-    const site = await startSite()
+    const site = await startPublicApp()
     const page = await openBrowser(site)
     const check = async (name: string) => {
       await picture(page, name)
@@ -79,7 +79,7 @@ describe('a new user with only a keyboard', () => {
 
 describe('an error in a form', () => {
   it('is shown next to its field, which gets the focus', async () => {
-    const page = await openBrowser(await startSite())
+    const page = await openBrowser(await startPublicApp())
     await page.goto('/whisper/sign-up')
     const email = page.getByLabel('Email address')
 

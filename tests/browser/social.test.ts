@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
-import { startOpenIdServer } from '../support/oidc.ts'
-import { startSite } from '../support/site.ts'
+import { startOpenIdServer } from '../support/openid-provider.ts'
+import { startPublicApp } from '../support/public-app.ts'
 import { Authenticator, scan } from './authenticator.ts'
 import { expectAccessible, openBrowser, picture } from './browser.ts'
 import { shows } from './room-actions.ts'
@@ -16,7 +16,7 @@ it('a user signs up with Google, without a verification email', async () => {
   }
   const { issuer, accounts } = await startOpenIdServer(client)
   accounts.set('zoe', { email: 'zoe@example.com', email_verified: true })
-  const site = await startSite({
+  const site = await startPublicApp({
     PORT: String(port),
     PUBLIC_URL: publicUrl,
     GOOGLE_CLIENT_ID: client.clientId,

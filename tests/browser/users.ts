@@ -12,7 +12,7 @@ export interface SignedInUser {
   username: string
   app: Authenticator
   /** Sends a request with the cookies of the browser. @throws on an error status. */
-  ask(method: string, path: string, data?: object): Promise<APIResponse>
+  request(method: string, path: string, data?: object): Promise<APIResponse>
 }
 
 /** Signs `<username>@example.com` up and in, by API requests from a new browser. */
@@ -22,20 +22,20 @@ export async function signUp(
   options: BrowserContextOptions = {},
 ): Promise<SignedInUser> {
   const page = await openBrowser(site, options)
-  const ask = async (method: string, path: string, data: object = {}) => {
+  const request = async (method: string, path: string, data: object = {}) => {
     const response = await page.request.fetch(path, { method, ...(method !== 'GET' && { data }) })
     if (!response.ok()) throw new Error(`${method} ${path}: ${response.status()} ${await response.text()}`)
     return response
   }
   const email = `${username.toLowerCase()}@example.com`
-  await ask('POST', `${USER}/register/`, { email, username })
-  await ask('POST', await linkInEmail(site, email))
-  await ask('POST', `${USER}/totp-device/create/`)
-  const { uri } = await (await ask('POST', '/whisper/two-factor/key')).json()
+  await request('POST', `${USER}/register/`, { email, username })
+  await request('POST', await linkInEmail(site, email))
+  await request('POST', `${USER}/totp-device/create/`)
+  const { uri } = await (await request('POST', '/whisper/two-factor/key')).json()
   const app = new Authenticator(uri, site.clock)
-  await ask('POST', `${USER}/totp-device/verify/`, { otp_token: app.code() })
-  await ask('POST', `${USER}/totp/verify/`, { otp_token: app.nextCode() })
-  return { page, username, app, ask }
+  await request('POST', `${USER}/totp-device/verify/`, { otp_token: app.code() })
+  await request('POST', `${USER}/totp/verify/`, { otp_token: app.nextCode() })
+  return { page, username, app, request }
 }
 
 /** Creates a room of the first user with the others. @returns the path of its page. */
@@ -44,11 +44,14 @@ export async function createRoom(
   [creator, ...others]: [SignedInUser, ...SignedInUser[]],
 ): Promise<string> {
   const ids = await Promise.all(others.map(idOf))
-  const response = await creator.ask('POST', '/api/v1/chat/room-list/', { room_name: name, user_ids: ids })
+  const response = await creator.request('POST', '/api/v1/chat/room-list/', {
+    room_name: name,
+    user_ids: ids,
+  })
   const { id } = await response.json()
   return `/api/v1/chat/home/${id}/`
 }
 
-async function idOf({ ask }: SignedInUser): Promise<string> {
-  return (await (await ask('POST', `${USER}/refresh/`)).json()).id
+async function idOf({ request }: SignedInUser): Promise<string> {
+  return (await (await request('POST', `${USER}/refresh/`)).json()).id
 }

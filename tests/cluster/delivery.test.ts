@@ -159,17 +159,17 @@ describe('polling', () => {
     const { token } = ann
     const socket = openSocket(`ws://127.0.0.1:${proxy.port}/socket`, { token, transport: LongPoll })
     onTestFinished(() => socket.disconnect())
-    const own = socket.channel(`user:${ann.id}`, { token })
+    const userChannel = socket.channel(`user:${ann.id}`, { token })
     const received: string[] = []
-    own.on('new_message', ({ message }) => void received.push(message.content))
-    const talk = socket.channel(topic, { token })
-    expect(await settle(own.join())).toMatchObject({ status: 'ok' })
-    expect(await settle(talk.join())).toMatchObject({ status: 'ok' })
+    userChannel.on('new_message', ({ message }) => void received.push(message.content))
+    const conversationChannel = socket.channel(topic, { token })
+    expect(await settle(userChannel.join())).toMatchObject({ status: 'ok' })
+    expect(await settle(conversationChannel.join())).toMatchObject({ status: 'ok' })
     const texts = Array.from({ length: 10 }, (_, i) => String(i))
     for (const text of texts) {
       const isHers = Number(text) % 2 === 0
       const sent = isHers
-        ? settle(talk.push('send_message', { token, ...copies(people, text) }))
+        ? settle(conversationChannel.push('send_message', { token, ...copies(people, text) }))
         : connections[2].push(topic, 'send_message', copies(people, text))
       expect(await sent).toMatchObject({ status: 'ok' })
     }

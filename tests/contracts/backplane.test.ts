@@ -6,8 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { RedisBackplane } from '../../src/infra/redis-backplane.ts'
 import { SingleNodeBackplane } from '../../src/infra/single-node-backplane.ts'
 import type { Backplane } from '../../src/realtime/cluster/backplane.ts'
-import { CuttableBackplane } from '../support/cuttable-backplane.ts'
 import { eventually } from '../support/eventually.ts'
+import { InProcessBackplane } from '../support/in-process-backplane.ts'
 import { redisUrl, startRedis } from '../support/redis.ts'
 
 /** Connects `count` nodes of one deployment. */
@@ -25,7 +25,7 @@ async function overRedis(count: number, cluster: boolean, url: string): Promise<
 }
 
 const kinds: [string, boolean, Connect][] = [
-  ['CuttableBackplane', true, async (count) => CuttableBackplane.group(count)],
+  ['InProcessBackplane', true, async (count) => InProcessBackplane.group(count)],
   ['RedisBackplane', redisUrl !== undefined, (count) => overRedis(count, false, redisUrl as string)],
   [
     'RedisBackplane on a cluster',

@@ -4,7 +4,7 @@ import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
 import { ResendMailer } from '../../src/infra/resend-mailer.ts'
 import { SmtpMailer } from '../../src/infra/smtp-mailer.ts'
 import { ManualClock } from '../support/clock.ts'
-import { openResendDouble } from '../support/resend-double.ts'
+import { startFakeResend } from '../support/fake-resend.ts'
 import { openSmtpServer } from '../support/smtp-server.ts'
 
 type Received = Pick<Email, 'to' | 'subject' | 'text' | 'html'>
@@ -29,7 +29,7 @@ const posts: Record<string, () => Promise<Post>> = {
     return { ...server, mailer: new SmtpMailer({ url: server.url, from: FROM }) }
   },
   async ResendMailer() {
-    const server = await openResendDouble()
+    const server = await startFakeResend()
     return { ...server, mailer: new ResendMailer({ apiKey: 're_test', from: FROM, baseUrl: server.url }) }
   },
 }

@@ -4,13 +4,13 @@ import { type Changes, positionsOf, readChanges } from '../../src/db/queries/con
 import type { EventBus, MessageChange } from '../../src/domain/shared/events.ts'
 import { chooseDialect } from '../../src/views/dialect.ts'
 import { changeEventView, deletionView, messageEventView } from '../../src/views/messages.ts'
-import { type Chat, contentsFor, eachWithAGroup, keysNamed } from '../support/chat-services.ts'
+import { type Chat, contentsFor, keysNamed, setUpGroupOfTwo } from '../support/chat-services.ts'
 
 let db: Database
 let chat: Chat
 let [ann, bob, cid, group] = ['', '', '', '']
 
-eachWithAGroup((given) => {
+setUpGroupOfTwo((given) => {
   ;({ db, chat, ann, bob, cid, group } = given)
 })
 

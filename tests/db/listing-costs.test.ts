@@ -4,7 +4,7 @@ import { listContacts, listUsers } from '../../src/db/queries/accounts/directory
 import { listRoomEntries, searchInviteCandidates } from '../../src/db/queries/rooms/room-directory.ts'
 import { listRooms } from '../../src/db/queries/rooms/rooms.ts'
 import { openTestDatabase } from '../support/database.ts'
-import { rowsReadOf } from '../support/plans.ts'
+import { rowsReadOf } from '../support/query-plans.ts'
 
 const COUNT = 20_000
 const BATCH = 1_000

@@ -2,14 +2,14 @@ import { sql } from 'drizzle-orm'
 import { expect, it, onTestFinished } from 'vitest'
 import { failureOf } from '../../src/db/failures.ts'
 import { openDatabase } from '../../src/db/open-database.ts'
-import { CuttingProxy } from '../support/cutting-proxy.ts'
+import { FaultProxy } from '../support/fault-proxy.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 
-it.runIf(server).each(['before', 'during', 'answer'] as const)(
+it.runIf(server).each(['before', 'during', 'reply'] as const)(
   'fails a transaction whose connection is lost (%s its statement), and goes on',
   async (at) => {
-    const proxy = await CuttingProxy.start(server)
+    const proxy = await FaultProxy.start(server)
     onTestFinished(() => proxy.close())
     const db = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 1 })
     onTestFinished(() => db.close())

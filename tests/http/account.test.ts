@@ -185,13 +185,13 @@ describe('PATCH /api/profile', () => {
     for (const who_can_add of ['nobody', 'contacts']) {
       const changed = await api.send('PATCH /api/profile', { token: ann.auth_token, body: { who_can_add } })
       expect(changed.json()).toMatchObject({ who_can_add })
-      await expect(api.converse(eve, ann)).rejects.toMatchObject({ code: 'not_allowed_to_add' })
+      await expect(api.startConversation(eve, ann)).rejects.toMatchObject({ code: 'not_allowed_to_add' })
       const body = { room_name: 'Trap', user_ids: [ann.user.id] }
       const room = await api.send('POST /api/v1/chat/room-list', { token: eve.auth_token, body })
       expect(room.statusCode).toBe(403)
       expect(room.json()).toHaveProperty('error.code', 'not_allowed_to_add')
     }
-    await api.converse(ann, eve)
+    await api.startConversation(ann, eve)
     const odd = await api.send('PATCH /api/profile', {
       token: ann.auth_token,
       body: { who_can_add: 'strangers' },

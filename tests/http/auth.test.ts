@@ -45,7 +45,7 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
   it('answers a login with the conversations and everyone in them', async () => {
     const api = await startApi(db, { contract })
     const [ann, bob] = [await api.register('ann'), await api.register('bob')]
-    const id = await api.converse(ann, bob)
+    const id = await api.startConversation(ann, bob)
     const time = expect.stringMatching(TIMES[contract])
     const { conversations, users } = (await api.login('ann')).json<SignedIn>()
     const times = { inserted_at: time, updated_at: time }
@@ -147,7 +147,7 @@ describe('POST /auth/refresh', () => {
       await api.register('bob'),
       await api.register('cleo'),
     ]
-    for (const other of [bob, cleo]) await api.converse(ann, other)
+    for (const other of [bob, cleo]) await api.startConversation(ann, other)
     const login = (await api.login('ann')).json<SignedIn>()
     const log = logStatements(db)
     const response = await api.send('POST /auth/refresh', { body: { token: login.refresh_token } })

@@ -216,7 +216,7 @@ interface Talk {
 async function talking(config: Parameters<typeof startApi>[1] = {}): Promise<Talk> {
   const api = await startApi(db, config)
   const [ann, bob] = [await api.register('ann'), await api.register('bob')]
-  const id = await api.converse(ann, bob)
+  const id = await api.startConversation(ann, bob)
   for (const number of [1, 2, 3]) {
     const copies = [ann, bob].map(
       ({ user }, index) => [user.id, `${number} for ${index ? 'bob' : 'ann'}`] as const,

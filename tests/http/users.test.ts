@@ -38,7 +38,7 @@ describe('GET /api/users', () => {
       const boss = (await api.send('POST /auth/register', { body })).json<SignedIn>()
       await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail('bob@example.com') } })
       const bob = (await api.login('bob')).json<SignedIn>()
-      await api.converse(boss, bob)
+      await api.startConversation(boss, bob)
 
       const answer = (await api.send('GET /api/users', { token: bob.auth_token })).json()
       const { items } = contract === 'legacy' ? answer.users : answer
@@ -138,7 +138,7 @@ describe('GET /api/users where only members are listed', () => {
     const [ann, bob, cid] = [await api.register('ann'), await api.register('bob'), await api.register('cid')]
     const body = { email: 'eve@company.example', password: PASSWORD }
     const eve = (await api.send('POST /auth/register', { body })).json<SignedIn>()
-    await api.converse(ann, bob)
+    await api.startConversation(ann, bob)
     const list = async (search = '') => {
       const query = new URLSearchParams({ search })
       return (await api.send(`GET /api/users?${query}`, { token: ann.auth_token })).json<UsersPage>().items
@@ -183,7 +183,7 @@ describe('GET /api/users where only members are listed', () => {
 
   it('makes pages of them', async () => {
     const { api, ann, cid, list } = await members()
-    await api.converse(ann, cid)
+    await api.startConversation(ann, cid)
     const page = async (token: string) => {
       const url = `GET /api/users?page_size=1&page_token=${token}`
       return (await api.send(url, { token: ann.auth_token })).json<UsersPage>()

@@ -5,9 +5,9 @@ import type { AppError } from '../../src/errors.ts'
 import { OpenIdProvider } from '../../src/infra/openid-provider.ts'
 import { ManualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
+import { FakeOpenIdProvider } from '../support/fake-openid-provider.ts'
 import { recordingLogger } from '../support/log.ts'
-import { ProviderVisitor, startOpenIdServer } from '../support/oidc.ts'
-import { OpenIdDouble } from '../support/oidc-double.ts'
+import { ProviderBrowser, startOpenIdServer } from '../support/openid-provider.ts'
 
 const CLIENT = {
   clientId: 'parley',
@@ -20,7 +20,7 @@ const HOUR_MS = 60 * 60 * 1000
 
 async function setUp() {
   const clock = new ManualClock()
-  const double = await OpenIdDouble.start(CLIENT.clientId, clock.now())
+  const double = await FakeOpenIdProvider.start(CLIENT.clientId, clock.now())
   double.claims.nonce = SECRETS.nonce
   const log = recordingLogger()
   const provider = new OpenIdProvider({ ...CLIENT, issuer: double.issuer, clock, log: log.logger })
@@ -47,7 +47,7 @@ describe('with a real provider', () => {
 
   async function codeFor(provider: OpenIdProvider): Promise<string> {
     const { href } = await provider.authorizationUrl(SECRETS)
-    const back = await new ProviderVisitor().signIn(href, 'ann')
+    const back = await new ProviderBrowser().signIn(href, 'ann')
     expect(back.href).toContain(`${CLIENT.redirectUri}?code=`)
     expect(back.searchParams.get('state')).toBe(SECRETS.state)
     return back.searchParams.get('code')!
@@ -124,7 +124,7 @@ describe('an id_token', () => {
       expect(log.text()).not.toContain(secret)
   })
 
-  it.each<[what: string, forge: (double: OpenIdDouble) => Promise<string>]>([
+  it.each<[what: string, forge: (double: FakeOpenIdProvider) => Promise<string>]>([
     ['signed with another key', async (double) => double.sign((await generateKeyPair('ES256')).privateKey)],
     ['signed with nothing', async (double) => new UnsecuredJWT(double.claims).encode()],
     [
@@ -189,7 +189,7 @@ describe('the discovery document', () => {
     expect(await identify()).toHaveProperty('subject', 'ann')
   })
 
-  it.each<[what: string, change: (double: OpenIdDouble) => void]>([
+  it.each<[what: string, change: (double: FakeOpenIdProvider) => void]>([
     ['of another issuer', (double) => Object.assign(double.document, { issuer: 'https://accounts.example' })],
     ['of nearly the issuer', (double) => Object.assign(double.document, { issuer: `${double.issuer}/` })],
     ['without a token endpoint', (double) => delete double.document.token_endpoint],
@@ -266,7 +266,7 @@ function changed(token: string): string {
   return `${header}.${other}.${signature}`
 }
 
-function sendElsewhere({ answers, document }: OpenIdDouble): void {
+function sendElsewhere({ answers, document }: FakeOpenIdProvider): void {
   answers.set(DOCUMENT, (_, response) => response.writeHead(302, { location: '/moved' }).end())
   answers.set('/moved', (_, response) => response.end(JSON.stringify(document)))
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { ResendMailer } from '../../src/infra/resend-mailer.ts'
-import { openResendDouble } from '../support/resend-double.ts'
+import { startFakeResend } from '../support/fake-resend.ts'
 
 const EMAIL = {
   id: 'an id',
@@ -11,7 +11,7 @@ const EMAIL = {
 }
 
 async function open() {
-  const server = await openResendDouble()
+  const server = await startFakeResend()
   const mailer = new ResendMailer({ apiKey: 're_test', from: 'parley@chat.example', baseUrl: server.url })
   return { mailer, ...server }
 }

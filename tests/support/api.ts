@@ -83,11 +83,11 @@ export async function startApi(
   clock = new ManualClock(),
 ): Promise<TestApi> {
   await truncateAll(db)
-  return startAnother(db, overrides, clock)
+  return startApiOn(db, overrides, clock)
 }
 
 /** Another server on the database as it is; it is closed when the test is over. */
-export async function startAnother(
+export async function startApiOn(
   db: Database,
   overrides: Partial<Config>,
   clock: ManualClock,
@@ -167,7 +167,7 @@ export class TestApi {
   }
 
   /** A conversation of two, begun by the first. */
-  async converse(one: SignedIn, other: SignedIn): Promise<string> {
+  async startConversation(one: SignedIn, other: SignedIn): Promise<string> {
     const keys = { publicKey: { kty: 'RSA' }, privateKey: { kty: 'RSA' } }
     const { conversation } = await this.services.conversations.startPrivate(one.user.id, {
       otherUserId: other.user.id,

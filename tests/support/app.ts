@@ -5,9 +5,9 @@ import { type App, buildApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { ManualClock } from './clock.ts'
-import { CuttableBackplane } from './cuttable-backplane.ts'
 import { openTestDatabase } from './database.ts'
 import { temporaryFolder } from './folder.ts'
+import { InProcessBackplane } from './in-process-backplane.ts'
 import { cheapPasswords } from './passwords.ts'
 import { type Json, openSocket, type PhoenixVersion, settle } from './phoenix.ts'
 
@@ -63,10 +63,10 @@ export async function startApp(
 }
 
 /** Several servers on one database, which are connected until their backplanes are cut. */
-export async function startNodes(count: number): Promise<(TestApp & { backplane: CuttableBackplane })[]> {
+export async function startNodes(count: number): Promise<(TestApp & { backplane: InProcessBackplane })[]> {
   const shared = { database: await emptyDatabase(), clock: new ManualClock() }
   const nodes = []
-  for (const backplane of CuttableBackplane.group(count)) {
+  for (const backplane of InProcessBackplane.group(count)) {
     // Each has the database as an object of its own, so that a test can have one of them lose its connection.
     const own = { ...shared, database: { ...shared.database }, backplane }
     nodes.push({ ...(await startNode(own)), backplane })
@@ -79,7 +79,7 @@ interface NodeOptions {
   change?: Partial<Config>
   database: Database
   clock: ManualClock
-  backplane?: CuttableBackplane
+  backplane?: InProcessBackplane
 }
 
 async function startNode({ env, change, database, clock, backplane }: NodeOptions): Promise<TestApp> {

@@ -57,7 +57,7 @@ export async function startGroup({ conversations }: Chat, [creator, ...others]: 
   return (await conversations.startGroup(creator as string, start)).conversation.id
 }
 
-/** The fixture of `eachWithAGroup`: Ann, Bob and Cid, and a group of Ann and Bob. */
+/** The fixture of `setUpGroupOfTwo`: Ann, Bob and Cid, and a group of Ann and Bob. */
 export interface GroupOfTwo {
   db: Database
   chat: Chat
@@ -68,7 +68,7 @@ export interface GroupOfTwo {
 }
 
 /** Creates a fresh fixture for each test of a file, in one database. */
-export function eachWithAGroup(give: (given: GroupOfTwo) => void): void {
+export function setUpGroupOfTwo(give: (given: GroupOfTwo) => void): void {
   let db: Database
   beforeAll(async () => {
     db = await openTestDatabase()
@@ -88,10 +88,10 @@ export function contentsFor(userIds: string[], text: string): Map<string, string
 }
 
 /** The code of the `AppError` that a promise rejects with; `kept` if it resolves. @throws any other error. */
-export async function ruleBroken(promise: Promise<unknown>): Promise<string> {
+export async function resultOf(promise: Promise<unknown>): Promise<string> {
   try {
     await promise
-    return 'kept'
+    return 'ok'
   } catch (error) {
     if (error instanceof Error && error.name === 'AppError') return (error as Error & { code: string }).code
     throw error

@@ -52,6 +52,6 @@ export async function addRoom(db: Database, creatorId: string): Promise<string> 
 }
 
 /** Stores a received file as a room would, without the message. */
-export function shelve(db: Database, library: MediaLibrary, upload: StoredUpload): Promise<void> {
+export function storeUpload(db: Database, library: MediaLibrary, upload: StoredUpload): Promise<void> {
   return library.store(upload, () => db.transaction((tx) => library.record(tx, upload)))
 }

@@ -3,7 +3,7 @@ import type { Presence } from '../../src/realtime/pubsub/presence.ts'
 import type { PresenceStatePayload } from '../../src/realtime/pubsub/presence-state.ts'
 
 /** The presence state of a topic, as a client that joins now receives it. */
-export function presenceIn(presence: Presence, topic: string): PresenceStatePayload {
+export function readPresence(presence: Presence, topic: string): PresenceStatePayload {
   let state: PresenceStatePayload = {}
   presence.pushState({
     topic,

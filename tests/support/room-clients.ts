@@ -28,17 +28,17 @@ export function roomUrl({ url }: { url: string }, roomId: string): string {
 }
 
 /** Connects to a room with an access token; undone when the test has finished. */
-export async function enter(
+export async function connectToRoom(
   app: TestApp,
   { token }: Person,
   roomId: string,
   options: { autoPong?: boolean } = {},
 ): Promise<RawClient> {
-  return connectTo(roomUrl(app, roomId), { ...options, headers: { authorization: `Bearer ${token}` } })
+  return connectClient(roomUrl(app, roomId), { ...options, headers: { authorization: `Bearer ${token}` } })
 }
 
 /** Connects to a room in any way; undone when the test has finished. @throws an Error with `status` when it is refused. */
-export async function connectTo(
+export async function connectClient(
   url: string,
   options?: Parameters<typeof RawClient.connect>[1],
 ): Promise<RawClient> {
@@ -66,7 +66,7 @@ export function fileFrame(metadata: unknown, bytes: Uint8Array): Buffer {
 }
 
 /** The status with which a connection was refused. */
-export async function refusal(connecting: Promise<unknown>): Promise<number> {
+export async function handshakeStatus(connecting: Promise<unknown>): Promise<number> {
   return connecting.then(
     () => 101,
     (error) => error.status,

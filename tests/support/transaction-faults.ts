@@ -4,31 +4,35 @@ import type { Database, Orm } from '../../src/db/database.ts'
  * What happens to a transaction: its connection is lost at the `start`, `before` its commit arrives, or with the `answer` to
  * its commit; it waits too long for a lock (`locked`), or there is no connection to be had (`away`).
  */
-export type TransactionFault = 'start' | 'before' | 'answer' | 'locked' | 'away'
+export type TransactionFault = 'begin' | 'before_commit' | 'commit_reply' | 'lock_timeout' | 'unreachable'
 
 const CODES: Record<TransactionFault, string> = {
-  start: 'CONNECTION_CLOSED',
-  before: 'CONNECTION_CLOSED',
-  answer: 'CONNECTION_CLOSED',
-  locked: '55P03',
-  away: 'ECONNREFUSED',
+  begin: 'CONNECTION_CLOSED',
+  before_commit: 'CONNECTION_CLOSED',
+  commit_reply: 'CONNECTION_CLOSED',
+  lock_timeout: '55P03',
+  unreachable: 'ECONNREFUSED',
 }
 
-/** Makes the transactions of a database fail as `faults` say, one each, and then all as `lasting` says; `failed` counts them. */
+/** Makes the transactions of a database fail as `faults` say, one each, and then all as `otherwise` says; `failureCount` counts them. */
 export function injectFaults(db: Database) {
-  const injected: { faults: TransactionFault[]; lasting: TransactionFault | undefined; failed: number } = {
+  const injected: {
+    faults: TransactionFault[]
+    otherwise: TransactionFault | undefined
+    failureCount: number
+  } = {
     faults: [],
-    lasting: undefined,
-    failed: 0,
+    otherwise: undefined,
+    failureCount: 0,
   }
   const { transaction } = db
   db.transaction = async <T>(work: (tx: Orm) => Promise<T>): Promise<T> => {
-    const fault = injected.faults.shift() ?? injected.lasting
+    const fault = injected.faults.shift() ?? injected.otherwise
     if (fault === undefined) return transaction(work)
     const failure = Object.assign(new Error(`fault: ${fault}`), { code: CODES[fault] })
-    if (fault === 'answer') await transaction(work)
-    if (fault === 'before') await rollBack(work)
-    injected.failed++
+    if (fault === 'commit_reply') await transaction(work)
+    if (fault === 'before_commit') await rollBack(work)
+    injected.failureCount++
     throw failure
   }
 

@@ -18,7 +18,9 @@ export interface Target {
 }
 
 /** A server with a room, and Ann in it. */
-export async function annInRoom(app: TestApp): Promise<{ ann: Person; roomId: string; target: Target }> {
+export async function startRoomWithAnn(
+  app: TestApp,
+): Promise<{ ann: Person; roomId: string; target: Target }> {
   const ann = await app.signUp('ann')
   const room = { body: { room_name: 'Harbour' }, token: ann.token }
   const { body } = await app.request('POST', '/api/v1/chat/room-list/', room)
@@ -105,7 +107,7 @@ export function mediaFiles(dataDir: string): string[] {
 }
 
 /** Rewrites a public URL to the address of the test server. */
-export function reachable({ url }: { url: string }, publicUrl: string): string {
+export function onTestServer({ url }: { url: string }, publicUrl: string): string {
   const { pathname, search } = new URL(publicUrl)
   return url + pathname + search
 }

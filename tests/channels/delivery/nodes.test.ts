@@ -1,10 +1,10 @@
 import type { Channel } from 'phoenix'
 import { describe, expect, it } from 'vitest'
 import { type Person, startNodes, type TestApp } from '../../support/app.ts'
+import { copiesFor, KEYS, push, startGroup } from '../../support/conversations.ts'
 import { eventually } from '../../support/eventually.ts'
 import { settle } from '../../support/phoenix.ts'
-import { presenceIn } from '../../support/presence.ts'
-import { copiesFor, KEYS, push, startGroup } from '../../support/talks.ts'
+import { readPresence } from '../../support/presence.ts'
 
 const MISSED = ['new_message', 'edit_message', 'delete_message', 'leave_conversation'] as const
 
@@ -30,36 +30,36 @@ async function joinAt(node: TestApp, person: Person, topic: string): Promise<Cha
 async function startApart() {
   const nodes = await startNodes(2)
   const [here, there] = nodes as [(typeof nodes)[number], (typeof nodes)[number]]
-  const { id, people, talks } = await startGroup(here, ['ann', 'bob'])
+  const { id, people, channels } = await startGroup(here, ['ann', 'bob'])
   const [ann, bob] = people as [Person, Person]
-  const own = await joinAt(there, bob, `user:${bob.id}`)
-  const talk = await joinAt(there, bob, `conversation:${id}`)
-  const send = (text: string) => push(ann, talks[0] as Channel, 'send_message', copiesFor(people, text))
-  return { here, there, ann, bob, id, people, annsTalk: talks[0] as Channel, own, talk, send }
+  const userChannel = await joinAt(there, bob, `user:${bob.id}`)
+  const channel = await joinAt(there, bob, `conversation:${id}`)
+  const send = (text: string) => push(ann, channels[0] as Channel, 'send_message', copiesFor(people, text))
+  return { here, there, ann, bob, id, people, annChannel: channels[0] as Channel, userChannel, channel, send }
 }
 
 describe('a user on another node', () => {
   it('receives sent, edited and deleted messages', async () => {
-    const { own, talk, send, ann, annsTalk, people } = await startApart()
-    const [received, receivedInTalk] = [record(own), record(talk)]
+    const { userChannel, channel, send, ann, annChannel, people } = await startApart()
+    const [received, receivedInConversation] = [record(userChannel), record(channel)]
     await send('one')
     await eventually(() => expect(received).toEqual(['new_message one']))
-    const { response } = await push(ann, annsTalk, 'send_message', {
+    const { response } = await push(ann, annChannel, 'send_message', {
       ...copiesFor(people, 'two'),
       client_message_id: '0190f3a0-0000-7000-8000-000000000001',
     })
     const message_group_id = response.message_group
-    await push(ann, annsTalk, 'edit_message', { message_group_id, ...copiesFor(people, 'too') })
-    await push(ann, annsTalk, 'delete_message', { message_group_id })
+    await push(ann, annChannel, 'edit_message', { message_group_id, ...copiesFor(people, 'too') })
+    await push(ann, annChannel, 'delete_message', { message_group_id })
     await eventually(() =>
       expect(received).toEqual(['new_message one', 'new_message two', 'edit_message too']),
     )
-    await eventually(() => expect(receivedInTalk).toEqual(['delete_message 4']))
+    await eventually(() => expect(receivedInConversation).toEqual(['delete_message 4']))
   })
 
   it('receives messages that were sent while the nodes were disconnected, in order, after they reconnect', async () => {
-    const { here, own, send } = await startApart()
-    const received = record(own)
+    const { here, userChannel, send } = await startApart()
+    const received = record(userChannel)
     await send('one')
     await eventually(() => expect(received).toHaveLength(1))
     here.backplane.isConnected = false
@@ -74,8 +74,8 @@ describe('a user on another node', () => {
   })
 
   it('receives a lost message before the next one, also when no node noticed the loss', async () => {
-    const { here, there, own, send } = await startApart()
-    const received = record(own)
+    const { here, there, userChannel, send } = await startApart()
+    const received = record(userChannel)
     there.backplane.isConnected = false
     await send('lost')
     there.backplane.isConnected = true
@@ -87,12 +87,12 @@ describe('a user on another node', () => {
   })
 
   it('receives the reply after their own message, also when an earlier message is missing', async () => {
-    const { here, there, bob, talk, own, send, people } = await startApart()
-    const received = record(own)
+    const { here, there, bob, channel, userChannel, send, people } = await startApart()
+    const received = record(userChannel)
     there.backplane.isConnected = false
     await send('lost')
     there.backplane.isConnected = true
-    const answered = push(bob, talk, 'send_message', copiesFor(people, 'mine')).then(() => [...received])
+    const answered = push(bob, channel, 'send_message', copiesFor(people, 'mine')).then(() => [...received])
     await eventually(async () => {
       here.clock.advance(10)
       expect(await Promise.race([answered, undefined])).toEqual(['new_message lost', 'new_message mine'])
@@ -100,22 +100,22 @@ describe('a user on another node', () => {
   })
 
   it('receives a conversation that was started while the nodes were disconnected, and its messages', async () => {
-    const { here, there, ann, bob, own } = await startApart()
+    const { here, there, ann, bob, userChannel } = await startApart()
     const begun: string[] = []
-    own.on('new_conversation', ({ conversation }) => void begun.push(conversation.alias))
-    const received = record(own)
+    userChannel.on('new_conversation', ({ conversation }) => void begun.push(conversation.alias))
+    const received = record(userChannel)
     there.backplane.isConnected = false
-    const { talks } = await startGroupOf(here, ann, [ann, bob], 'Later')
-    await push(ann, talks, 'send_message', copiesFor([ann, bob], 'hello'))
+    const { channel } = await startGroupOf(here, ann, [ann, bob], 'Later')
+    await push(ann, channel, 'send_message', copiesFor([ann, bob], 'hello'))
     there.backplane.restore()
     await eventually(() => expect([begun, received]).toEqual([['Later'], ['new_message hello']]))
   })
 
   it('is removed from the topic after leaving on this node, also while the nodes are disconnected', async () => {
     for (const cut of [false, true]) {
-      const { here, there, bob, id, talk } = await startApart()
+      const { here, there, bob, id, channel } = await startApart()
       let closed = false
-      talk.onClose(() => {
+      channel.onClose(() => {
         closed = true
       })
       const second = await joinAt(here, bob, `conversation:${id}`)
@@ -133,13 +133,13 @@ describe('a user on another node', () => {
       const { here, there, bob } = await startApart()
       await joinAt(there, bob, 'system:general')
       await eventually(() =>
-        expect(presenceIn(there.endpoint.presence, 'system:general')).toHaveProperty(bob.id),
+        expect(readPresence(there.endpoint.presence, 'system:general')).toHaveProperty(bob.id),
       )
       there.backplane.isConnected = !cut
       await here.request('PATCH', '/api/profile', { token: bob.token, body: { hidden: true } })
       if (cut) there.backplane.restore()
       await eventually(() =>
-        expect(presenceIn(there.endpoint.presence, 'system:general')).not.toHaveProperty(bob.id),
+        expect(readPresence(there.endpoint.presence, 'system:general')).not.toHaveProperty(bob.id),
       )
     }
   })
@@ -159,14 +159,14 @@ describe('a user on another node', () => {
     await hide()
     there.backplane.restore()
     await eventually(() => {
-      expect(presenceIn(there.endpoint.presence, 'system:general')[bob.id]?.metas).toHaveLength(1)
+      expect(readPresence(there.endpoint.presence, 'system:general')[bob.id]?.metas).toHaveLength(1)
     })
   })
 
   it('is disconnected when the session is revoked on this node', async () => {
-    const { here, bob, own } = await startApart()
+    const { here, bob, userChannel } = await startApart()
     let closed = false
-    own.onError(() => {
+    userChannel.onError(() => {
       closed = true
     })
     await here.request('POST', '/api/signout_all', { token: bob.token })
@@ -182,12 +182,12 @@ describe('a room', () => {
     const [ann, bob] = [await here.signUp('ann'), await here.signUp('bob')]
     const { services } = here
     const room = await services.rooms.create(ann.id, { name: 'Attic', userIds: [bob.id] })
-    const talk = await joinAt(there, bob, `room:${room.id}`)
+    const channel = await joinAt(there, bob, `room:${room.id}`)
     const received: string[] = []
     const counts: number[] = []
-    talk.on('chat.message', ({ text_content }) => void received.push(text_content))
-    talk.on('chat.active', ({ content }) => void counts.push(content))
-    return { here, there, ann, bob, room, services, talk, received, counts }
+    channel.on('chat.message', ({ text_content }) => void received.push(text_content))
+    channel.on('chat.active', ({ content }) => void counts.push(content))
+    return { here, there, ann, bob, room, services, channel, received, counts }
   }
 
   it('delivers messages of another node, also missed ones, once and in order', async () => {
@@ -229,9 +229,9 @@ describe('a room', () => {
   })
 
   it('closes the channel of a removed member within a second while the nodes are disconnected', async () => {
-    const { there, ann, bob, room, services, talk } = await startRoom()
+    const { there, ann, bob, room, services, channel } = await startRoom()
     let closed = false
-    talk.onClose(() => {
+    channel.onClose(() => {
       closed = true
     })
     there.backplane.isConnected = false
@@ -241,9 +241,9 @@ describe('a room', () => {
   })
 
   it('delivers no later messages to a removed member, also when the removal message was lost', async () => {
-    const { here, there, ann, bob, room, services, talk, received } = await startRoom()
+    const { here, there, ann, bob, room, services, channel, received } = await startRoom()
     let closed = false
-    talk.onClose(() => {
+    channel.onClose(() => {
       closed = true
     })
     there.backplane.isConnected = false
@@ -265,5 +265,5 @@ async function startGroupOf(node: TestApp, creator: Person, people: Person[], al
     alias,
     ...KEYS,
   })
-  return { talks: await joinAt(node, creator, `conversation:${id}`) }
+  return { channel: await joinAt(node, creator, `conversation:${id}`) }
 }

@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto'
 import type { Channel } from 'phoenix'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { PASSWORD, type Person, startApp, type TestApp } from '../../support/app.ts'
+import { copiesFor, push, startGroup } from '../../support/conversations.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Json, listen, type PhoenixVersion, phoenixVersions, settle } from '../../support/phoenix.ts'
-import { copiesFor, push, startGroup } from '../../support/talks.ts'
 
 async function twoTalking(env: Record<string, string> = {}) {
   const app = await startApp(env)
-  const { id, people, talks, own } = await startGroup(app, ['ann', 'bob'])
+  const { id, people, channels, userChannels } = await startGroup(app, ['ann', 'bob'])
   const [ann, bob] = people as [Person, Person]
-  const [annTalk, bobTalk] = talks as [Channel, Channel]
-  const [annOwn, bobOwn] = own as [Channel, Channel]
-  const say = (text: string) => push(ann, annTalk, 'send_message', copiesFor(people, text))
-  return { app, id, people, ann, bob, annTalk, bobTalk, annOwn, bobOwn, say }
+  const [annChannel, bobChannel] = channels as [Channel, Channel]
+  const [annUserChannel, bobUserChannel] = userChannels as [Channel, Channel]
+  const say = (text: string) => push(ann, annChannel, 'send_message', copiesFor(people, text))
+  return { app, id, people, ann, bob, annChannel, bobChannel, annUserChannel, bobUserChannel, say }
 }
 
 /** Joins a conversation again on a new connection, with `after_seq`. */
@@ -23,27 +23,29 @@ async function resume(person: Person, id: string, after_seq: unknown) {
 }
 
 /** Collects the message events of a conversation, in the form of `changes`. */
-function record(talk: Channel, own: Channel) {
+function record(channel: Channel, userChannel: Channel) {
   const received: { event: string; payload: Json }[] = []
   const keep = (channel: Channel, event: string) =>
     channel.on(event, (payload: Json) => void received.push({ event, payload }))
-  keep(own, 'new_message')
-  keep(own, 'edit_message')
-  keep(talk, 'delete_message')
+  keep(userChannel, 'new_message')
+  keep(userChannel, 'edit_message')
+  keep(channel, 'delete_message')
   return received
 }
 
 describe.each(['documented', 'legacy'])('joining conversation:<id> with after_seq (%s)', (contract) => {
   it('replies with the missed events, as they were broadcast', async () => {
-    const { id, people, ann, bob, annTalk, bobTalk, bobOwn, say } = await twoTalking({ CONTRACT: contract })
-    const received = record(bobTalk, bobOwn)
+    const { id, people, ann, bob, annChannel, bobChannel, bobUserChannel, say } = await twoTalking({
+      CONTRACT: contract,
+    })
+    const received = record(bobChannel, bobUserChannel)
     for (const text of ['one', 'two', 'three']) await say(text)
     await eventually(() => expect(received).toHaveLength(3))
     const [one, two] = received.map(({ payload }) => payload.message.message_group)
     received.length = 0
     await say('four')
-    await push(ann, annTalk, 'edit_message', { message_group_id: one, ...copiesFor(people, 'uno') })
-    await push(ann, annTalk, 'delete_message', { message_group_id: two })
+    await push(ann, annChannel, 'edit_message', { message_group_id: one, ...copiesFor(people, 'uno') })
+    await push(ann, annChannel, 'delete_message', { message_group_id: two })
     await eventually(() => expect(received).toHaveLength(3))
     const { status, response } = await resume(bob, id, 3)
     expect(status).toBe('ok')
@@ -84,8 +86,8 @@ describe('joining conversation:<id> with after_seq', () => {
   })
 
   it('loses no event that is broadcast while the join is processed', async () => {
-    const { app, id, people, ann, bob, annTalk, bobOwn, say } = await twoTalking()
-    const messages = listen(bobOwn, 'new_message')
+    const { app, id, people, ann, bob, annChannel, bobUserChannel, say } = await twoTalking()
+    const messages = listen(bobUserChannel, 'new_message')
     await say('one')
     await say('two')
     const { message_group: group } = (await messages()).message
@@ -97,14 +99,14 @@ describe('joining conversation:<id> with after_seq', () => {
     // The changes have been read: later ones are not among them.
     await read
     await say('three')
-    await push(ann, annTalk, 'delete_message', { message_group_id: group })
+    await push(ann, annChannel, 'delete_message', { message_group_id: group })
     goOn()
     const { response } = await joining
     expect(response).toMatchObject({ recovered: true, last_seq: 2 })
     expect(response.changes).toMatchObject([{ payload: { message: { content: 'two' } } }])
     expect((await messages()).message).toMatchObject({ content: 'three', seq: 3 })
     expect(await deleted()).toEqual({ message_group_id: group, seq: 4 })
-    await push(ann, annTalk, 'send_message', copiesFor(people, 'four'))
+    await push(ann, annChannel, 'send_message', copiesFor(people, 'four'))
     expect((await messages()).message.seq).toBe(5)
   })
 })
@@ -113,9 +115,9 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])(
   'phoenix.js %s after a reconnect',
   (version) => {
     it('receives each event once and in order, and stores its unanswered message once', async () => {
-      const { app, id, people, ann, bob, annTalk, say } = await twoTalking()
+      const { app, id, people, ann, bob, annChannel, say } = await twoTalking()
       const socket = bob.connect({ version })
-      const own = socket.channel(`user:${bob.id}`, { token: bob.token })
+      const userChannel = socket.channel(`user:${bob.id}`, { token: bob.token })
       let known = 0
       const positions: number[] = []
       const take = (position: number) => {
@@ -123,13 +125,13 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])(
         positions.push(position)
         known = position
       }
-      own.on('new_message', ({ message }: Json) => take(message.seq))
-      await settle(own.join())
+      userChannel.on('new_message', ({ message }: Json) => take(message.seq))
+      await settle(userChannel.join())
       const params = () => ({ token: bob.token, after_seq: known })
-      const talk = socket.channel(`conversation:${id}`, params as unknown as object)
-      talk.on('delete_message', ({ seq }: Json) => take(seq))
+      const channel = socket.channel(`conversation:${id}`, params as unknown as object)
+      channel.on('delete_message', ({ seq }: Json) => take(seq))
       const replies: Json[] = []
-      talk.join().receive('ok', (reply: Json) => {
+      channel.join().receive('ok', (reply: Json) => {
         replies.push(reply)
         for (const { event, payload } of reply.changes)
           take(event === 'new_message' ? payload.message.seq : payload.seq)
@@ -138,16 +140,16 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])(
       await say('one')
       await eventually(() => expect(known).toBe(1))
       const named = { token: bob.token, ...copiesFor(people, 'two'), client_message_id: randomUUID() }
-      talk.push('send_message', named)
+      channel.push('send_message', named)
       await eventually(async () => expect((await history(app, ann, id)).items).toHaveLength(2))
       await new Promise<void>((resolve) => socket.disconnect(resolve))
       await say('three')
       const [three] = (await history(app, ann, id)).items
-      await push(ann, annTalk, 'delete_message', { message_group_id: three.message_group })
+      await push(ann, annChannel, 'delete_message', { message_group_id: three.message_group })
       socket.connect()
       await eventually(() => expect(replies).toHaveLength(2))
       expect(replies[1]).toMatchObject({ recovered: true, last_seq: 4 })
-      expect(await settle(talk.push('send_message', named))).toMatchObject({ response: { seq: 2 } })
+      expect(await settle(channel.push('send_message', named))).toMatchObject({ response: { seq: 2 } })
       await say('five')
       await eventually(() => expect(known).toBe(5))
       expect(positions).toEqual([1, 2, 4, 5])
@@ -192,11 +194,11 @@ describe('GET /api/messages with after_seq', () => {
 
 describe('read_conversation', () => {
   it('broadcasts the read position, which the next join and sign-in return', async () => {
-    const { app, id, bob, annTalk, bobTalk, say } = await twoTalking()
+    const { app, id, bob, annChannel, bobChannel, say } = await twoTalking()
     for (const text of ['one', 'two', 'three']) await say(text)
-    const nextEvent = listen(annTalk, 'read_conversation')
+    const nextEvent = listen(annChannel, 'read_conversation')
     for (const payload of [{ seq: 2 }, { seq: 1 }, { seq: 99 }, {}]) {
-      expect(await push(bob, bobTalk, 'read_conversation', payload)).toEqual({
+      expect(await push(bob, bobChannel, 'read_conversation', payload)).toEqual({
         status: 'ok',
         response: 'message_sent',
       })
@@ -214,9 +216,9 @@ describe('read_conversation', () => {
   })
 
   it('rejects an invalid seq', async () => {
-    const { bob, bobTalk } = await twoTalking()
+    const { bob, bobChannel } = await twoTalking()
     for (const seq of [-1, 0.5, '3', null]) {
-      const { response } = await push(bob, bobTalk, 'read_conversation', { seq })
+      const { response } = await push(bob, bobChannel, 'read_conversation', { seq })
       expect(response).toMatchObject({ reason: 'invalid_payload', errors: { seq: [expect.any(String)] } })
     }
   })

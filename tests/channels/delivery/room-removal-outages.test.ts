@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { startApp, startNodes, type TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { settle } from '../../support/phoenix.ts'
-import { enter, type Member, startRoom } from '../../support/room-clients.ts'
+import { connectToRoom, type Member, startRoom } from '../../support/room-clients.ts'
 import { injectFaults } from '../../support/transaction-faults.ts'
 
 type Fault = 'for a moment' | 'for a minute'
@@ -19,7 +19,7 @@ async function startBothSockets(nodes: TestApp[]) {
     const channel = bob.connect({ at: node }).channel(`room:${roomId}`, {})
     expect((await settle(channel.join())).status).toBe('ok')
     rooms.push(follow(channel))
-    closed.push((await enter(node, bob, roomId)).closed)
+    closed.push((await connectToRoom(node, bob, roomId)).closed)
   }
   return { here, roomId, ann, bob, rooms, closed }
 }
@@ -47,8 +47,8 @@ describe.each([
     async (how) => {
       const { here, roomId, ann, bob, rooms, closed } = await startBothSockets(await start())
       const injected = injectFaults(here.database)
-      injected.faults = ['answer']
-      if (how === 'for a minute') injected.lasting = 'away'
+      injected.faults = ['commit_reply']
+      if (how === 'for a minute') injected.otherwise = 'unreachable'
       let status: number | undefined
       const removal = remove(here, ann, bob, roomId).then((response) => {
         status = response.status
@@ -59,7 +59,7 @@ describe.each([
       })
       await removal
       if (how === 'for a minute') here.clock.advance(50_000)
-      injected.lasting = undefined
+      injected.otherwise = undefined
       await eventually(() => {
         here.clock.advance(1_000)
         for (const room of rooms) expect(room.isClosed).toBe(true)

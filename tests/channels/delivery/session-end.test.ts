@@ -4,7 +4,13 @@ import { PASSWORD, startApp, startNodes, type TestApp } from '../../support/app.
 import { eventually } from '../../support/eventually.ts'
 import { PollClient } from '../../support/poll-client.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { enter, eventsBeforeMarker, type Member, nextEvent, startRoom } from '../../support/room-clients.ts'
+import {
+  connectToRoom,
+  eventsBeforeMarker,
+  type Member,
+  nextEvent,
+  startRoom,
+} from '../../support/room-clients.ts'
 
 const MINUTE = 60_000
 /** Shorter than the time after which an idle polling client is disconnected. */
@@ -20,7 +26,7 @@ async function connected(env: Record<string, string> = {}) {
   const socket = await RawClient.connect(`${url}/websocket?token=${ann.token}&vsn=2.0.0`)
   onTestFinished(() => socket.terminate())
   const poll = await new PollClient(url, { params: { token: ann.token } }).open()
-  const room = await enter(app, ann, roomId)
+  const room = await connectToRoom(app, ann, roomId)
 
   /** Advances the clock while keeping all connections alive. */
   async function stay(ms: number) {
@@ -135,8 +141,8 @@ async function watched(nodeCount: 1 | 2) {
   const topic = `room:${roomId}`
   socket.send(['1', '1', topic, 'phx_join', {}])
   await socket.take((frame) => (frame as unknown[])[3] === 'phx_reply')
-  const room = await enter(there, ann, roomId)
-  const watcher = await enter(there, bob, roomId)
+  const room = await connectToRoom(there, ann, roomId)
+  const watcher = await connectToRoom(there, bob, roomId)
   let isClosed = false
   for (const { closed } of [socket, room]) void closed.then(() => (isClosed = true))
   return { here, there, ann, bob, topic, socket, room, watcher, isClosed: () => isClosed }

@@ -2,8 +2,8 @@ import type { Channel } from 'phoenix'
 import { v7 as newId } from 'uuid'
 import { describe, expect, it } from 'vitest'
 import { type Person, startApp, startNodes, type TestApp } from '../../support/app.ts'
+import { KEYS, push } from '../../support/conversations.ts'
 import { type Json, listen, settle } from '../../support/phoenix.ts'
-import { KEYS, push } from '../../support/talks.ts'
 
 const LIMITED = { RATE_LIMITS: 'on' }
 
@@ -13,26 +13,26 @@ describe('an event in a large group', () => {
     [200, 100],
     [500, 50],
   ])('is charged by the number of recipients: a group of %i allows bursts of %i', async (size, burst) => {
-    const { app, ann, talk } = await inAGroup(size)
+    const { app, ann, channel } = await inAGroup(size)
     app.clock.advance(10_000)
-    expect(await answered(ann, talk, 'start_typing', burst + 20)).toBe(burst)
+    expect(await answered(ann, channel, 'start_typing', burst + 20)).toBe(burst)
     app.clock.advance(1_000)
-    expect(await answered(ann, talk, 'start_typing', burst)).toBe(burst / 5)
+    expect(await answered(ann, channel, 'start_typing', burst)).toBe(burst / 5)
   })
 
   it('is charged by the number of members after the group has grown', async () => {
-    const { app, ann, talk } = await inAGroup(1)
+    const { app, ann, channel } = await inAGroup(1)
     const newMembers = await addCrowd(app, 499)
     app.clock.advance(10_000)
-    const modified = await push(ann, talk, 'modify_conversation', { new_members: newMembers })
+    const modified = await push(ann, channel, 'modify_conversation', { new_members: newMembers })
     expect(modified.status).toBe('ok')
     app.clock.advance(10_000)
-    expect(await answered(ann, talk, 'start_typing', 100)).toBe(50)
+    expect(await answered(ann, channel, 'start_typing', 100)).toBe(50)
   })
 
   it('is not limited with RATE_LIMITS=off', async () => {
-    const { ann, talk } = await inAGroup(500, {})
-    expect(await answered(ann, talk, 'start_typing', 400)).toBe(400)
+    const { ann, channel } = await inAGroup(500, {})
+    expect(await answered(ann, channel, 'start_typing', 400)).toBe(400)
   })
 })
 
@@ -155,7 +155,7 @@ async function inAGroup(size: number, env: Record<string, string> = LIMITED) {
   const system = await ann.join('system:general')
   const user_ids = await addCrowd(app, size - 1)
   const { response: id } = await push(ann, system, 'start_group_conversation', { user_ids, ...KEYS })
-  return { app, ann, talk: await ann.join(`conversation:${id}`) }
+  return { app, ann, channel: await ann.join(`conversation:${id}`) }
 }
 
 /** Inserts users directly, as signing up takes long. */

@@ -3,10 +3,10 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { MAX_JSON_WEIGHT } from '../../../src/protocol/json-weight.ts'
 import { Socket } from '../../../src/realtime/socket/socket.ts'
 import { type Person, startApp } from '../../support/app.ts'
+import { KEYS, startGroup } from '../../support/conversations.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { startRoom } from '../../support/room-clients.ts'
 import { rounds } from '../../support/stress.ts'
-import { KEYS, startGroup } from '../../support/talks.ts'
 
 /** Bytes of a frame, slightly below the limit. */
 const FRAME_BYTES = 261_000
@@ -75,10 +75,10 @@ it('blocks the event loop for no frame much longer than for one long string', {
   const { roomId, people: members } = await startRoom(app, 'kim')
   const [ann] = people as [Person]
   const [kim] = members
-  const topics = { system: 'system:general', talk: `conversation:${id}`, room: `room:${roomId}` }
+  const topics = { system: 'system:general', conversation: `conversation:${id}`, room: `room:${roomId}` }
   const clients = {
     system: await joined(app.url, ann, topics.system),
-    talk: await joined(app.url, ann, topics.talk),
+    conversation: await joined(app.url, ann, topics.conversation),
     room: await joined(app.url, kim, topics.room),
   }
   const held: number[] = []
@@ -109,7 +109,7 @@ it('blocks the event loop for no frame much longer than for one long string', {
     return Math.min(...times)
   }
 
-  const plain = await cost('talk', 'no such event', `{"x":${textOf('x')}`)
+  const plain = await cost('conversation', 'no such event', `{"x":${textOf('x')}`)
   const costs: { frame: string; ratio: number; again: () => Promise<number> }[] = []
   for (const [topic, event, valid, fields] of EVENTS) {
     const { token } = topic === 'room' ? kim : ann
@@ -134,29 +134,35 @@ it('blocks the event loop for no frame much longer than for one long string', {
 })
 
 /** Every event with a valid payload, and the fields to replace with each bulk value. */
-const EVENTS: [topic: 'system' | 'talk' | 'room', event: string, valid: object, fields: string[]][] = [
-  ['system', 'phx_leave', {}, ['x']],
-  ['system', 'set_hidden', { hidden: true }, ['hidden', 'token']],
-  ['system', 'set_display_name', { display_name: 'Ann' }, ['display_name']],
-  ['system', 'start_group_conversation', { user_ids: [], ...KEYS }, ['user_ids', 'alias', 'public_key']],
-  ['system', 'start_private_conversation', { other_user_id: 'x', ...KEYS }, ['other_user_id', 'private_key']],
-  ['talk', 'change_alias', { alias: 'x' }, ['alias']],
-  ['talk', 'send_message', { encrypted_messages: {} }, ['encrypted_messages', 'client_message_id']],
+const EVENTS: [topic: 'system' | 'conversation' | 'room', event: string, valid: object, fields: string[]][] =
   [
-    'talk',
-    'edit_message',
-    { message_group_id: 'x', encrypted_messages: {} },
-    ['message_group_id', 'encrypted_messages'],
-  ],
-  ['talk', 'delete_message', { message_group_id: 'x' }, ['message_group_id']],
-  ['talk', 'start_typing', {}, ['x']],
-  ['talk', 'read_conversation', {}, ['seq']],
-  ['talk', 'modify_conversation', { new_members: [] }, ['new_members', 'alias']],
-  ['talk', 'set_encryption_keys', KEYS, ['public_key', 'private_key']],
-  ['room', 'message', { message: 'x' }, ['message', 'client_message_id']],
-  ['room', 'reply', { message: 'x', previous_message_id: 'x' }, ['message', 'previous_message_id']],
-  ['room', 'typing', { message: 'x' }, ['message']],
-]
+    ['system', 'phx_leave', {}, ['x']],
+    ['system', 'set_hidden', { hidden: true }, ['hidden', 'token']],
+    ['system', 'set_display_name', { display_name: 'Ann' }, ['display_name']],
+    ['system', 'start_group_conversation', { user_ids: [], ...KEYS }, ['user_ids', 'alias', 'public_key']],
+    [
+      'system',
+      'start_private_conversation',
+      { other_user_id: 'x', ...KEYS },
+      ['other_user_id', 'private_key'],
+    ],
+    ['conversation', 'change_alias', { alias: 'x' }, ['alias']],
+    ['conversation', 'send_message', { encrypted_messages: {} }, ['encrypted_messages', 'client_message_id']],
+    [
+      'conversation',
+      'edit_message',
+      { message_group_id: 'x', encrypted_messages: {} },
+      ['message_group_id', 'encrypted_messages'],
+    ],
+    ['conversation', 'delete_message', { message_group_id: 'x' }, ['message_group_id']],
+    ['conversation', 'start_typing', {}, ['x']],
+    ['conversation', 'read_conversation', {}, ['seq']],
+    ['conversation', 'modify_conversation', { new_members: [] }, ['new_members', 'alias']],
+    ['conversation', 'set_encryption_keys', KEYS, ['public_key', 'private_key']],
+    ['room', 'message', { message: 'x' }, ['message', 'client_message_id']],
+    ['room', 'reply', { message: 'x', previous_message_id: 'x' }, ['message', 'previous_message_id']],
+    ['room', 'typing', { message: 'x' }, ['message']],
+  ]
 
 async function joined(url: string, { token }: Person, topic: string): Promise<RawClient> {
   const client = await RawClient.connect(

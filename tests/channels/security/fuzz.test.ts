@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import type { Channel } from 'phoenix'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Person, startApp, type TestApp } from '../../support/app.ts'
+import { copiesFor, KEYS, push, startGroup } from '../../support/conversations.ts'
 import { listen, settle } from '../../support/phoenix.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import { rounds } from '../../support/stress.ts'
-import { copiesFor, KEYS, push, startGroup } from '../../support/talks.ts'
 
 const FRAMES = rounds(1_000, 100_000)
 const BATCH = 50
@@ -13,7 +13,7 @@ const BATCH = 50
 describe('a hostile client', () => {
   it(`does not disturb others with ${FRAMES} malformed frames`, { timeout: 300_000 }, async () => {
     const app = await startApp()
-    const { id, people, talks, own } = await startGroup(app, ['ann', 'bob'])
+    const { id, people, channels, userChannels } = await startGroup(app, ['ann', 'bob'])
     const mallory = await app.signUp('mallory')
     const system = await (people[0] as Person).join('system:general')
     await push(people[0] as Person, system, 'start_group_conversation', { user_ids: [mallory.id], ...KEYS })
@@ -23,9 +23,10 @@ describe('a hostile client', () => {
     )
     for (const [number, batch] of batches.entries()) {
       await attack(app, mallory, batch)
-      if (number % 10 === 0) await talk(people as [Person, Person], talks, own, `still here ${number}`)
+      if (number % 10 === 0)
+        await exchangeMessages(people as [Person, Person], channels, userChannels, `still here ${number}`)
     }
-    await talk(people as [Person, Person], talks, own, 'to the end')
+    await exchangeMessages(people as [Person, Person], channels, userChannels, 'to the end')
     const crashes = app.logs.filter((line) => JSON.parse(line).level >= 50)
     expect(crashes).toEqual([])
   })
@@ -41,11 +42,16 @@ async function attack(app: TestApp, { token }: Person, batch: (string | Uint8Arr
   client.terminate()
 }
 
-async function talk(people: [Person, Person], talks: Channel[], own: Channel[], text: string): Promise<void> {
-  const nextEvent = listen(own[1] as Channel, 'new_message')
-  expect((await push(people[0], talks[0] as Channel, 'send_message', copiesFor(people, text))).status).toBe(
-    'ok',
-  )
+async function exchangeMessages(
+  people: [Person, Person],
+  channels: Channel[],
+  userChannels: Channel[],
+  text: string,
+): Promise<void> {
+  const nextEvent = listen(userChannels[1] as Channel, 'new_message')
+  expect(
+    (await push(people[0], channels[0] as Channel, 'send_message', copiesFor(people, text))).status,
+  ).toBe('ok')
   expect((await nextEvent()).message.content).toBe(text)
 }
 
@@ -120,14 +126,14 @@ function frame(conversationId: string, { id, token }: Person): fc.Arbitrary<stri
 describe('a deeply nested payload', () => {
   it('is rejected like any other invalid payload', async () => {
     const app = await startApp()
-    const { talks, people } = await startGroup(app, ['ann', 'bob'])
+    const { channels, people } = await startGroup(app, ['ann', 'bob'])
     const [, bob] = people as [Person, Person]
     const deep = '['.repeat(60_000) + ']'.repeat(60_000)
     const client = await RawClient.connect(
       `${app.url.replace('http', 'ws')}/socket/websocket?token=${bob.token}&vsn=2.0.0`,
     )
     onTestFinished(() => client.terminate())
-    const topic = (talks[1] as Channel).topic
+    const topic = (channels[1] as Channel).topic
     await client.call(['1', '1', topic, 'phx_join', { token: bob.token }])
     client.sendRaw(
       `["1","2","${topic}","set_encryption_keys",{"token":"${bob.token}","public_key":{"a":${deep}},"private_key":{}}]`,
@@ -141,7 +147,7 @@ describe('a deeply nested payload', () => {
       { status: 'error', response: { reason: 'invalid_payload' } },
     ])
     expect(
-      (await settle((talks[0] as Channel).push('start_typing', { token: people[0]?.token }))).status,
+      (await settle((channels[0] as Channel).push('start_typing', { token: people[0]?.token }))).status,
     ).toBe('ok')
   })
 })

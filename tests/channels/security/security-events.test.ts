@@ -2,7 +2,13 @@ import { expect, it } from 'vitest'
 import { startApp, type TestApp } from '../../support/app.ts'
 import { settle } from '../../support/phoenix.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { connectTo, refusal, roomUrl, signUpMember, startRoom } from '../../support/room-clients.ts'
+import {
+  connectClient,
+  handshakeStatus,
+  roomUrl,
+  signUpMember,
+  startRoom,
+} from '../../support/room-clients.ts'
 
 /** The security log lines of one kind. */
 function linesOf({ logs }: TestApp, kind: string) {
@@ -20,11 +26,11 @@ it('logs a rejected socket with the reason and without the token', async () => {
     () => RawClient.connect(`${url}?token=s3cret&vsn=2.0.0`),
     () => RawClient.connect(`${url}?token=${eve.token}&vsn=9.0.0`),
     () => RawClient.connect(`${url}?token=${eve.token}&vsn=2.0.0`, { headers: origin }),
-    () => connectTo(roomUrl(app, roomId), { headers }),
-    () => connectTo(roomUrl(app, roomId), { headers: { authorization: 'Bearer s3cret' } }),
-    () => connectTo(roomUrl(app, roomId), { headers: { ...headers, ...origin } }),
+    () => connectClient(roomUrl(app, roomId), { headers }),
+    () => connectClient(roomUrl(app, roomId), { headers: { authorization: 'Bearer s3cret' } }),
+    () => connectClient(roomUrl(app, roomId), { headers: { ...headers, ...origin } }),
   ]) {
-    expect(await refusal(connect())).toBe(403)
+    expect(await handshakeStatus(connect())).toBe(403)
   }
   await fetch(`${app.url}/socket/longpoll?token=s3cret&vsn=2.0.0`)
   const lines = linesOf(app, 'socket_refused')
@@ -48,7 +54,7 @@ it('logs the client address of a rejected socket behind a trusted proxy', async 
   const app = await startApp({ TRUST_PROXY: '127.0.0.1' })
   const url = `${app.url.replace('http', 'ws')}/socket/websocket?token=bad`
   const headers = { 'x-forwarded-for': '198.51.100.1, 203.0.113.9' }
-  expect(await refusal(RawClient.connect(url, { headers }))).toBe(403)
+  expect(await handshakeStatus(RawClient.connect(url, { headers }))).toBe(403)
   expect(linesOf(app, 'socket_refused')).toMatchObject([{ ip: '203.0.113.9' }])
 })
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { startApp } from '../../support/app.ts'
 import { mp3, png } from '../../support/media.ts'
 import { type Json, listen, type PhoenixVersion, phoenixVersions, settle } from '../../support/phoenix.ts'
-import { enter, fileFrame, nextEvent, signUpMember, startRoom } from '../../support/room-clients.ts'
+import { connectToRoom, fileFrame, nextEvent, signUpMember, startRoom } from '../../support/room-clients.ts'
 
 const sent = { status: 'ok', response: 'message_sent' }
 const nanoidLike = expect.stringMatching(/^[\w-]{21}$/)
@@ -267,7 +267,7 @@ describe('events of room:<id>', () => {
 describe('a room over both kinds of socket', () => {
   it('sends the same events to both', async () => {
     const { app, roomId, ann, bob, annRoom } = await twoInARoom()
-    const socket = await enter(app, bob, roomId)
+    const socket = await connectToRoom(app, bob, roomId)
     expect(await nextEvent(socket, 'chat.active')).toEqual({ type: 'chat.active', content: 2 })
     const events = ['chat.message', 'chat.reply', 'chat.media', 'chat.typing', 'chat.notification']
     const nextEvents = new Map(events.map((event) => [event, listen(annRoom, event)]))
@@ -298,7 +298,7 @@ describe('a room over both kinds of socket', () => {
     const counts: number[] = []
     bobRoom.on('chat.active', ({ content }: Json) => void counts.push(content))
     const typing = listen(bobRoom, 'chat.typing')
-    const socket = await enter(app, ann, roomId)
+    const socket = await connectToRoom(app, ann, roomId)
     await nextEvent(socket, 'chat.active')
     await settle(annRoom.push('typing', { message: 'typing' }))
     await typing()
@@ -314,7 +314,7 @@ describe('a room over both kinds of socket', () => {
 
   it('closes both for a removed member', async () => {
     const { app, roomId, ann, bob, annRoom, bobRoom } = await twoInARoom()
-    const socket = await enter(app, bob, roomId)
+    const socket = await connectToRoom(app, bob, roomId)
     const notified = listen(bobRoom, 'chat.notification')
     const closed = new Promise<void>((resolve) => bobRoom.onClose(() => resolve()))
     const received: Json[] = []

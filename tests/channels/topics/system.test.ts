@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Person, startApp } from '../../support/app.ts'
+import { KEYS, push } from '../../support/conversations.ts'
 import { type Json, listen, settle } from '../../support/phoenix.ts'
-import { KEYS, push } from '../../support/talks.ts'
 
 const members = (...people: Person[]) => people.map(({ id }) => id).sort()
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { PASSWORD, startApp } from '../../support/app.ts'
+import { push } from '../../support/conversations.ts'
 import { settle } from '../../support/phoenix.ts'
-import { push } from '../../support/talks.ts'
 
 it('rejects an expired token in a payload, also when it was verified before', async () => {
   const app = await startApp()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { startApp } from '../../support/app.ts'
+import { copiesFor, push, startPrivate } from '../../support/conversations.ts'
 import { listen, settle } from '../../support/phoenix.ts'
-import { copiesFor, push, startPrivate } from '../../support/talks.ts'
 
 const unauthorized = { status: 'error', response: { reason: 'unauthorized' } }
 
@@ -10,8 +10,8 @@ describe('user:<id>', () => {
     const app = await startApp()
     const [ann, bob] = [await app.signUp('ann'), await app.signUp('bob')]
     const socket = ann.connect()
-    const own = socket.channel(`user:${ann.id}`, { token: ann.token })
-    expect(await settle(own.join())).toEqual({ status: 'ok', response: {} })
+    const userChannel = socket.channel(`user:${ann.id}`, { token: ann.token })
+    expect(await settle(userChannel.join())).toEqual({ status: 'ok', response: {} })
     const foreign = socket.channel(`user:${bob.id}`, { token: ann.token })
     const closed = new Promise<void>((resolve) => foreign.onClose(() => resolve()))
     expect(await settle(foreign.join())).toEqual(unauthorized)
@@ -25,8 +25,8 @@ describe('user:<id>', () => {
     for (const payload of [{}, { token: 'wrong' }]) {
       expect(await settle(socket.channel(`user:${ann.id}`, payload).join())).toEqual(unauthorized)
     }
-    const own = await ann.join(`user:${ann.id}`)
-    expect(await push(ann, own, 'new_message', {})).toEqual({
+    const userChannel = await ann.join(`user:${ann.id}`)
+    expect(await push(ann, userChannel, 'new_message', {})).toEqual({
       status: 'error',
       response: { reason: 'unknown_event' },
     })
@@ -34,12 +34,12 @@ describe('user:<id>', () => {
 
   it('delivers messages to every socket of the user', async () => {
     const app = await startApp()
-    const { people, talks } = await startPrivate(app, ['ann', 'bob'])
+    const { people, channels } = await startPrivate(app, ['ann', 'bob'])
     const [ann, bob] = people
     const second = bob.connect().channel(`user:${bob.id}`, { token: bob.token })
     await settle(second.join())
     const nextEvent = listen(second, 'new_message')
-    await push(ann, talks[0] as never, 'send_message', copiesFor(people, 'hello'))
+    await push(ann, channels[0] as never, 'send_message', copiesFor(people, 'hello'))
     expect((await nextEvent()).message.content).toBe('hello')
   })
 })

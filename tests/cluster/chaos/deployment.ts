@@ -1,4 +1,4 @@
-import { KEYS } from '../../support/talks.ts'
+import { KEYS } from '../../support/conversations.ts'
 import { Cluster } from '../harness/cluster.ts'
 import type { Node } from '../harness/node.ts'
 import { TcpProxy } from '../harness/tcp-proxy.ts'

@@ -1,7 +1,7 @@
 import type { Channel, Socket } from 'phoenix'
 import { onTestFinished } from 'vitest'
+import { KEYS } from '../../support/conversations.ts'
 import { type Json, openSocket, type Settled, settle } from '../../support/phoenix.ts'
-import { KEYS } from '../../support/talks.ts'
 import type { Node } from './node.ts'
 
 const PASSWORD = 'four brave otters sing'

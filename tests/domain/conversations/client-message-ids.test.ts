@@ -1,13 +1,7 @@
 import { v4 as newId } from 'uuid'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
-import {
-  type Chat,
-  contentsFor,
-  eachWithAGroup,
-  ruleBroken,
-  startGroup,
-} from '../../support/chat-services.ts'
+import { type Chat, contentsFor, resultOf, setUpGroupOfTwo, startGroup } from '../../support/chat-services.ts'
 import { png } from '../../support/media.ts'
 import { openRooms, type RoomNode } from '../../support/rooms.ts'
 
@@ -15,7 +9,7 @@ let db: Database
 let chat: Chat
 let [ann, bob, cid, group] = ['', '', '', '']
 
-eachWithAGroup((given) => {
+setUpGroupOfTwo((given) => {
   ;({ db, chat, ann, bob, cid, group } = given)
 })
 
@@ -79,7 +73,7 @@ describe('a message with a repeated client message id', () => {
     expect(await send(id, 'hello', [])).toEqual(first)
     await chat.conversations.leave(group, ann)
     expect(await send(id, 'hello')).toEqual(first)
-    expect(await ruleBroken(send(newId(), 'hello'))).toBe('no_conversation')
+    expect(await resultOf(send(newId(), 'hello'))).toBe('no_conversation')
   })
 
   it('is stored if the first attempt was rejected', async () => {
@@ -90,11 +84,11 @@ describe('a message with a repeated client message id', () => {
       send(id, 'three'),
       send(id, 'four'),
     ]
-    expect(await Promise.all(attempts.map(ruleBroken))).toEqual([
+    expect(await Promise.all(attempts.map(resultOf))).toEqual([
       'not_enough_recipients',
       'too_many_recipients',
-      'kept',
-      'kept',
+      'ok',
+      'ok',
     ])
     expect(await texts()).toEqual(['1 three'])
   })
@@ -113,7 +107,7 @@ describe('a message with a repeated client message id', () => {
 
   it('is rejected if the id is not a UUID', async () => {
     for (const id of ['', 'x', `${newId()}x`, '\0'])
-      expect(await ruleBroken(send(id, 'hello'))).toBe('validation_failed')
+      expect(await resultOf(send(id, 'hello'))).toBe('validation_failed')
     expect(await texts()).toEqual([])
   })
 })
@@ -168,13 +162,13 @@ describe('a room post with a repeated client message id', () => {
     const first = await say(id, 'hello', bob)
     await node.rooms.removeMember(room, ann, bob)
     expect(await say(id, 'hello', bob)).toEqual(first)
-    expect(await ruleBroken(say(newId(), 'hello', bob))).toBe('not_member')
+    expect(await resultOf(say(newId(), 'hello', bob))).toBe('not_member')
   })
 
   it('is rejected if the id is not a UUID', async () => {
     for (const id of ['', 'x', '\0']) {
-      expect(await ruleBroken(say(id, 'hello'))).toBe('validation_failed')
-      expect(await ruleBroken(show(id))).toBe('validation_failed')
+      expect(await resultOf(say(id, 'hello'))).toBe('validation_failed')
+      expect(await resultOf(show(id))).toBe('validation_failed')
     }
     expect(node.fileCount()).toBe(0)
   })

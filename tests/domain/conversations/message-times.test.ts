@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import { contentsFor, eachWithAGroup, type GroupOfTwo, openChat } from '../../support/chat-services.ts'
+import { contentsFor, type GroupOfTwo, openChat, setUpGroupOfTwo } from '../../support/chat-services.ts'
 
 let given: GroupOfTwo
 
-eachWithAGroup((fresh) => {
+setUpGroupOfTwo((fresh) => {
   given = fresh
 })
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type Chat, contentsFor, eachWithAGroup, ruleBroken } from '../../support/chat-services.ts'
+import { type Chat, contentsFor, resultOf, setUpGroupOfTwo } from '../../support/chat-services.ts'
 
 let chat: Chat
 let [ann, bob, cid, group] = ['', '', '', '']
 
-eachWithAGroup((given) => {
+setUpGroupOfTwo((given) => {
   ;({ chat, ann, bob, cid, group } = given)
 })
 
@@ -62,7 +62,7 @@ describe('the missed changes of a conversation', () => {
   })
 
   it('are rejected for non-members', async () => {
-    expect(await ruleBroken(chat.messages.since(cid, group, 0))).toBe('no_conversation')
-    expect(await ruleBroken(chat.messages.since(ann, 'undefined', 0))).toBe('no_conversation')
+    expect(await resultOf(chat.messages.since(cid, group, 0))).toBe('no_conversation')
+    expect(await resultOf(chat.messages.since(ann, 'undefined', 0))).toBe('no_conversation')
   })
 })

@@ -8,7 +8,7 @@ import {
   contentsFor,
   type EmittedEvent,
   openChat,
-  ruleBroken,
+  resultOf,
   startGroup,
 } from '../../support/chat-services.ts'
 import { createTestDatabase, truncateAll } from '../../support/database.ts'
@@ -49,7 +49,7 @@ describe.runIf(server)('two nodes on one database', () => {
   })
 
   const send = (node: Chat, conversationId = group, to = [ann, bob, cid]) =>
-    ruleBroken(node.messages.send(conversationId, ann, contentsFor(to, 'x')))
+    resultOf(node.messages.send(conversationId, ann, contentsFor(to, 'x')))
 
   async function deliveredTo(userId: string): Promise<number[]> {
     const rows = await sql<{ seq: number }[]>`
@@ -100,7 +100,7 @@ describe.runIf(server)('two nodes on one database', () => {
       await sql`delete from messages where recipient_id = ${cid}`
       await here.conversations.addMembers(group, ann, { newMembers: [cid] })
     }
-    expect([...outcomes].toSorted()).toEqual(['kept', 'too_many_recipients'])
+    expect([...outcomes].toSorted()).toEqual(['ok', 'too_many_recipients'])
   })
 
   it('deliver nothing to a member who leaves while a send waits', async () => {
@@ -110,7 +110,7 @@ describe.runIf(server)('two nodes on one database', () => {
     )
     expect(outcome).toBe('too_many_recipients')
     expect(await deliveredTo(cid)).toEqual([])
-    expect(await send(here, group, [ann, bob])).toBe('kept')
+    expect(await send(here, group, [ann, bob])).toBe('ok')
     expect(await deliveredTo(bob)).toEqual([2])
   })
 
@@ -157,7 +157,7 @@ describe.runIf(server)('two nodes on one database', () => {
     const [message] = (await here.messages.latest(ann, group)).items
     const groupId = message?.groupId ?? ''
     const edit = () =>
-      ruleBroken(here.messages.edit(group, ann, { groupId, copies: contentsFor([ann, bob, cid], 'edited') }))
+      resultOf(here.messages.edit(group, ann, { groupId, copies: contentsFor([ann, bob, cid], 'edited') }))
     expect(await overtake(edit, (tx) => takeOut(tx, cid))).toBe('too_many_recipients')
     const deletion = there.messages.delete.bind(there.messages, group, ann, groupId)
     const raced = await overtake(edit, async (tx) => {
@@ -166,7 +166,7 @@ describe.runIf(server)('two nodes on one database', () => {
       await tx`update conversations set last_seq = 3`
     })
     expect(raced).toBe('no_message')
-    expect(await ruleBroken(deletion())).toBe('no_message')
+    expect(await resultOf(deletion())).toBe('no_message')
     expect(await deliveredTo(ann)).toEqual([])
   })
 
@@ -199,7 +199,7 @@ describe.runIf(server)('two nodes on one database', () => {
         }),
       ),
     )
-    expect(new Set(outcomes)).toEqual(new Set(['kept']))
+    expect(new Set(outcomes)).toEqual(new Set(['ok']))
     const deadlocks =
       await sql`select deadlocks::int from pg_stat_database where datname = current_database()`
     expect(deadlocks).toEqual([{ deadlocks: 0 }])
@@ -220,7 +220,7 @@ describe.runIf(server)('two nodes on one database', () => {
       await tx`select from conversations where id = ${first} for update`
       return { outcomes: Promise.all(both) }
     })
-    expect(await sends.outcomes).toEqual(['kept', 'kept'])
+    expect(await sends.outcomes).toEqual(['ok', 'ok'])
   })
 
   it('retry after a lock timeout', async () => {
@@ -239,7 +239,7 @@ describe.runIf(server)('two nodes on one database', () => {
       sending = send(node)
       await vi.waitFor(() => expect(tries).toBeGreaterThan(2), { timeout: 20_000 })
     })
-    expect(await sending).toBe('kept')
+    expect(await sending).toBe('ok')
     expect(await deliveredTo(ann)).toEqual([1])
   })
 
@@ -257,14 +257,14 @@ describe.runIf(server)('two nodes on one database', () => {
       const groupId = sent && 'groupId' in sent ? sent.groupId : ''
       switch (n % 7) {
         case 0:
-          return ruleBroken(node.messages.delete(id, ann, groupId))
+          return resultOf(node.messages.delete(id, ann, groupId))
         case 1:
-          return ruleBroken(node.conversations.leave(id, cid))
+          return resultOf(node.conversations.leave(id, cid))
         case 2:
-          return ruleBroken(node.conversations.addMembers(id, ann, { newMembers: [cid] }))
+          return resultOf(node.conversations.addMembers(id, ann, { newMembers: [cid] }))
         case 3:
         case 4:
-          return ruleBroken(node.messages.edit(id, ann, { groupId, copies: contentsFor([ann, bob], 'y') }))
+          return resultOf(node.messages.edit(id, ann, { groupId, copies: contentsFor([ann, bob], 'y') }))
         default:
           return send(node, id, n % 2 ? [ann, bob] : [ann, bob, cid])
       }

@@ -7,12 +7,12 @@ import {
   type Chat,
   contentsFor,
   openChat,
-  ruleBroken,
+  resultOf,
   startGroup,
 } from '../../support/chat-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { type CutAt, CuttingProxy } from '../../support/cutting-proxy.ts'
 import { createTestDatabase, truncateAll } from '../../support/database.ts'
+import { type CutPoint, FaultProxy } from '../../support/fault-proxy.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 const MARK = 'the one whose answer is lost'
@@ -41,7 +41,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
 
   /** A node that reaches the database by a proxy. */
   async function openNode(clock?: ManualClock) {
-    const proxy = await CuttingProxy.start(database.url)
+    const proxy = await FaultProxy.start(database.url)
     const proxied = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 2 })
     onTestFinished(async () => {
       // postgres.js is slow to end a connection that was lost and never used again.
@@ -56,7 +56,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
   }
 
   const send = (node: Chat, text: string, clientMessageId?: string) =>
-    ruleBroken(node.messages.send(group, ann, contentsFor([ann, bob], text), clientMessageId))
+    resultOf(node.messages.send(group, ann, contentsFor([ann, bob], text), clientMessageId))
 
   /** What Bob has, oldest first, as `seq content`. */
   async function stored(): Promise<string[]> {
@@ -72,21 +72,24 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     return node.emitted.map((event) => `${event.name} ${'editSeq' in event ? event.editSeq : event.seq}`)
   }
 
-  it.each<CutAt>(['before', 'answer'])('stores a message and emits its event once (cut: %s)', async (at) => {
-    const { proxy, node } = await openNode()
-    const cut = proxy.cut(MARK, at)
-    expect(await send(node, MARK)).toBe('kept')
-    await cut
-    expect(await stored()).toEqual([`1 ${MARK}`])
-    const [message] = (await node.messages.latest(bob, group)).items
-    expect(node.emitted).toMatchObject([
-      { name: 'message_sent', groupId: message?.groupId, seq: 1, insertedAt: message?.insertedAt },
-    ])
-    expect(await send(node, 'next')).toBe('kept')
-    expect(await stored()).toEqual([`1 ${MARK}`, '2 next'])
-  })
+  it.each<CutPoint>(['before', 'reply'])(
+    'stores a message and emits its event once (cut: %s)',
+    async (at) => {
+      const { proxy, node } = await openNode()
+      const cut = proxy.cut(MARK, at)
+      expect(await send(node, MARK)).toBe('ok')
+      await cut
+      expect(await stored()).toEqual([`1 ${MARK}`])
+      const [message] = (await node.messages.latest(bob, group)).items
+      expect(node.emitted).toMatchObject([
+        { name: 'message_sent', groupId: message?.groupId, seq: 1, insertedAt: message?.insertedAt },
+      ])
+      expect(await send(node, 'next')).toBe('ok')
+      expect(await stored()).toEqual([`1 ${MARK}`, '2 next'])
+    },
+  )
 
-  it.each<CutAt>(['before', 'answer'])(
+  it.each<CutPoint>(['before', 'reply'])(
     'emits one event for a message that another node stores in the meantime (cut: %s)',
     async (at) => {
       const { proxy, node } = await openNode()
@@ -102,21 +105,24 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     },
   )
 
-  it.each<CutAt>(['before', 'answer'])('keeps the order and the results of a batch (cut: %s)', async (at) => {
-    const { proxy, node } = await openNode()
-    const cut = proxy.cut(MARK, at)
-    const outcomes = await Promise.all([
-      send(node, 'one'),
-      send(node, 'two'),
-      ruleBroken(node.messages.send(group, ann, new Map([[ann, 'to herself']]))),
-      send(node, MARK),
-      send(node, 'four'),
-    ])
-    await cut
-    expect(outcomes).toEqual(['kept', 'kept', 'not_enough_recipients', 'kept', 'kept'])
-    expect(await stored()).toEqual(['1 one', '2 two', `3 ${MARK}`, '4 four'])
-    expect(toldBy(node)).toEqual([1, 2, 3, 4].map((seq) => `message_sent ${seq}`))
-  })
+  it.each<CutPoint>(['before', 'reply'])(
+    'keeps the order and the results of a batch (cut: %s)',
+    async (at) => {
+      const { proxy, node } = await openNode()
+      const cut = proxy.cut(MARK, at)
+      const outcomes = await Promise.all([
+        send(node, 'one'),
+        send(node, 'two'),
+        resultOf(node.messages.send(group, ann, new Map([[ann, 'to herself']]))),
+        send(node, MARK),
+        send(node, 'four'),
+      ])
+      await cut
+      expect(outcomes).toEqual(['ok', 'ok', 'not_enough_recipients', 'ok', 'ok'])
+      expect(await stored()).toEqual(['1 one', '2 two', `3 ${MARK}`, '4 four'])
+      expect(toldBy(node)).toEqual([1, 2, 3, 4].map((seq) => `message_sent ${seq}`))
+    },
+  )
 
   it('waits for a server process that still executes the statement', async () => {
     const { proxy, node } = await openNode()
@@ -137,19 +143,19 @@ describe.runIf(server)('when the connection to the database is lost', () => {
         { timeout: 20_000 },
       )
     })
-    expect(await sending).toBe('kept')
+    expect(await sending).toBe('ok')
     expect(await stored()).toEqual([`1 ${MARK}`])
     expect(toldBy(node)).toEqual(['message_sent 1'])
   })
 
   it('stores nothing for a statement that arrives after its retry', async () => {
     const { proxy, node } = await openNode()
-    const cut = proxy.cut(MARK, 'late')
-    expect(await send(node, MARK)).toBe('kept')
+    const cut = proxy.cut(MARK, 'delayed')
+    expect(await send(node, MARK)).toBe('ok')
     await cut
-    await proxy.letArrive()
+    await proxy.forwardDelayed()
     expect(await stored()).toEqual([`1 ${MARK}`])
-    expect(await send(node, 'next')).toBe('kept')
+    expect(await send(node, 'next')).toBe('ok')
     expect(await stored()).toEqual([`1 ${MARK}`, '2 next'])
   })
 
@@ -160,49 +166,52 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     const { proxy, node: plain } = await openNode()
     let tries = 0
     const rows: Database['rows'] = async (statement, params) => {
-      if (statement.includes('insert into message_groups') && ++tries === 2) await proxy.letArrive()
+      if (statement.includes('insert into message_groups') && ++tries === 2) await proxy.forwardDelayed()
       return plain.db.rows(statement, params)
     }
     const node = await openChat({ ...plain.db, rows }, { workers: 1 })
-    const cut = proxy.cut(MARK, 'late')
-    expect(await send(node, MARK, name)).toBe('kept')
+    const cut = proxy.cut(MARK, 'delayed')
+    expect(await send(node, MARK, name)).toBe('ok')
     await cut
     expect(tries).toBe(2)
     expect(await stored()).toEqual([`1 ${MARK}`])
     expect(toldBy(node)).toEqual(['message_sent 1'])
   })
 
-  it.each<CutAt>(['before', 'answer'])('stores an edit (cut: %s)', async (at) => {
+  it.each<CutPoint>(['before', 'reply'])('stores an edit (cut: %s)', async (at) => {
     const { proxy, node } = await openNode()
     await send(node, 'before')
     const [message] = (await node.messages.latest(ann, group)).items
     const cut = proxy.cut(MARK, at)
     const copies = contentsFor([ann, bob], MARK)
-    expect(
-      await ruleBroken(node.messages.edit(group, ann, { groupId: message?.groupId ?? '', copies })),
-    ).toBe('kept')
+    expect(await resultOf(node.messages.edit(group, ann, { groupId: message?.groupId ?? '', copies }))).toBe(
+      'ok',
+    )
     await cut
     expect(await stored()).toEqual([`1 ${MARK}`])
     expect(node.emitted.map((event) => event.name)).toEqual(['message_sent', 'message_edited'])
   })
 
-  it.each<CutAt>(['before', 'answer'])('stores a deletion and emits its event once (cut: %s)', async (at) => {
-    const { proxy, node } = await openNode()
-    await send(node, 'secret')
-    const groupId = (await node.messages.latest(ann, group)).items[0]?.groupId ?? ''
-    const cut = proxy.cut(groupId, at)
-    expect(await ruleBroken(node.messages.delete(group, ann, groupId))).toBe('kept')
-    await cut
-    expect(await stored()).toEqual([])
-    expect(toldBy(node)).toEqual(['message_sent 1', 'message_deleted 2'])
-  })
+  it.each<CutPoint>(['before', 'reply'])(
+    'stores a deletion and emits its event once (cut: %s)',
+    async (at) => {
+      const { proxy, node } = await openNode()
+      await send(node, 'secret')
+      const groupId = (await node.messages.latest(ann, group)).items[0]?.groupId ?? ''
+      const cut = proxy.cut(groupId, at)
+      expect(await resultOf(node.messages.delete(group, ann, groupId))).toBe('ok')
+      await cut
+      expect(await stored()).toEqual([])
+      expect(toldBy(node)).toEqual(['message_sent 1', 'message_deleted 2'])
+    },
+  )
 
-  it.each<CutAt>(['before', 'answer'])(
+  it.each<CutPoint>(['before', 'reply'])(
     'removes a member and emits the event once (cut at its commit: %s)',
     async (at) => {
       const { proxy, node } = await openNode()
       const cut = proxy.cut('commit', at)
-      expect(await ruleBroken(node.conversations.leave(group, bob))).toBe('kept')
+      expect(await resultOf(node.conversations.leave(group, bob))).toBe('ok')
       await cut
       expect(await node.conversations.find(group, bob)).toBeUndefined()
       expect(node.emitted).toEqual([
@@ -210,18 +219,18 @@ describe.runIf(server)('when the connection to the database is lost', () => {
           name: 'member_left',
           conversationId: group,
           userId: bob,
-          seq: at === 'answer' ? null : 1,
+          seq: at === 'reply' ? null : 1,
           memberIds: [ann, bob],
         },
       ])
     },
   )
 
-  it.each<CutAt>(['before', 'answer'])('stores keys (cut at their commit: %s)', async (at) => {
+  it.each<CutPoint>(['before', 'reply'])('stores keys (cut at their commit: %s)', async (at) => {
     const { proxy, node } = await openNode()
     const keys = { publicKey: { n: 'bob' }, privateKey: { d: 'bob' } }
     const cut = proxy.cut('commit', at)
-    expect(await ruleBroken(node.conversations.setKeys(group, bob, keys))).toBe('kept')
+    expect(await resultOf(node.conversations.setKeys(group, bob, keys))).toBe('ok')
     await cut
     expect((await node.conversations.open(group, bob)).privateKey).toEqual(keys.privateKey)
   })
@@ -251,7 +260,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
       async () => {
         const sent = send(node, 'found')
         clock.advance(1_000)
-        expect(await sent).toBe('kept')
+        expect(await sent).toBe('ok')
       },
       { timeout: 50_000 },
     )

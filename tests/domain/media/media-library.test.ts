@@ -5,11 +5,11 @@ import type { MediaLibrary } from '../../../src/domain/media/media-library.ts'
 import type { MediaStore } from '../../../src/domain/media/media-store.ts'
 import { DiskMedia } from '../../../src/infra/disk-media.ts'
 import { addUser } from '../../support/account-services.ts'
-import { ruleBroken } from '../../support/chat-services.ts'
+import { resultOf } from '../../support/chat-services.ts'
 import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { gif, mp3, mp4, png, voice, wav } from '../../support/media.ts'
-import { addRoom, openLibrary, shelve } from '../../support/media-library.ts'
+import { addRoom, openLibrary, storeUpload } from '../../support/media-library.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -108,7 +108,7 @@ describe('receiving', () => {
     const whole = Buffer.concat([png(), Buffer.alloc(50_000 - png().length)])
     expect(await library.receive([whole], ann)).toMatchObject({ size: 50_000 })
     const [start, end] = [whole.subarray(0, 20_000), whole.subarray(20_000)]
-    expect(await ruleBroken(library.receive([start, end, Buffer.alloc(1)], ann))).toBe('media_too_large')
+    expect(await resultOf(library.receive([start, end, Buffer.alloc(1)], ann))).toBe('media_too_large')
     expect(fileCount()).toBe(1)
   })
 
@@ -118,7 +118,7 @@ describe('receiving', () => {
     async function* page() {
       for (; read < 100; read++) yield HTML.subarray(0, 1_000)
     }
-    expect(await ruleBroken(library.receive(page(), ann))).toBe('media_refused')
+    expect(await resultOf(library.receive(page(), ann))).toBe('media_refused')
     expect(read).toBeLessThan(6)
     expect(fileCount()).toBe(0)
   })
@@ -160,13 +160,13 @@ describe('receiving', () => {
       await new Promise<void>((resolve) => finish.push(resolve))
     }
     const uploads = Array.from({ length: 8 }, () => library.receive(slow(), ann))
-    expect(await ruleBroken(library.receive([png()], ann))).toBe('rate_limited')
+    expect(await resultOf(library.receive([png()], ann))).toBe('rate_limited')
     const ben = await addUser(db, 'ben@example.com')
-    expect(await ruleBroken(library.receive([png()], { ...ann, ownerId: ben }))).toBe('kept')
+    expect(await resultOf(library.receive([png()], { ...ann, ownerId: ben }))).toBe('ok')
     await expect.poll(() => finish.length, { timeout: 30_000 }).toBe(8)
     finish.shift()!()
     await Promise.race(uploads)
-    expect(await ruleBroken(library.receive([png()], ann))).toBe('kept')
+    expect(await resultOf(library.receive([png()], ann))).toBe('ok')
     for (const one of finish) one()
     await Promise.all(uploads)
   })
@@ -177,8 +177,8 @@ describe('storing', () => {
     const { library } = openLibrary(db)
     const upload = await library.receive([png()], ann)
     const { query } = linkOf(library, upload.id)
-    expect(await ruleBroken(library.follow(upload.id, query))).toBe('not_found')
-    await shelve(db, library, upload)
+    expect(await resultOf(library.follow(upload.id, query))).toBe('not_found')
+    await storeUpload(db, library, upload)
     expect(await library.follow(upload.id, query)).toMatchObject({
       contentType: 'image/png',
       format: 'image',
@@ -227,7 +227,7 @@ describe('storing', () => {
     await next.start()
     await next.stop()
     expect(await bytesOf(next, recorded.id)).toEqual(png())
-    expect(await ruleBroken(next.open(unrecorded.id))).toBe('not_found')
+    expect(await resultOf(next.open(unrecorded.id))).toBe('not_found')
     expect(fileCount()).toBe(1)
   })
 
@@ -236,7 +236,7 @@ describe('storing', () => {
     const { library, clock, lines } = openLibrary(db, { store })
     await library.start()
     const upload = await library.receive([png()], ann)
-    await shelve(db, library, upload)
+    await storeUpload(db, library, upload)
     expect(await bytesOf(library, upload.id)).toEqual(png())
     expect(lines).toMatchObject([{ level: 50, cause: 'EIO' }])
     clock.advance(60 * 60 * 1000)

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { addUser } from '../../support/account-services.ts'
-import { ruleBroken } from '../../support/chat-services.ts'
+import { resultOf } from '../../support/chat-services.ts'
 import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { png } from '../../support/media.ts'
-import { addRoom, openLibrary, shelve } from '../../support/media-library.ts'
+import { addRoom, openLibrary, storeUpload } from '../../support/media-library.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -30,7 +30,7 @@ function picture(bytes: number): Buffer[] {
 type Open = ReturnType<typeof openLibrary>
 
 async function send({ library }: Open, bytes: number, from = ann): Promise<void> {
-  await shelve(db, library, await library.receive(picture(bytes), from))
+  await storeUpload(db, library, await library.receive(picture(bytes), from))
 }
 
 async function stored(): Promise<{ files: number; bytes: number }> {
@@ -47,23 +47,23 @@ describe('the quota of bytes', () => {
     await send(open, 1_000)
     await send(open, 2_000)
     expect(await stored()).toEqual({ files: 2, bytes: 3_000 })
-    expect(await ruleBroken(send(open, 200))).toBe('media_quota_used')
+    expect(await resultOf(send(open, 200))).toBe('media_quota_used')
     expect(open.fileCount()).toBe(2)
   })
 
   it('rejects a file that exceeds it by one byte', async () => {
     const open = openLibrary(db, { maxMediaPerDay: 3_000 })
     await send(open, 1_000)
-    expect(await ruleBroken(send(open, 2_001))).toBe('media_quota_used')
+    expect(await resultOf(send(open, 2_001))).toBe('media_quota_used')
     expect(open.fileCount()).toBe(1)
-    expect(await ruleBroken(send(open, 2_000))).toBe('kept')
+    expect(await resultOf(send(open, 2_000))).toBe('ok')
   })
 
   it('is separate for each user', async () => {
     const open = openLibrary(db, { maxMediaPerDay: 3_000 })
     await send(open, 3_000)
     const ben = await addUser(db, 'ben@example.com')
-    expect(await ruleBroken(send(open, 3_000, { ...ann, ownerId: ben }))).toBe('kept')
+    expect(await resultOf(send(open, 3_000, { ...ann, ownerId: ben }))).toBe('ok')
   })
 
   it('is released a day after use, and the error has the delay until then', async () => {
@@ -78,9 +78,9 @@ describe('the quota of bytes', () => {
     open.clock.advance(22 * HOUR_MS)
     await expect(send(open, 1_500)).rejects.toMatchObject({ retryAfterMs: HOUR_MS })
     open.clock.advance(HOUR_MS - 1)
-    expect(await ruleBroken(send(open, 1_500))).toBe('media_quota_used')
+    expect(await resultOf(send(open, 1_500))).toBe('media_quota_used')
     open.clock.advance(1)
-    expect(await ruleBroken(send(open, 1_500))).toBe('kept')
+    expect(await resultOf(send(open, 1_500))).toBe('ok')
   })
 
   it('is checked before anything is read, when none is left', async () => {
@@ -92,7 +92,7 @@ describe('the quota of bytes', () => {
         throw new Error('It was read.')
       },
     }
-    expect(await ruleBroken(library.receive(unread, ann))).toBe('media_quota_used')
+    expect(await resultOf(library.receive(unread, ann))).toBe('media_quota_used')
   })
 
   it('cannot be exceeded by concurrent files', async () => {
@@ -100,8 +100,8 @@ describe('the quota of bytes', () => {
     const uploads = await Promise.all(
       Array.from({ length: 8 }, () => open.library.receive(picture(900), ann)),
     )
-    const results = await Promise.all(uploads.map((one) => ruleBroken(shelve(db, open.library, one))))
-    expect(results.filter((result) => result === 'kept')).toHaveLength(3)
+    const results = await Promise.all(uploads.map((one) => resultOf(storeUpload(db, open.library, one))))
+    expect(results.filter((result) => result === 'ok')).toHaveLength(3)
     expect(results.filter((result) => result === 'media_quota_used')).toHaveLength(5)
     expect(await stored()).toEqual({ files: 3, bytes: 2_700 })
     expect(open.fileCount()).toBe(3)
@@ -123,6 +123,6 @@ describe('the quota of files', () => {
       retryAfterMs: 23 * HOUR_MS,
     })
     open.clock.advance(23 * HOUR_MS)
-    expect(await ruleBroken(send(open, 200))).toBe('kept')
+    expect(await resultOf(send(open, 200))).toBe('ok')
   })
 })

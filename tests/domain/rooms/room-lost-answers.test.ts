@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
-import { ruleBroken } from '../../support/chat-services.ts'
+import { resultOf } from '../../support/chat-services.ts'
 import { ManualClock } from '../../support/clock.ts'
 import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -50,11 +50,11 @@ async function outcomeOf<T>(change: Promise<T>): Promise<T> {
   return change
 }
 
-const codeOf = (change: Promise<unknown>) => outcomeOf(ruleBroken(change))
+const codeOf = (change: Promise<unknown>) => outcomeOf(resultOf(change))
 
 /** Lets the database answer again, and time pass until the node has emitted an event. */
 async function recover(): Promise<void> {
-  injected.lasting = undefined
+  injected.otherwise = undefined
   await eventually(() => {
     clock.advance(1_000)
     expect(node.emitted).not.toEqual([])
@@ -63,7 +63,7 @@ async function recover(): Promise<void> {
 
 /** Waits until the node has looked at what it was unsure about, in the turn of the room. */
 async function lookedAgain(): Promise<void> {
-  injected.lasting = undefined
+  injected.otherwise = undefined
   await codeOf(node.rooms.addMembers(roomId, ann!.id, []))
 }
 
@@ -88,25 +88,25 @@ const isAdded = (user: RoomPerson) => ({
   username: user.username,
 })
 
-const EITHER: TransactionFault[] = ['before', 'answer']
+const EITHER: TransactionFault[] = ['before_commit', 'commit_reply']
 
 describe('a removal whose connection is lost', () => {
   it.each(EITHER)('is made once and emits one event (%s)', async (fault) => {
     injected.faults = [fault]
-    expect(await codeOf(remove(ann!, bob!))).toBe('kept')
+    expect(await codeOf(remove(ann!, bob!))).toBe('ok')
     expect(await membersOf()).toEqual([ann!.shortId])
-    expect(node.emitted).toEqual([isRemoved(bob!, fault === 'answer' ? null : 1)])
+    expect(node.emitted).toEqual([isRemoved(bob!, fault === 'commit_reply' ? null : 1)])
   })
 
   it.each(EITHER)('is made once and emits one event when members remove themselves (%s)', async (fault) => {
-    injected.faults = [fault, 'away', 'locked']
-    expect(await codeOf(remove(bob!, bob!))).toBe('kept')
+    injected.faults = [fault, 'unreachable', 'lock_timeout']
+    expect(await codeOf(remove(bob!, bob!))).toBe('ok')
     expect(await membersOf()).toEqual([ann!.shortId])
-    expect(node.emitted).toEqual([isRemoved(bob!, fault === 'answer' ? null : 1)])
+    expect(node.emitted).toEqual([isRemoved(bob!, fault === 'commit_reply' ? null : 1)])
   })
 
   it('follows the same rules as any other, and emits no event when rejected', async () => {
-    for (const fault of ['start', 'away'] as const) {
+    for (const fault of ['begin', 'unreachable'] as const) {
       injected.faults = [fault]
       expect(await codeOf(remove(ann!, eve!))).toBe('not_found')
       injected.faults = [fault]
@@ -118,19 +118,19 @@ describe('a removal whose connection is lost', () => {
   })
 
   it('is not considered committed when it was rolled back and another removal succeeded', async () => {
-    injected.faults = ['before', 'start', 'start']
-    const removal = ruleBroken(remove(ann!, bob!))
-    await eventually(() => expect(injected.failed).toBe(1))
+    injected.faults = ['before_commit', 'begin', 'begin']
+    const removal = resultOf(remove(ann!, bob!))
+    await eventually(() => expect(injected.failureCount).toBe(1))
     await other.rooms.removeMember(roomId, bob!.id, bob!.id)
-    expect(await outcomeOf(removal)).toBe('kept')
+    expect(await outcomeOf(removal)).toBe('ok')
     expect(other.emitted).toEqual([isRemoved(bob!, 1)])
     // Nobody can tell the two apart: announcing it again is harmless, and not announcing it is not.
     expect(node.emitted).toEqual([isRemoved(bob!, null)])
   })
 
   it('emits its event when the database is available again, after any delay', async () => {
-    injected.faults = ['answer']
-    injected.lasting = 'away'
+    injected.faults = ['commit_reply']
+    injected.otherwise = 'unreachable'
     expect(await codeOf(remove(ann!, bob!))).toBe('busy')
     expect(node.emitted).toEqual([])
     clock.advance(60_000)
@@ -141,8 +141,8 @@ describe('a removal whose connection is lost', () => {
   })
 
   it('emits no event when it was rolled back', async () => {
-    injected.faults = ['before']
-    injected.lasting = 'away'
+    injected.faults = ['before_commit']
+    injected.otherwise = 'unreachable'
     expect(await codeOf(remove(ann!, bob!))).toBe('busy')
     await lookedAgain()
     expect(await membersOf()).toEqual([ann!.shortId, bob!.shortId])
@@ -159,21 +159,21 @@ describe('an addition whose connection is lost', () => {
   })
 
   it.each([
-    ['who was added by another meanwhile, is not announced twice', 'before'],
-    ['is announced, even if whoever added them is no member any more', 'answer'],
+    ['who was added by another meanwhile, is not announced twice', 'before_commit'],
+    ['is announced, even if whoever added them is no member any more', 'commit_reply'],
   ] as const)('of somebody %s', async (_what, fault) => {
-    injected.faults = [fault, 'start', 'start']
-    const addition = ruleBroken(add(bob!, eve!))
-    await eventually(() => expect(injected.failed).toBe(1))
-    if (fault === 'before') await other.rooms.addMembers(roomId, ann!.id, [eve!.id])
+    injected.faults = [fault, 'begin', 'begin']
+    const addition = resultOf(add(bob!, eve!))
+    await eventually(() => expect(injected.failureCount).toBe(1))
+    if (fault === 'before_commit') await other.rooms.addMembers(roomId, ann!.id, [eve!.id])
     else await other.rooms.removeMember(roomId, ann!.id, bob!.id)
-    expect(await outcomeOf(addition)).toBe('kept')
-    expect(node.emitted).toEqual(fault === 'before' ? [] : [isAdded(eve!)])
+    expect(await outcomeOf(addition)).toBe('ok')
+    expect(node.emitted).toEqual(fault === 'before_commit' ? [] : [isAdded(eve!)])
   })
 
   it('emits its event when the database is available again, after any delay', async () => {
-    injected.faults = ['answer']
-    injected.lasting = 'away'
+    injected.faults = ['commit_reply']
+    injected.otherwise = 'unreachable'
     expect(await codeOf(add(ann!, eve!))).toBe('busy')
     await recover()
     expect(node.emitted).toEqual([isAdded(eve!)])
@@ -188,18 +188,21 @@ describe('a new room whose connection is lost', () => {
     expect(await other.rooms.list()).toHaveLength(2)
   })
 
-  it.each<TransactionFault>(['start', 'before'])('is rejected when its name is taken (%s)', async (fault) => {
-    injected.faults = [fault]
-    const creation = ruleBroken(node.rooms.create(ann!.id, { name: 'Other', userIds: [] }))
-    await eventually(() => expect(injected.failed).toBeGreaterThan(0))
-    await other.rooms.create(bob!.id, { name: 'Other', userIds: [] })
-    expect(await outcomeOf(creation)).toBe('room_exists')
-  })
+  it.each<TransactionFault>(['begin', 'before_commit'])(
+    'is rejected when its name is taken (%s)',
+    async (fault) => {
+      injected.faults = [fault]
+      const creation = resultOf(node.rooms.create(ann!.id, { name: 'Other', userIds: [] }))
+      await eventually(() => expect(injected.failureCount).toBeGreaterThan(0))
+      await other.rooms.create(bob!.id, { name: 'Other', userIds: [] })
+      expect(await outcomeOf(creation)).toBe('room_exists')
+    },
+  )
 })
 
 describe('a post whose connection is lost', () => {
   it.each(EITHER)('is stored once, with its file, and emits one event (%s)', async (fault) => {
-    injected.faults = [fault, 'locked', 'away']
+    injected.faults = [fault, 'lock_timeout', 'unreachable']
     const message = await outcomeOf(node.rooms.post(roomId, bob!.id, { media: await receive() }))
     expect(node.emitted).toEqual([{ name: 'room_message', ...message }])
     expect((await other.rooms.history(roomId, ann!.id)).items).toEqual([message])
@@ -208,9 +211,9 @@ describe('a post whose connection is lost', () => {
   })
 
   it('emits its event and keeps its file even if the sender was removed since', async () => {
-    injected.faults = ['answer', 'start', 'start']
+    injected.faults = ['commit_reply', 'begin', 'begin']
     const sending = node.rooms.post(roomId, bob!.id, { media: await receive() })
-    await eventually(() => expect(injected.failed).toBe(1))
+    await eventually(() => expect(injected.failureCount).toBe(1))
     await other.rooms.removeMember(roomId, ann!.id, bob!.id)
     const message = await outcomeOf(sending)
     expect(node.emitted).toEqual([{ name: 'room_message', ...message }])
@@ -218,10 +221,10 @@ describe('a post whose connection is lost', () => {
   })
 
   it('keeps its file while the outcome is unknown', async () => {
-    injected.faults = ['answer']
-    injected.lasting = 'locked'
-    const sending = ruleBroken(node.rooms.post(roomId, bob!.id, { media: await receive() }))
-    await eventually(() => expect(injected.failed).toBeGreaterThan(0))
+    injected.faults = ['commit_reply']
+    injected.otherwise = 'lock_timeout'
+    const sending = resultOf(node.rooms.post(roomId, bob!.id, { media: await receive() }))
+    await eventually(() => expect(injected.failureCount).toBeGreaterThan(0))
     clock.advance(10_000)
     expect(await outcomeOf(sending)).toBe('busy')
     expect(node.fileCount()).toBe(1)
@@ -231,8 +234,8 @@ describe('a post whose connection is lost', () => {
   })
 
   it('deletes its file when it was not stored', async () => {
-    injected.faults = ['before']
-    injected.lasting = 'away'
+    injected.faults = ['before_commit']
+    injected.otherwise = 'unreachable'
     expect(await codeOf(node.rooms.post(roomId, bob!.id, { media: await receive() }))).toBe('busy')
     expect(node.fileCount()).toBe(1)
     await lookedAgain()
@@ -242,12 +245,12 @@ describe('a post whose connection is lost', () => {
 
   it('emits its event once, and before those of later posts, even if it is sent again', async () => {
     const clientMessageId = randomUUID()
-    injected.faults = ['answer']
-    injected.lasting = 'away'
+    injected.faults = ['commit_reply']
+    injected.otherwise = 'unreachable'
     const say = (text: string, name?: string) =>
       node.rooms.post(roomId, bob!.id, { text, clientMessageId: name })
     expect(await codeOf(say('first', clientMessageId))).toBe('busy')
-    injected.lasting = undefined
+    injected.otherwise = undefined
     const [second, again] = await outcomeOf(Promise.all([say('second'), say('first', clientMessageId)]))
     expect([again.seq, second.seq]).toEqual([1, 2])
     expect(node.emitted.map((event) => event.name === 'room_message' && event.text)).toEqual([

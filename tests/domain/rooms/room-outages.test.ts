@@ -4,9 +4,9 @@ import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
 import { Rooms } from '../../../src/domain/rooms/rooms.ts'
 import { PageTokens } from '../../../src/domain/shared/pagination.ts'
-import { type CutAt, CuttingProxy } from '../../support/cutting-proxy.ts'
 import { createTestDatabase, truncateAll } from '../../support/database.ts'
 import { openEventBus } from '../../support/event-bus.ts'
+import { type CutPoint, FaultProxy } from '../../support/fault-proxy.ts'
 import { png } from '../../support/media.ts'
 import { openLibrary } from '../../support/media-library.ts'
 import { addPerson, openRooms, type RoomPerson } from '../../support/rooms.ts'
@@ -40,7 +40,7 @@ describe.runIf(server)(
 
     /** A node that reaches the database by a proxy. */
     async function openNode({ maxMediaPerDay = 1_000_000 } = {}) {
-      const proxy = await CuttingProxy.start(database.url)
+      const proxy = await FaultProxy.start(database.url)
       const proxied = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 2 })
       onTestFinished(async () => {
         // postgres.js is slow to end a connection that was lost and never used again.
@@ -60,7 +60,7 @@ describe.runIf(server)(
       return { proxy, rooms, library, fileCount, emitted, comings }
     }
 
-    it.each<CutAt>(['before', 'answer'])('stores a text and emits its event once (cut: %s)', async (at) => {
+    it.each<CutPoint>(['before', 'reply'])('stores a text and emits its event once (cut: %s)', async (at) => {
       const { proxy, rooms, emitted } = await openNode()
       const cut = proxy.cut('commit', at)
       const message = await rooms.post(roomId, ann.id, { text: 'Hello' })
@@ -71,7 +71,7 @@ describe.runIf(server)(
       expect(emitted).toEqual([1])
     })
 
-    it.each<CutAt>(['before', 'answer'])('stores a file and emits its event once (cut: %s)', async (at) => {
+    it.each<CutPoint>(['before', 'reply'])('stores a file and emits its event once (cut: %s)', async (at) => {
       const { proxy, rooms, library, fileCount, emitted } = await openNode()
       const media = await library.receive([png()], { roomId, ownerId: ann.id })
       const cut = proxy.cut('commit', at)
@@ -86,7 +86,7 @@ describe.runIf(server)(
     it('keeps a file whose commit arrives during its retry, even if the quota has no space for a second', async () => {
       const { proxy, rooms, library, fileCount, emitted } = await openNode({ maxMediaPerDay: png().length })
       const media = await library.receive([png()], { roomId, ownerId: ann.id })
-      const cut = proxy.cut('commit', 'late')
+      const cut = proxy.cut('commit', 'delayed')
       const sending = rooms.post(roomId, ann.id, { media })
       await cut
       await vi.waitFor(
@@ -97,13 +97,13 @@ describe.runIf(server)(
         },
         { timeout: 20_000 },
       )
-      await proxy.letArrive()
+      await proxy.forwardDelayed()
       expect((await sending).media?.id).toBe(media.id)
       expect(emitted).toEqual([1])
       expect(fileCount()).toBe(1)
     })
 
-    it.each<CutAt>(['before', 'answer'])('adds a member and emits one event (cut: %s)', async (at) => {
+    it.each<CutPoint>(['before', 'reply'])('adds a member and emits one event (cut: %s)', async (at) => {
       const { proxy, rooms, comings } = await openNode()
       const cut = proxy.cut('commit', at)
       const room = await rooms.addMembers(roomId, ann.id, [bob.id])
@@ -112,22 +112,22 @@ describe.runIf(server)(
       expect(comings).toEqual([`${bob.id} added`])
     })
 
-    it.each<CutAt>(['before', 'answer'])('removes a member and emits one event (cut: %s)', async (at) => {
+    it.each<CutPoint>(['before', 'reply'])('removes a member and emits one event (cut: %s)', async (at) => {
       const { proxy, rooms, comings } = await openNode()
       await openRooms(db).rooms.addMembers(roomId, ann.id, [bob.id])
       const cut = proxy.cut('commit', at)
       await rooms.removeMember(roomId, ann.id, bob.id)
       await cut
       expect((await rooms.open(roomId, ann.id)).room.members).toEqual([ann.shortId])
-      expect(comings).toEqual([`${bob.id} removed ${at === 'answer' ? null : 1}`])
+      expect(comings).toEqual([`${bob.id} removed ${at === 'reply' ? null : 1}`])
     })
 
-    it.each<CutAt>(['before', 'answer', 'late'])('creates a room once (cut: %s)', async (at) => {
+    it.each<CutPoint>(['before', 'reply', 'delayed'])('creates a room once (cut: %s)', async (at) => {
       const { proxy, rooms } = await openNode()
       const cut = proxy.cut('commit', at)
       const creation = rooms.create(ann.id, { name: 'Other', userIds: [bob.id] })
       await cut
-      if (at === 'late') await proxy.letArrive()
+      if (at === 'delayed') await proxy.forwardDelayed()
       const room = await creation
       expect(room.members).toEqual([ann.shortId, bob.shortId])
       expect((await rooms.list()).map(({ id }) => id)).toEqual([room.id, roomId])

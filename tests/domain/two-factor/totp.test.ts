@@ -15,7 +15,7 @@ import {
   PHONE,
   SECRET,
 } from '../../support/account-services.ts'
-import { ruleBroken } from '../../support/chat-services.ts'
+import { resultOf } from '../../support/chat-services.ts'
 import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { logStatements } from '../../support/sql-log.ts'
 
@@ -91,7 +91,7 @@ async function enrol(email = EMAIL) {
 
 /** What became of each of several tries. */
 function outcomes(tries: Promise<unknown>[]): Promise<string[]> {
-  return Promise.all(tries.map(ruleBroken))
+  return Promise.all(tries.map(resultOf))
 }
 
 describe('setting an app up', () => {
@@ -113,30 +113,30 @@ describe('setting an app up', () => {
 
   it('shows and replaces nothing once it is confirmed', async () => {
     const { totp, ann, freshCode } = await enrol()
-    expect(await ruleBroken(totp.uri(ann))).toBe('totp_confirmed')
-    expect(await ruleBroken(totp.create(ann.id))).toBe('totp_confirmed')
-    expect(await ruleBroken(totp.confirm(ann, freshCode()))).toBe('totp_confirmed')
+    expect(await resultOf(totp.uri(ann))).toBe('totp_confirmed')
+    expect(await resultOf(totp.create(ann.id))).toBe('totp_confirmed')
+    expect(await resultOf(totp.confirm(ann, freshCode()))).toBe('totp_confirmed')
     expect(await totp.verify(EMAIL, freshCode())).toBe(ann.id)
   })
 
   it('fails without an unconfirmed device', async () => {
     const { totp } = await setUp()
     const bob = { id: await addUser(db, 'bob@example.com'), email: 'bob@example.com' }
-    expect(await ruleBroken(totp.uri(bob))).toBe('totp_missing')
-    expect(await ruleBroken(totp.confirm(bob, WRONG))).toBe('totp_missing')
-    expect(await ruleBroken(totp.remove(bob, WRONG))).toBe('totp_missing')
+    expect(await resultOf(totp.uri(bob))).toBe('totp_missing')
+    expect(await resultOf(totp.confirm(bob, WRONG))).toBe('totp_missing')
+    expect(await resultOf(totp.remove(bob, WRONG))).toBe('totp_missing')
   })
 
   it('requires a code of the newest secret', async () => {
     const { totp, ann, app } = await setUp()
     await totp.create(ann.id)
-    expect(await ruleBroken(totp.confirm(ann, app.generate({ timestamp: 0 })))).toBe('otp_invalid')
+    expect(await resultOf(totp.confirm(ann, app.generate({ timestamp: 0 })))).toBe('otp_invalid')
   })
 
   it('is confirmed by one of several concurrent requests', async () => {
     const { totp, ann, code } = await setUp()
     const tries = await outcomes([1, 2, 3].map(() => totp.confirm(ann, code())))
-    expect(tries.sort()).toEqual(['kept', 'totp_confirmed', 'totp_confirmed'])
+    expect(tries.sort()).toEqual(['ok', 'totp_confirmed', 'totp_confirmed'])
   })
 
   it('ends every session of the user except the enrolling one', async () => {
@@ -150,13 +150,13 @@ describe('setting an app up', () => {
     expect(ended).toEqual([there.sessionId])
     expect(sessions.verify(here.accessToken).userId).toBe(ann.id)
     expect(sessions.verify(bobs.accessToken)).toBeDefined()
-    expect(await ruleBroken(sessions.refresh(there.refreshToken, PHONE))).toBe('invalid_token')
+    expect(await resultOf(sessions.refresh(there.refreshToken, PHONE))).toBe('invalid_token')
   })
 
   it('ends no session before it is confirmed', async () => {
     const { totp, ann, sessions, ended } = await setUp()
     await sessions.open(ann.id, PHONE)
-    expect(await ruleBroken(totp.confirm(ann, WRONG))).toBe('otp_invalid')
+    expect(await resultOf(totp.confirm(ann, WRONG))).toBe('otp_invalid')
     expect(ended).toEqual([])
   })
 })
@@ -165,33 +165,33 @@ describe('a code', () => {
   it('is accepted once, also from concurrent requests', async () => {
     const { totp, code } = await enrol()
     const tries = await outcomes([1, 2, 3, 4, 5].map(() => totp.verify(EMAIL, code())))
-    expect(tries.sort()).toEqual(['kept', ...Array(4).fill('otp_invalid')])
+    expect(tries.sort()).toEqual(['ok', ...Array(4).fill('otp_invalid')])
   })
 
   it('is not accepted again after it has confirmed the app', async () => {
     const { totp, ann, code } = await setUp()
     await totp.confirm(ann, code())
-    expect(await ruleBroken(totp.verify(EMAIL, code()))).toBe('otp_invalid')
-    expect(await ruleBroken(totp.verify(EMAIL, code(-1)))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, code()))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, code(-1)))).toBe('otp_invalid')
     expect(await totp.verify(EMAIL, code(1))).toBe(ann.id)
   })
 
   it('voids earlier ones', async () => {
     const { totp, code } = await enrol()
     await totp.verify(EMAIL, code(1))
-    expect(await ruleBroken(totp.verify(EMAIL, code()))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, code()))).toBe('otp_invalid')
   })
 
   it('is not accepted for an unconfirmed app', async () => {
     const { totp, code } = await setUp()
-    expect(await ruleBroken(totp.verify(EMAIL, code()))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, code()))).toBe('otp_invalid')
   })
 
   it("is not accepted for another user's address", async () => {
     const { totp } = await enrol('bob@example.com')
     const ann = await enrol()
-    expect(await ruleBroken(totp.verify('bob@example.com', ann.code()))).toBe('otp_invalid')
-    expect(await ruleBroken(totp.verify('bob@example.com', ann.recoveryCodes[0]!))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify('bob@example.com', ann.code()))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify('bob@example.com', ann.recoveryCodes[0]!))).toBe('otp_invalid')
   })
 
   it('is accepted with the address in any letter case', async () => {
@@ -205,14 +205,14 @@ describe('a recovery code', () => {
     const { totp, ann, recoveryCodes } = await enrol()
     for (const code of recoveryCodes) {
       expect(await totp.verify(EMAIL, code.toUpperCase().replaceAll('-', ''))).toBe(ann.id)
-      expect(await ruleBroken(totp.verify(EMAIL, code))).toBe('otp_invalid')
+      expect(await resultOf(totp.verify(EMAIL, code))).toBe('otp_invalid')
     }
   })
 
   it('is accepted once, also from concurrent requests', async () => {
     const { totp, recoveryCodes } = await enrol()
     const tries = await outcomes([1, 2, 3, 4, 5].map(() => totp.verify(EMAIL, recoveryCodes[0]!)))
-    expect(tries.sort()).toEqual(['kept', ...Array(4).fill('otp_invalid')])
+    expect(tries.sort()).toEqual(['ok', ...Array(4).fill('otp_invalid')])
   })
 
   it('is stored as a hash', async () => {
@@ -229,29 +229,29 @@ describe('a recovery code', () => {
   it('is void once the app is removed, also after another is set up', async () => {
     const { totp, ann, recoveryCodes, freshCode, clock } = await enrol()
     await totp.remove(ann, freshCode())
-    expect(await ruleBroken(totp.verify(EMAIL, recoveryCodes[0]!))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, recoveryCodes[0]!))).toBe('otp_invalid')
     await totp.create(ann.id)
     const app = URI.parse(await totp.uri(ann)) as TOTP
     await totp.confirm(ann, app.generate({ timestamp: clock.now() }))
-    expect(await ruleBroken(totp.verify(EMAIL, recoveryCodes[0]!))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, recoveryCodes[0]!))).toBe('otp_invalid')
   })
 
   it('does not confirm an app', async () => {
     const { totp, ann, recoveryCodes, freshCode } = await enrol()
     await totp.remove(ann, freshCode())
     await totp.create(ann.id)
-    expect(await ruleBroken(totp.confirm(ann, recoveryCodes[0]!))).toBe('otp_invalid')
+    expect(await resultOf(totp.confirm(ann, recoveryCodes[0]!))).toBe('otp_invalid')
   })
 })
 
 describe('removing an app', () => {
   it('requires a code', async () => {
     const { totp, ann, freshCode, recoveryCodes } = await enrol()
-    expect(await ruleBroken(totp.remove(ann, WRONG))).toBe('otp_invalid')
+    expect(await resultOf(totp.remove(ann, WRONG))).toBe('otp_invalid')
     await totp.verify(EMAIL, freshCode())
     await totp.remove(ann, recoveryCodes[0]!)
-    expect(await ruleBroken(totp.verify(EMAIL, freshCode()))).toBe('otp_invalid')
-    expect(await ruleBroken(totp.remove(ann, freshCode()))).toBe('totp_missing')
+    expect(await resultOf(totp.verify(EMAIL, freshCode()))).toBe('otp_invalid')
+    expect(await resultOf(totp.remove(ann, freshCode()))).toBe('totp_missing')
   })
 })
 
@@ -260,12 +260,12 @@ describe('attempts', () => {
     const { totp, code, clock } = await enrol()
     for (const email of [EMAIL, 'eve@example.com']) {
       const tries = []
-      for (let i = 0; i < 7; i++) tries.push(await ruleBroken(totp.verify(email, WRONG)))
+      for (let i = 0; i < 7; i++) tries.push(await resultOf(totp.verify(email, WRONG)))
       expect(tries).toEqual([...Array(5).fill('otp_invalid'), 'rate_limited', 'rate_limited'])
     }
-    expect(await ruleBroken(totp.verify(EMAIL, code()))).toBe('rate_limited')
+    expect(await resultOf(totp.verify(EMAIL, code()))).toBe('rate_limited')
     clock.advance(MINUTE)
-    expect(await ruleBroken(totp.verify(EMAIL, code()))).toBe('kept')
+    expect(await resultOf(totp.verify(EMAIL, code()))).toBe('ok')
   })
 
   it('are counted together when they are concurrent, and in any letter case', async () => {
@@ -277,79 +277,79 @@ describe('attempts', () => {
 
   it('report how long to wait: until the first of them is a minute ago', async () => {
     const { totp, clock } = await enrol()
-    await ruleBroken(totp.verify(EMAIL, WRONG))
+    await resultOf(totp.verify(EMAIL, WRONG))
     clock.advance(20_000)
-    for (let i = 0; i < 4; i++) await ruleBroken(totp.verify(EMAIL, WRONG))
+    for (let i = 0; i < 4; i++) await resultOf(totp.verify(EMAIL, WRONG))
     await expect(totp.verify(EMAIL, WRONG)).rejects.toMatchObject({ retryAfterMs: 40_000 })
     clock.advance(39_999)
-    expect(await ruleBroken(totp.verify(EMAIL, WRONG))).toBe('rate_limited')
+    expect(await resultOf(totp.verify(EMAIL, WRONG))).toBe('rate_limited')
     clock.advance(1)
-    expect(await ruleBroken(totp.verify(EMAIL, WRONG))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, WRONG))).toBe('otp_invalid')
   })
 
   it('start again after a right code', async () => {
     const { totp, freshCode } = await enrol()
     for (let i = 0; i < 3; i++) {
-      for (let j = 0; j < 4; j++) expect(await ruleBroken(totp.verify(EMAIL, WRONG))).toBe('otp_invalid')
-      expect(await ruleBroken(totp.verify(EMAIL, freshCode()))).toBe('kept')
+      for (let j = 0; j < 4; j++) expect(await resultOf(totp.verify(EMAIL, WRONG))).toBe('otp_invalid')
+      expect(await resultOf(totp.verify(EMAIL, freshCode()))).toBe('ok')
     }
   })
 
   it('count with and without a password', async () => {
     const { totp, ann } = await enrol()
     const tries = [
-      await ruleBroken(totp.verify(EMAIL, WRONG)),
-      await ruleBroken(totp.challenge(ann, WRONG)),
-      await ruleBroken(totp.challenge(ann, WRONG)),
-      await ruleBroken(totp.verify(EMAIL, WRONG)),
-      await ruleBroken(totp.challenge(ann, WRONG)),
-      await ruleBroken(totp.challenge(ann, WRONG)),
-      await ruleBroken(totp.verify(EMAIL, WRONG)),
+      await resultOf(totp.verify(EMAIL, WRONG)),
+      await resultOf(totp.challenge(ann, WRONG)),
+      await resultOf(totp.challenge(ann, WRONG)),
+      await resultOf(totp.verify(EMAIL, WRONG)),
+      await resultOf(totp.challenge(ann, WRONG)),
+      await resultOf(totp.challenge(ann, WRONG)),
+      await resultOf(totp.verify(EMAIL, WRONG)),
     ]
     expect(tries).toEqual([...Array(5).fill('otp_invalid'), ...Array(2).fill('rate_limited')])
   })
 
   it('of unknown clients do not use up those of the owner, who has five a minute and a hundred a day', async () => {
     const { totp, ann, clock, freshCode } = await enrol()
-    for (let i = 0; i < 6; i++) await ruleBroken(totp.verify(EMAIL, WRONG))
+    for (let i = 0; i < 6; i++) await resultOf(totp.verify(EMAIL, WRONG))
     const tries = []
-    for (let i = 0; i < 6; i++) tries.push(await ruleBroken(totp.remove(ann, WRONG)))
+    for (let i = 0; i < 6; i++) tries.push(await resultOf(totp.remove(ann, WRONG)))
     expect(tries).toEqual([...Array(5).fill('otp_invalid'), 'rate_limited'])
     for (let i = 5; i < 100; i++) {
       if (i % 5 === 0) clock.advance(MINUTE)
-      expect(await ruleBroken(totp.remove(ann, WRONG))).toBe('otp_invalid')
+      expect(await resultOf(totp.remove(ann, WRONG))).toBe('otp_invalid')
     }
     clock.advance(MINUTE)
-    expect(await ruleBroken(totp.remove(ann, freshCode()))).toBe('rate_limited')
+    expect(await resultOf(totp.remove(ann, freshCode()))).toBe('rate_limited')
     clock.advance(24 * 60 * MINUTE)
-    expect(await ruleBroken(totp.remove(ann, freshCode()))).toBe('kept')
+    expect(await resultOf(totp.remove(ann, freshCode()))).toBe('ok')
   })
 
   it('of unknown clients from all networks are limited to five a minute, and a hundred after the password', async () => {
     const { totp, ann } = await enrol()
     const from = (i: number) => ({ network: `network ${i}` })
     const tries = []
-    for (let i = 0; i < 7; i++) tries.push(await ruleBroken(totp.verify(EMAIL, WRONG, from(i))))
+    for (let i = 0; i < 7; i++) tries.push(await resultOf(totp.verify(EMAIL, WRONG, from(i))))
     expect(tries).toEqual([...Array(5).fill('otp_invalid'), 'rate_limited', 'rate_limited'])
     for (let i = 5; i < 100; i++) {
-      expect(await ruleBroken(totp.challenge(ann, WRONG, from(100 + i)))).toBe('otp_invalid')
+      expect(await resultOf(totp.challenge(ann, WRONG, from(100 + i)))).toBe('otp_invalid')
     }
-    expect(await ruleBroken(totp.challenge(ann, WRONG, from(300)))).toBe('rate_limited')
+    expect(await resultOf(totp.challenge(ann, WRONG, from(300)))).toBe('rate_limited')
   })
 
   it('with recovery codes are limited to five a minute from a network, independent of others', async () => {
     const { totp, ann, recoveryCodes } = await enrol()
-    for (let i = 0; i < 6; i++) await ruleBroken(totp.verify(EMAIL, WRONG))
+    for (let i = 0; i < 6; i++) await resultOf(totp.verify(EMAIL, WRONG))
     const tries = []
-    for (let i = 0; i < 6; i++) tries.push(await ruleBroken(totp.verify(EMAIL, '00000-00000-00000')))
+    for (let i = 0; i < 6; i++) tries.push(await resultOf(totp.verify(EMAIL, '00000-00000-00000')))
     expect(tries).toEqual([...Array(5).fill('otp_invalid'), 'rate_limited'])
     expect(await totp.verify(EMAIL, recoveryCodes[0]!, { network: 'another' })).toBe(ann.id)
   })
 
   it('are deleted after they expire', async () => {
     const { totp, sessions, clock } = await enrol()
-    await ruleBroken(totp.verify(EMAIL, WRONG))
-    await ruleBroken(totp.verify('eve@example.com', WRONG))
+    await resultOf(totp.verify(EMAIL, WRONG))
+    await resultOf(totp.verify('eve@example.com', WRONG))
     await sessions.start()
     clock.advance(60 * MINUTE)
     await sessions.stop()
@@ -358,7 +358,7 @@ describe('attempts', () => {
 
   it('are stored without the address', async () => {
     const { totp } = await enrol()
-    await ruleBroken(totp.verify('eve@example.com', WRONG))
+    await resultOf(totp.verify('eve@example.com', WRONG))
     const [row] = await db.rows<{ hash: Uint8Array }>('select address_hash as hash from code_attempts', [])
     expect(row!.hash).toHaveLength(32)
   })
@@ -368,7 +368,7 @@ describe('a hundred wrong codes in a row', () => {
   async function fail(node: Awaited<ReturnType<typeof enrol>>, count: number) {
     for (let i = 0; i < count; i++) {
       if (i % 5 === 0) node.clock.advance(MINUTE)
-      expect(await ruleBroken(node.totp.verify(EMAIL, WRONG))).toBe('otp_invalid')
+      expect(await resultOf(node.totp.verify(EMAIL, WRONG))).toBe('otp_invalid')
     }
     node.clock.advance(MINUTE)
   }
@@ -376,7 +376,7 @@ describe('a hundred wrong codes in a row', () => {
   it('lock the app for unknown clients', async () => {
     const node = await enrol()
     await fail(node, 100)
-    expect(await ruleBroken(node.totp.verify(EMAIL, node.freshCode()))).toBe('otp_invalid')
+    expect(await resultOf(node.totp.verify(EMAIL, node.freshCode()))).toBe('otp_invalid')
   })
 
   it('do not lock out recovery codes, the password or the owner, and none of these unlocks the app', async () => {
@@ -384,10 +384,10 @@ describe('a hundred wrong codes in a row', () => {
     await fail(node, 100)
     const { totp, ann, freshCode, recoveryCodes, clock } = node
     expect(await totp.verify(EMAIL, recoveryCodes[0]!)).toBe(ann.id)
-    expect(await ruleBroken(totp.challenge(ann, freshCode()))).toBe('kept')
+    expect(await resultOf(totp.challenge(ann, freshCode()))).toBe('ok')
     expect(await totp.verify(EMAIL, freshCode(), OWNER)).toBe(ann.id)
     clock.advance(MINUTE)
-    expect(await ruleBroken(totp.verify(EMAIL, freshCode()))).toBe('otp_invalid')
+    expect(await resultOf(totp.verify(EMAIL, freshCode()))).toBe('otp_invalid')
   })
 
   it('lock the app after the password too when there are two hundred', async () => {
@@ -396,24 +396,24 @@ describe('a hundred wrong codes in a row', () => {
     const { totp, ann, freshCode, clock } = node
     for (let i = 0; i < 100; i++) {
       if (i % 5 === 0) clock.advance(MINUTE)
-      expect(await ruleBroken(totp.challenge(ann, WRONG))).toBe('otp_invalid')
+      expect(await resultOf(totp.challenge(ann, WRONG))).toBe('otp_invalid')
     }
     clock.advance(MINUTE)
-    expect(await ruleBroken(totp.challenge(ann, freshCode()))).toBe('otp_invalid')
+    expect(await resultOf(totp.challenge(ann, freshCode()))).toBe('otp_invalid')
   })
 
   it('do not lock the app when there are ninety-nine', async () => {
     const node = await enrol()
     await fail(node, 99)
-    expect(await ruleBroken(node.totp.verify(EMAIL, node.freshCode()))).toBe('kept')
+    expect(await resultOf(node.totp.verify(EMAIL, node.freshCode()))).toBe('ok')
     await fail(node, 99)
-    expect(await ruleBroken(node.totp.verify(EMAIL, node.recoveryCodes[0]!))).toBe('kept')
+    expect(await resultOf(node.totp.verify(EMAIL, node.recoveryCodes[0]!))).toBe('ok')
   })
 
   it('do not prevent setting up an app', async () => {
     const node = { ...(await setUp()), recoveryCodes: [] }
     await fail(node, 100)
-    expect(await ruleBroken(node.totp.confirm(node.ann, node.freshCode()))).toBe('kept')
+    expect(await resultOf(node.totp.confirm(node.ann, node.freshCode()))).toBe('ok')
   })
 })
 
@@ -422,7 +422,7 @@ describe('the statements of an attempt', () => {
   async function statementsOf(log: { statements: string[] }, work: () => Promise<unknown>) {
     await db.rows('delete from code_attempts', [])
     log.statements = []
-    await ruleBroken(work())
+    await resultOf(work())
     return log.statements
   }
 
@@ -459,18 +459,18 @@ describe('the statements of an attempt', () => {
 describe('a challenge after the password', () => {
   it('is required of users with an app', async () => {
     const { totp, ann, freshCode } = await enrol()
-    expect(await ruleBroken(totp.challenge(ann, undefined))).toBe('totp_required')
-    expect(await ruleBroken(totp.challenge(ann, ''))).toBe('totp_required')
-    expect(await ruleBroken(totp.challenge(ann, WRONG))).toBe('otp_invalid')
-    expect(await ruleBroken(totp.challenge(ann, freshCode()))).toBe('kept')
+    expect(await resultOf(totp.challenge(ann, undefined))).toBe('totp_required')
+    expect(await resultOf(totp.challenge(ann, ''))).toBe('totp_required')
+    expect(await resultOf(totp.challenge(ann, WRONG))).toBe('otp_invalid')
+    expect(await resultOf(totp.challenge(ann, freshCode()))).toBe('ok')
   })
 
   it('is not required of others, unless they have an app when the session opens', async () => {
     const { totp, ann, code, sessions } = await setUp()
     const check = await totp.challenge(ann, undefined)
-    expect(await ruleBroken(sessions.open(ann.id, PHONE, { check }))).toBe('kept')
+    expect(await resultOf(sessions.open(ann.id, PHONE, { check }))).toBe('ok')
     await totp.confirm(ann, code())
-    expect(await ruleBroken(sessions.open(ann.id, PHONE, { check }))).toBe('totp_required')
+    expect(await resultOf(sessions.open(ann.id, PHONE, { check }))).toBe('totp_required')
     expect(await sessions.list(ann.id)).toEqual([])
   })
 

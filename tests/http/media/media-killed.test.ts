@@ -6,7 +6,7 @@ import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { mp4 } from '../../support/media.ts'
 import { type ServerProcess, startServer } from '../../support/process.ts'
-import { beginUpload, mediaFiles, reachable } from '../../support/uploads.ts'
+import { beginUpload, mediaFiles, onTestServer } from '../../support/uploads.ts'
 
 async function post<T>(server: ServerProcess, path: string, body: object, token?: string): Promise<T> {
   const response = await fetch(server.url + path, {
@@ -17,7 +17,7 @@ async function post<T>(server: ServerProcess, path: string, body: object, token?
   return (await response.json()) as T
 }
 
-async function annInRoom(server: ServerProcess): Promise<{ token: string; roomId: string }> {
+async function startRoomWithAnn(server: ServerProcess): Promise<{ token: string; roomId: string }> {
   const account = { email: 'ann@example.com', password: PASSWORD }
   const { auth_token: token } = await post<{ auth_token: string }>(server, '/auth/register', account)
   const room = await post<{ id: string }>(server, '/api/v1/chat/room-list/', { room_name: 'Harbour' }, token)
@@ -42,7 +42,7 @@ describe('a process that is killed during an upload', () => {
   it('leaves no partial file after the next start, and keeps all others', async () => {
     const env = await home()
     const first = await startServer(env)
-    const { token, roomId } = await annInRoom(first)
+    const { token, roomId } = await startRoomWithAnn(first)
     const video = mp4(2)
     const whole = await beginUpload(first, { roomId, token })
     whole.send(video)
@@ -59,14 +59,14 @@ describe('a process that is killed during an upload', () => {
     expect(mediaFiles(env.DATA_DIR!)).toHaveLength(1)
     const messages = await history(second, roomId, token)
     expect(messages).toHaveLength(1)
-    const found = await fetch(reachable(second, messages[0]!.video_content))
+    const found = await fetch(onTestServer(second, messages[0]!.video_content))
     expect(Buffer.from(await found.arrayBuffer()).equals(video)).toBe(true)
   })
 
   it('has stored everything that it acknowledged', async () => {
     const env = await home()
     const first = await startServer(env)
-    const { token, roomId } = await annInRoom(first)
+    const { token, roomId } = await startRoomWithAnn(first)
     const uploads = await Promise.all(Array.from({ length: 6 }, () => beginUpload(first, { roomId, token })))
     for (const { send, finish } of uploads) {
       send(mp4(2))
@@ -81,7 +81,7 @@ describe('a process that is killed during an upload', () => {
     expect(messages.length).toBeGreaterThanOrEqual(1)
     expect(mediaFiles(env.DATA_DIR!)).toHaveLength(messages.length)
     for (const { video_content: url } of messages) {
-      const found = await fetch(reachable(second, url))
+      const found = await fetch(onTestServer(second, url))
       expect(Buffer.from(await found.arrayBuffer()).equals(mp4(2))).toBe(true)
     }
   })

@@ -5,7 +5,7 @@ import { startApp, type TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { png } from '../../support/media.ts'
-import { annInRoom, beginUpload, mediaFiles, reachable, upload } from '../../support/uploads.ts'
+import { beginUpload, mediaFiles, onTestServer, startRoomWithAnn, upload } from '../../support/uploads.ts'
 
 const MINUTE_MS = 60_000
 
@@ -24,10 +24,10 @@ async function begin({ url }: TestApp, start: string): Promise<{ socket: Socket;
 describe('a server that closes', () => {
   it('finishes its responses, and closes their connections then', async () => {
     const { app } = await start()
-    const { target } = await annInRoom(app)
+    const { target } = await startRoomWithAnn(app)
     const video = Buffer.concat([png(), Buffer.alloc(20_000_000)])
     const { body } = await upload(app, target, ['file', video])
-    const url = new URL(reachable(app, body.image_content))
+    const url = new URL(onTestServer(app, body.image_content))
     const { socket, answer } = await begin(
       app,
       `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
@@ -46,7 +46,7 @@ describe('a server that closes', () => {
 
   it('waits for uploads in progress for a limited time', async () => {
     const { app, files } = await start()
-    const { ann, roomId } = await annInRoom(app)
+    const { ann, roomId } = await startRoomWithAnn(app)
     const { socket, send } = await beginUpload(app, { roomId, token: ann.token })
     send(Buffer.concat([png(), Buffer.alloc(10_000)]))
     await eventually(() => expect(files()).toHaveLength(1))
@@ -115,7 +115,7 @@ describe('a request', () => {
 describe('with limits, an upload', () => {
   it('is aborted after a minute below 2 KiB a second', async () => {
     const { app, received, arrived, files } = await start({ RATE_LIMITS: 'on' })
-    const { ann, roomId } = await annInRoom(app)
+    const { ann, roomId } = await startRoomWithAnn(app)
     const { socket, send } = await beginUpload(app, { roomId, token: ann.token })
     send(Buffer.concat([png(), Buffer.alloc(10_000)]))
     await eventually(() => expect(files()).toHaveLength(1))
@@ -132,7 +132,7 @@ describe('with limits, an upload', () => {
 
   it('is rejected while eight others of its user are in progress', async () => {
     const { app, files } = await start({ RATE_LIMITS: 'on' })
-    const { ann, roomId } = await annInRoom(app)
+    const { ann, roomId } = await startRoomWithAnn(app)
     for (let i = 0; i < 8; i++) {
       const { send } = await beginUpload(app, { roomId, token: ann.token })
       send(Buffer.concat([png(), Buffer.alloc(10_000)]))
@@ -146,7 +146,7 @@ describe('with limits, an upload', () => {
 describe('an upload', () => {
   it('has no total timeout while bytes arrive every minute', async () => {
     const { app, received, arrived, files } = await start()
-    const { ann, roomId } = await annInRoom(app)
+    const { ann, roomId } = await startRoomWithAnn(app)
     const { send, finish, answered } = await beginUpload(app, { roomId, token: ann.token })
     send(Buffer.concat([png(), Buffer.alloc(10_000)]))
     await eventually(() => expect(files()).toHaveLength(1))
@@ -162,7 +162,7 @@ describe('an upload', () => {
 
   it('is aborted after a minute without a byte, and leaves no file', async () => {
     const { app, received, arrived, files } = await start()
-    const { ann, roomId } = await annInRoom(app)
+    const { ann, roomId } = await startRoomWithAnn(app)
     const { socket, send } = await beginUpload(app, { roomId, token: ann.token })
     send(Buffer.concat([png(), Buffer.alloc(10_000)]))
     await eventually(() => expect(files()).toHaveLength(1))

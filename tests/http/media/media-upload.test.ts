@@ -6,7 +6,14 @@ import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { gif, mp3, mp4, png, voice } from '../../support/media.ts'
 import type { Json } from '../../support/phoenix.ts'
-import { annInRoom, beginUpload, mediaFiles, post, reachable, upload } from '../../support/uploads.ts'
+import {
+  beginUpload,
+  mediaFiles,
+  onTestServer,
+  post,
+  startRoomWithAnn,
+  upload,
+} from '../../support/uploads.ts'
 
 const MAX_BYTES = 50_000
 
@@ -16,7 +23,7 @@ async function harbour(env: Record<string, string> = {}) {
   const app = await startApp({ DATA_DIR: dataDir, MAX_MEDIA_BYTES: String(MAX_BYTES), ...env })
   const events: DomainEvents['room_message'][] = []
   app.services.events.on('room_message', (message) => void events.push(message))
-  return { app, events, files: () => mediaFiles(dataDir), ...(await annInRoom(app)) }
+  return { app, events, files: () => mediaFiles(dataDir), ...(await startRoomWithAnn(app)) }
 }
 
 type Harbour = Awaited<ReturnType<typeof harbour>>
@@ -28,7 +35,7 @@ async function expectNothing({ app, events, files }: Harbour): Promise<void> {
 }
 
 async function download(app: TestApp, url: string): Promise<Buffer> {
-  return Buffer.from(await (await fetch(reachable(app, url))).arrayBuffer())
+  return Buffer.from(await (await fetch(onTestServer(app, url))).arrayBuffer())
 }
 
 const SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -73,7 +80,7 @@ describe('an upload', () => {
     const { status, body } = await upload(app, target, ...parts)
     expect(status).toBe(201)
     expect(body).toMatchObject({ message_format: 'audio', video_content: null })
-    const { headers } = await fetch(reachable(app, body.audio_content))
+    const { headers } = await fetch(onTestServer(app, body.audio_content))
     expect(headers.get('content-type')).toBe('audio/webm')
   })
 
@@ -402,10 +409,10 @@ describe('an upload in progress', () => {
     send(padded(20_000))
     await eventually(() => expect(files()).toHaveLength(1))
     const id = /incoming\/(.{21})\./.exec(files()[0]!)![1]!
-    expect((await fetch(reachable(app, app.services.media.url(id)))).status).toBe(404)
+    expect((await fetch(onTestServer(app, app.services.media.url(id)))).status).toBe(404)
     finish()
     expect(await answered).toMatch(/^HTTP\/1.1 201 /)
-    expect((await fetch(reachable(app, app.services.media.url(id)))).status).toBe(200)
+    expect((await fetch(onTestServer(app, app.services.media.url(id)))).status).toBe(200)
   })
 })
 

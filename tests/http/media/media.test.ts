@@ -5,7 +5,7 @@ import { startApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { gif, mp3, mp4, ogg, png, voice } from '../../support/media.ts'
-import { annInRoom, mediaFiles, reachable, upload } from '../../support/uploads.ts'
+import { mediaFiles, onTestServer, startRoomWithAnn, upload } from '../../support/uploads.ts'
 
 const HOUR_MS = 60 * 60 * 1000
 
@@ -13,11 +13,11 @@ const HOUR_MS = 60 * 60 * 1000
 async function shared(bytes: Uint8Array, env: Record<string, string> = {}) {
   const dataDir = temporaryFolder()
   const app = await startApp({ DATA_DIR: dataDir, PUBLIC_URL: 'https://chat.example/parley', ...env })
-  const room = await annInRoom(app)
+  const room = await startRoomWithAnn(app)
   const { body } = await upload(app, room.target, ['file', bytes])
   const publicLink = (body.image_content ?? body.audio_content ?? body.video_content) as string
   // What is before `/api` is for a proxy.
-  const url = reachable(app, publicLink).replace('/parley', '')
+  const url = onTestServer(app, publicLink).replace('/parley', '')
   const get = (headers: Record<string, string> = {}, method = 'GET') => fetch(url, { method, headers })
   return { app, dataDir, publicLink, url, get, id: /media\/([\w-]{21})/.exec(url)![1]!, ...room }
 }
@@ -77,7 +77,7 @@ describe('a link', () => {
   it('is rejected when another server signed it', async () => {
     const { url } = await shared(png())
     const other = await startApp({ SECRET_KEY_BASE: 'another secret key base, as long as it needs to be' })
-    expect((await fetch(reachable(other, url))).status).toBe(403)
+    expect((await fetch(onTestServer(other, url))).status).toBe(403)
   })
 
   it('is a 404 when its file is deleted', async () => {

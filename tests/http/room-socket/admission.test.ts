@@ -10,16 +10,16 @@ import { startApp, type TestApp } from '../../support/app.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/folder.ts'
-import { Phone } from '../../support/phone.ts'
 import {
-  connectTo,
-  enter,
+  connectClient,
+  connectToRoom,
+  handshakeStatus,
   nextEvent,
-  refusal,
   roomUrl,
   signUpMember,
   startRoom,
 } from '../../support/room-clients.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
 
@@ -71,33 +71,33 @@ describe('accepts a member', () => {
   it('with a token in the header, in any case, with or without a trailing slash', async () => {
     const { url, ann } = await annInARoom()
     for (const options of [bearer(ann.token), { headers: { authorization: `bearer ${ann.token}` } }]) {
-      await nextEvent(await connectTo(url, options), 'chat.active')
+      await nextEvent(await connectClient(url, options), 'chat.active')
     }
-    await nextEvent(await connectTo(url.slice(0, -1), bearer(ann.token)), 'chat.active')
+    await nextEvent(await connectClient(url.slice(0, -1), bearer(ann.token)), 'chat.active')
   })
 
   it('with a token as the subprotocol after `bearer`, and selects `bearer`', async () => {
     const { url, ann } = await annInARoom()
-    const client = await connectTo(url, { protocols: ['bearer', ann.token] })
+    const client = await connectClient(url, { protocols: ['bearer', ann.token] })
     expect(client.protocol).toBe('bearer')
     await nextEvent(client, 'chat.active')
   })
 
   it('with the token in the header, regardless of the subprotocols', async () => {
     const { url, ann } = await annInARoom()
-    const client = await connectTo(url, { ...bearer(ann.token), protocols: ['bearer', 'garbage'] })
+    const client = await connectClient(url, { ...bearer(ann.token), protocols: ['bearer', 'garbage'] })
     expect(client.protocol).toBe('bearer')
     const options = { ...bearer('garbage'), protocols: ['bearer', ann.token] }
-    expect(await refusal(connectTo(url, options))).toBe(403)
+    expect(await handshakeStatus(connectClient(url, options))).toBe(403)
   })
 
   it('with a token from any origin, unless allowed origins are configured', async () => {
     const open = await annInARoom()
     const headers = { ...bearer(open.ann.token).headers, origin: 'https://elsewhere.example' }
-    await connectTo(open.url, { headers })
+    await connectClient(open.url, { headers })
     const { url, ann } = await annInARoom({ ALLOWED_ORIGINS: 'https://chat.example' })
     const from = (origin: string) =>
-      refusal(connectTo(url, { headers: { ...bearer(ann.token).headers, origin } }))
+      handshakeStatus(connectClient(url, { headers: { ...bearer(ann.token).headers, origin } }))
     expect(await from('https://elsewhere.example')).toBe(403)
     expect(await from('https://chat.example')).toBe(101)
   })
@@ -112,24 +112,24 @@ describe('the cookie of a browser', () => {
 
   async function phoneInARoom() {
     const api = await startApi(db, { publicUrl: 'https://chat.example', dataDir: temporaryFolder() })
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.enrol()
-    const { access } = await phone.signIn()
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.registerWithTotp()
+    const { access } = await client.signIn()
     const room = await api.send('POST /api/v1/chat/room-list/', {
       token: access,
       body: { room_name: 'Chamber' },
     })
     const url = roomUrl({ url: await api.app.listen() }, room.json().id)
-    const cookie = [...phone.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const cookie = [...client.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     return { api, url, cookie, access }
   }
 
   it('is accepted from the same origin', async () => {
     const { url, cookie } = await phoneInARoom()
     const own = { cookie, origin: 'https://chat.example', 'sec-fetch-site': 'same-origin' }
-    await nextEvent(await connectTo(url, { headers: own }), 'chat.active')
+    await nextEvent(await connectClient(url, { headers: own }), 'chat.active')
     await nextEvent(
-      await connectTo(url, { headers: { cookie, origin: 'https://chat.example' } }),
+      await connectClient(url, { headers: { cookie, origin: 'https://chat.example' } }),
       'chat.active',
     )
   })
@@ -142,30 +142,32 @@ describe('the cookie of a browser', () => {
       { cookie, origin: 'https://elsewhere.example', 'sec-fetch-site': 'cross-site' },
       { cookie, origin: 'https://other.chat.example', 'sec-fetch-site': 'same-site' },
     ]) {
-      expect(await refusal(connectTo(url, { headers }))).toBe(403)
+      expect(await handshakeStatus(connectClient(url, { headers }))).toBe(403)
     }
   })
 
   it('is ignored when an invalid token is sent', async () => {
     const { url, cookie } = await phoneInARoom()
-    expect(await refusal(connectTo(url, { headers: { cookie, authorization: 'Bearer wrong' } }))).toBe(403)
+    expect(
+      await handshakeStatus(connectClient(url, { headers: { cookie, authorization: 'Bearer wrong' } })),
+    ).toBe(403)
     const protocols = ['bearer', 'wrong']
-    expect(await refusal(connectTo(url, { headers: { cookie }, protocols }))).toBe(403)
+    expect(await handshakeStatus(connectClient(url, { headers: { cookie }, protocols }))).toBe(403)
   })
 
   it('closes its connections when its session ends', async () => {
     const { api, url, cookie, access } = await phoneInARoom()
-    const client = await connectTo(url, { headers: { cookie } })
+    const client = await connectClient(url, { headers: { cookie } })
     await api.send('POST /api/signout_all', { token: access, body: {} })
     expect(await client.closed).toBe(1001)
-    expect(await refusal(connectTo(url, { headers: { cookie } }))).toBe(403)
+    expect(await handshakeStatus(connectClient(url, { headers: { cookie } }))).toBe(403)
   })
 
   it('is rejected when the server starts draining during authentication', async () => {
     const { api, url, cookie } = await phoneInARoom()
     const asked = await blockQueries(api.app, sql`sessions`)
     const knocked = once(api.app.http.server, 'upgrade')
-    const connecting = refusal(connectTo(url, { headers: { cookie } }))
+    const connecting = handshakeStatus(connectClient(url, { headers: { cookie } }))
     await knocked
     await setImmediate()
     await api.app.endpoint.drain()
@@ -192,34 +194,34 @@ describe('rejects before the upgrade', () => {
       { protocols: ['bearer', 'garbage'] },
       { protocols: ['phoenix', `base64url.bearer.phx.${Buffer.from(ann.token).toString('base64url')}`] },
     ]) {
-      expect(await refusal(connectTo(url, options)), JSON.stringify(options)).toBe(403)
+      expect(await handshakeStatus(connectClient(url, options)), JSON.stringify(options)).toBe(403)
     }
-    expect(await refusal(connectTo(`${url}?token=${ann.token}`))).toBe(403)
+    expect(await handshakeStatus(connectClient(`${url}?token=${ann.token}`))).toBe(403)
     app.clock.advance(30 * 60_000)
-    expect(await refusal(connectTo(url, bearer(ann.token)))).toBe(403)
+    expect(await handshakeStatus(connectClient(url, bearer(ann.token)))).toBe(403)
     expect(app.endpoint.connectionCount).toBe(0)
   })
 
   it('users who are not, or no longer, members', async () => {
     const { app, url, roomId, ann, bob } = await annInARoom()
     const eve = await signUpMember(app, 'eve')
-    expect(await refusal(connectTo(url, bearer(eve.token)))).toBe(403)
+    expect(await handshakeStatus(connectClient(url, bearer(eve.token)))).toBe(403)
     await app.services.rooms.removeMember(roomId, ann.id, bob.id)
-    expect(await refusal(connectTo(url, bearer(bob.token)))).toBe(403)
+    expect(await handshakeStatus(connectClient(url, bearer(bob.token)))).toBe(403)
   })
 
   it.each([nanoid(), 'x', '%00', encodeURIComponent('🦦'), 'x'.repeat(5_000), '__proto__'])(
     'an unknown room: %s',
     async (roomId) => {
       const { app, ann } = await annInARoom()
-      expect(await refusal(enter(app, ann, roomId))).toBe(403)
+      expect(await handshakeStatus(connectToRoom(app, ann, roomId))).toBe(403)
       expect(app.endpoint.connectionCount).toBe(0)
     },
   )
 
   it('with a JSON error', async () => {
     const { app, url } = await annInARoom()
-    const error = await connectTo(url).catch((thrown) => thrown)
+    const error = await connectClient(url).catch((thrown) => thrown)
     expect(JSON.parse(error.body)).toEqual({
       error: { code: 'forbidden', message: 'This is not allowed.' },
     })
@@ -229,7 +231,7 @@ describe('rejects before the upgrade', () => {
   it('while the server is draining', async () => {
     const { app, url, ann } = await annInARoom()
     await app.endpoint.drain()
-    expect(await refusal(connectTo(url, bearer(ann.token)))).toBe(503)
+    expect(await handshakeStatus(connectClient(url, bearer(ann.token)))).toBe(503)
   })
 })
 
@@ -265,7 +267,7 @@ describe('a connection that is never established', () => {
     }
     await eventually(() => expect(app.endpoint.connectionCount).toBe(0))
     expect(app.services.roomPresence.count(roomId)).toBe(0)
-    await nextEvent(await enter(app, ann, roomId), 'chat.active')
+    await nextEvent(await connectToRoom(app, ann, roomId), 'chat.active')
   })
 
   it.each<[string, number, (app: TestApp, roomId: string, userId: string) => unknown]>([
@@ -275,7 +277,7 @@ describe('a connection that is never established', () => {
   ])('is rejected when its user %s during authorization', async (_what, status, close) => {
     const { app, url, roomId, ann } = await annInARoom()
     const asked = await blockQueries(app)
-    const connecting = refusal(connectTo(url, bearer(ann.token)))
+    const connecting = handshakeStatus(connectClient(url, bearer(ann.token)))
     await eventually(() => expect(app.endpoint.connectionCount).toBe(1))
     await close(app, roomId, ann.id)
     await asked.release()
@@ -294,7 +296,7 @@ describe('a connection that is never established', () => {
   it('is closed when its user is removed during the handshake', async () => {
     const { app, url, roomId, ann, bob } = await annInARoom()
     for (let i = 0; i < 20; i++) {
-      const connecting = connectTo(url, bearer(bob.token))
+      const connecting = connectClient(url, bearer(bob.token))
       const [outcome] = await Promise.allSettled([
         connecting,
         app.services.rooms.removeMember(roomId, ann.id, bob.id),
@@ -309,12 +311,12 @@ describe('a connection that is never established', () => {
 
 it('does not affect the other socket', async () => {
   const { app, url, roomId, ann } = await annInARoom()
-  await nextEvent(await connectTo(url, bearer(ann.token)), 'chat.active')
+  await nextEvent(await connectClient(url, bearer(ann.token)), 'chat.active')
   const channel = await ann.join(`room:${roomId}`)
   expect(channel.state).toBe('joined')
   const phoenix = `${app.url.replace('http', 'ws')}/socket/websocket`
-  expect(await refusal(connectTo(phoenix))).toBe(403)
-  const large = await connectTo(`${phoenix}?vsn=2.0.0&token=${ann.token}`)
+  expect(await handshakeStatus(connectClient(phoenix))).toBe(403)
+  const large = await connectClient(`${phoenix}?vsn=2.0.0&token=${ann.token}`)
   large.sendRaw('x'.repeat(300_000))
   expect(await large.closed).toBe(1009)
 })

@@ -4,7 +4,7 @@ import { startApp, type TestApp } from '../../support/app.ts'
 import { png } from '../../support/media.ts'
 import type { RawClient } from '../../support/raw-client.ts'
 import {
-  enter,
+  connectToRoom,
   eventsBeforeMarker,
   fileFrame,
   type Member,
@@ -20,25 +20,28 @@ it(`${FRAMES} random frames of one member do not affect other members`, { timeou
   const app = await startApp()
   const { roomId, people } = await startRoom(app, 'ann', 'bob', 'mallory')
   const [ann, bob, mallory] = people
-  const [annSocket, bobSocket] = [await enter(app, ann, roomId), await enter(app, bob, roomId)]
+  const [annSocket, bobSocket] = [
+    await connectToRoom(app, ann, roomId),
+    await connectToRoom(app, bob, roomId),
+  ]
   const { id } = await app.services.rooms.post(roomId, ann.id, { text: 'first' })
   const batches = fc.sample(fc.array(frame(id), { minLength: BATCH, maxLength: BATCH }), FRAMES / BATCH)
   for (const [number, batch] of batches.entries()) {
     await attack(app, mallory, roomId, batch)
-    await talk(annSocket, bobSocket, `still here ${number}`)
+    await exchangeMessages(annSocket, bobSocket, `still here ${number}`)
   }
   expect(app.logs.filter((line) => JSON.parse(line).level >= 50)).toEqual([])
 })
 
 /** Sends frames on a connection of their own, which must stay open and answer to the end. */
 async function attack(app: TestApp, mallory: Member, roomId: string, frames: (string | Uint8Array)[]) {
-  const client = await enter(app, mallory, roomId)
+  const client = await connectToRoom(app, mallory, roomId)
   for (const data of frames) client.sendRaw(data)
   await eventsBeforeMarker(client)
   client.close()
 }
 
-async function talk(from: RawClient, to: RawClient, text: string) {
+async function exchangeMessages(from: RawClient, to: RawClient, text: string) {
   from.send({ message_type: 'message', message: text })
   await to.take((event) => (event as { text_content?: string }).text_content === text)
   await nextEvent(from, 'chat.message')

@@ -3,7 +3,13 @@ import { type LargeFrame, LargeFrameLimiter } from '../../../src/http/room-socke
 import { startApp } from '../../support/app.ts'
 import { ManualClock } from '../../support/clock.ts'
 import { mp3 } from '../../support/media.ts'
-import { enter, eventsBeforeMarker, fileFrame, nextEvent, startRoom } from '../../support/room-clients.ts'
+import {
+  connectToRoom,
+  eventsBeforeMarker,
+  fileFrame,
+  nextEvent,
+  startRoom,
+} from '../../support/room-clients.ts'
 
 /** A frame of a user, and what became of it. */
 function frameOf(userId: string): LargeFrame & { fate: string; incomingBytes: number } {
@@ -88,10 +94,13 @@ it('pauses a connection without closing it until it gets a slot', async () => {
   // One file is larger than all that may be in flight: there is one place.
   const app = await startApp({ MAX_MEDIA_BYTES: '200000000' })
   const { roomId, people } = await startRoom(app, 'ann', 'bob')
-  const [ann, bob] = [await enter(app, people[0], roomId), await enter(app, people[1], roomId)]
+  const [ann, bob] = [
+    await connectToRoom(app, people[0], roomId),
+    await connectToRoom(app, people[1], roomId),
+  ]
   const long = fileFrame({ message_type: 'media' }, Buffer.concat([mp3(), Buffer.alloc(2_000_000)]))
   // A frame that never ends: only its first megabyte comes.
-  const stuck = await enter(app, people[0], roomId, { autoPong: false })
+  const stuck = await connectToRoom(app, people[0], roomId, { autoPong: false })
   stuck.sendPart(long.subarray(0, 1_000_000), { binary: true })
   await eventsBeforeMarker(ann)
   bob.sendRaw(long)

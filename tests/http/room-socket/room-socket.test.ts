@@ -5,14 +5,14 @@ import { startApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { gif, mp3, png, voice } from '../../support/media.ts'
 import {
-  enter,
+  connectToRoom,
   eventsBeforeMarker,
   fileFrame,
   nextEvent,
   signUpMember,
   startRoom,
 } from '../../support/room-clients.ts'
-import { reachable } from '../../support/uploads.ts'
+import { onTestServer } from '../../support/uploads.ts'
 
 const nanoidLike = expect.stringMatching(/^[\w-]{21}$/)
 const at = { created: 'Jan. 15, 2026', time: '12:00 PM' }
@@ -21,8 +21,8 @@ async function twoInARoom(...settings: Parameters<typeof startApp>) {
   const app = await startApp(...settings)
   const { roomId, people } = await startRoom(app, 'ann', 'bob')
   const [ann, bob] = people
-  const annSocket = await enter(app, ann, roomId)
-  const bobSocket = await enter(app, bob, roomId)
+  const annSocket = await connectToRoom(app, ann, roomId)
+  const bobSocket = await connectToRoom(app, bob, roomId)
   expect(await nextEvent(annSocket, 'chat.active')).toEqual({ type: 'chat.active', content: 1 })
   expect(await nextEvent(annSocket, 'chat.active')).toEqual({ type: 'chat.active', content: 2 })
   await nextEvent(bobSocket, 'chat.active')
@@ -60,7 +60,7 @@ describe('a text', () => {
       client_message_id: randomUUID(),
     }
     const file = fileFrame({ message_type: 'media', client_message_id: randomUUID() }, png())
-    const again = await enter(app, ann, roomId)
+    const again = await connectToRoom(app, ann, roomId)
     for (const socket of [annSocket, again]) {
       socket.send(said)
       socket.send(reply)
@@ -136,7 +136,7 @@ describe('a file', () => {
       username: ann.username,
       ...at,
     })
-    const file = await fetch(reachable(app, event.url))
+    const file = await fetch(onTestServer(app, event.url))
     expect(file.headers.get('content-type')).toBe('image/png')
     expect(Buffer.from(await file.arrayBuffer()).equals(png())).toBe(true)
   })
@@ -237,20 +237,20 @@ describe('typing', () => {
 describe('the number of connected members', () => {
   it('counts each user once, and is broadcast on every change', async () => {
     const { app, roomId, ann, bob, annSocket, bobSocket } = await twoInARoom()
-    const second = await enter(app, ann, roomId)
+    const second = await connectToRoom(app, ann, roomId)
     expect(await nextEvent(second, 'chat.active')).toEqual({ type: 'chat.active', content: 2 })
     second.close()
     await second.closed
     bobSocket.close()
     expect(await annSocket.take()).toEqual({ type: 'chat.active', content: 1 })
-    await enter(app, bob, roomId)
+    await connectToRoom(app, bob, roomId)
     expect(await annSocket.take()).toEqual({ type: 'chat.active', content: 2 })
   })
 
   it('is counted per room', async () => {
     const { app, ann, annSocket } = await twoInARoom()
     const other = await app.services.rooms.create(ann.id, { name: 'Other', userIds: [] })
-    const elsewhere = await enter(app, ann, other.id)
+    const elsewhere = await connectToRoom(app, ann, other.id)
     expect(await nextEvent(elsewhere, 'chat.active')).toEqual({ type: 'chat.active', content: 1 })
     expect(await eventsBeforeMarker(annSocket)).toEqual([])
   })
@@ -275,7 +275,7 @@ describe('added and removed members', () => {
 
   it('receive nothing after their removal', async () => {
     const { app, roomId, ann, bob, annSocket, bobSocket } = await twoInARoom()
-    const second = await enter(app, bob, roomId)
+    const second = await connectToRoom(app, bob, roomId)
     await app.services.rooms.removeMember(roomId, ann.id, bob.id)
     annSocket.send({ message_type: 'message', message: 'among us' })
     expect(await bobSocket.closed).toBe(1008)
@@ -365,7 +365,7 @@ describe('a connection', () => {
 
   it('is closed after 75 s without any frame, including pongs', async () => {
     const { app, roomId, ann, annSocket, bobSocket } = await twoInARoom()
-    const silent = await enter(app, ann, roomId, { autoPong: false })
+    const silent = await connectToRoom(app, ann, roomId, { autoPong: false })
     for (let i = 0; i < 3; i++) {
       await eventsBeforeMarker(bobSocket)
       app.clock.advance(25_000)
@@ -393,7 +393,7 @@ describe('a connection', () => {
 
   it('may send a burst of 300 frames and 60 a second, shared by all connections of the user', async () => {
     const { app, roomId, ann, annSocket } = await twoInARoom({ RATE_LIMITS: 'on' })
-    const second = await enter(app, ann, roomId)
+    const second = await connectToRoom(app, ann, roomId)
     const frames = (count: number) =>
       Array.from({ length: count }, () => ({ message_type: 'typing', message: 'typing' }))
     annSocket.send(...frames(200))

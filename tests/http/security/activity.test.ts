@@ -79,7 +79,7 @@ describe('the security log', () => {
   it('has what a user was not allowed, by its route', async () => {
     const api = await startApi(db)
     const [ann, bob, eve] = [await api.register('ann'), await api.register('bob'), await api.register('eve')]
-    const id = await api.converse(ann, bob)
+    const id = await api.startConversation(ann, bob)
     const line = `GET /api/messages?conversation_id=${id}`
     expect((await api.send(line, { token: eve.auth_token, from: '203.0.113.7' })).statusCode).toBe(403)
     expect(linesOf(api, 'permission_refused')).toMatchObject([

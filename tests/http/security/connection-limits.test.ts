@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { clientAddresses } from '../../../src/http/client-address.ts'
 import { type Person, startApp, type TestApp } from '../../support/app.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { refusal, roomUrl, startRoom } from '../../support/room-clients.ts'
+import { handshakeStatus, roomUrl, startRoom } from '../../support/room-clients.ts'
 
 const LIMITED = { RATE_LIMITS: 'on' }
 
@@ -34,9 +34,11 @@ it('refuses a user more than their connections of all kinds, and others none', a
   expect(await poll(app, ann)).toBe(410)
   const room = await enterRoom(ann)
   onTestFinished(() => room.terminate())
-  expect([await refusal(open(app, ann)), await refusal(enterRoom(ann)), await poll(app, ann)]).toEqual([
-    429, 429, 500,
-  ])
+  expect([
+    await handshakeStatus(open(app, ann)),
+    await handshakeStatus(enterRoom(ann)),
+    await poll(app, ann),
+  ]).toEqual([429, 429, 500])
   await open(app, bob)
   const count = app.endpoint.connectionCount
   first.close()
@@ -52,7 +54,7 @@ it('refuses a network address more than its connections, if a trusted proxy tell
   const from = (address: string) => ({ 'x-forwarded-for': address })
   await open(app, ann, from('203.0.113.5'))
   await open(app, bob, from('203.0.113.5'))
-  expect(await refusal(open(app, kim, from('203.0.113.5')))).toBe(429)
+  expect(await handshakeStatus(open(app, kim, from('203.0.113.5')))).toBe(429)
   await open(app, eve, from('203.0.113.6'))
 })
 
@@ -68,7 +70,7 @@ it('takes no more connections than a node has room for, and still answers over H
   const ann = await app.signUp('ann')
   await open(app, ann)
   await open(app, ann)
-  expect(await refusal(open(app, ann))).toBe(503)
+  expect(await handshakeStatus(open(app, ann))).toBe(503)
   expect((await app.request('GET', '/readyz')).status).toBe(200)
 })
 
@@ -99,7 +101,7 @@ it('counts tries to enter a room as requests', async () => {
   const headers = { authorization: `Bearer ${people[0].token}` }
   const tries: number[] = []
   for (let i = 0; i < 1_201; i++)
-    tries.push(await refusal(RawClient.connect(roomUrl(app, 'nowhere'), { headers })))
+    tries.push(await handshakeStatus(RawClient.connect(roomUrl(app, 'nowhere'), { headers })))
   expect([tries.filter((status) => status === 403).length, tries.at(-1)]).toEqual([1_200, 429])
 })
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { PASSWORD, type SignedIn, startApi, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { setUp, signIn, users } from '../../support/social.ts'
+import { signIn, startWithProvider, users } from '../../support/social-sign-in.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -48,7 +48,7 @@ describe('another spelling of an address', () => {
   })
 
   it('that a provider vouches for does not sign in to the account of the folded one', async () => {
-    const { api, server, browser } = await setUp(db)
+    const { api, server, browser } = await startWithProvider(db)
     await api.register('victim')
     await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail('victim@example.com') } })
     server.accounts.set('eve', { email: 'v\u0130ctim@example.com', email_verified: true })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { PASSWORD, startApi, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { Phone } from '../../support/phone.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -20,14 +20,17 @@ const HOME = '192.0.2.1'
 const EMAIL = 'ann@example.com'
 
 /** Signs in with a password, from a browser that keeps cookies. */
-function login(browser: Phone, { password = PASSWORD, from = HOME } = {}): Promise<LightMyRequestResponse> {
+function login(
+  browser: WhisperClient,
+  { password = PASSWORD, from = HOME } = {},
+): Promise<LightMyRequestResponse> {
   return browser.send('POST /auth/login', { body: { email: EMAIL, password }, from })
 }
 
 /** Attackers on many networks, each of whom gives as many wrong passwords as they may. */
 async function exhaust(api: TestApi): Promise<void> {
   for (let i = 0; i < 100; i++) {
-    const attacker = new Phone(api, EMAIL)
+    const attacker = new WhisperClient(api, EMAIL)
     const response = await login(attacker, { password: 'wrong', from: `198.51.100.${Math.floor(i / 10)}` })
     expect(response.statusCode).toBe(401)
   }
@@ -37,27 +40,27 @@ describe('wrong passwords from unknown browsers', () => {
   it('do not keep the owner out, who comes from elsewhere', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    const attacker = new Phone(api, EMAIL)
+    const attacker = new WhisperClient(api, EMAIL)
     for (let i = 0; i < 10; i++) await login(attacker, { password: 'wrong', from: '198.51.100.1' })
     expect((await login(attacker, { from: '198.51.100.1' })).statusCode).toBe(429)
-    expect((await login(new Phone(api, EMAIL))).statusCode).toBe(200)
+    expect((await login(new WhisperClient(api, EMAIL))).statusCode).toBe(200)
   })
 
   it('from many networks keep out who comes with a new browser, and not one that signed in before', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    const known = new Phone(api, EMAIL)
+    const known = new WhisperClient(api, EMAIL)
     await login(known)
     api.clock.advance(MINUTE)
     await exhaust(api)
-    expect((await login(new Phone(api, EMAIL))).statusCode).toBe(429)
+    expect((await login(new WhisperClient(api, EMAIL))).statusCode).toBe(429)
     expect((await login(known)).statusCode).toBe(200)
   })
 
   it('look the same where there is no account', async () => {
     const api = await startApi(db)
     await exhaust(api)
-    expect((await login(new Phone(api, EMAIL))).statusCode).toBe(429)
+    expect((await login(new WhisperClient(api, EMAIL))).statusCode).toBe(429)
   })
 })
 
@@ -65,7 +68,7 @@ describe('the device cookie', () => {
   it('has a limit of its own', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    const known = new Phone(api, EMAIL)
+    const known = new WhisperClient(api, EMAIL)
     await login(known)
     for (let i = 0; i < 10; i++) {
       expect((await login(known, { password: 'wrong' })).statusCode).toBe(401)
@@ -79,16 +82,16 @@ describe('the device cookie', () => {
     const api = await startApi(db)
     await api.register('ann')
     await api.register('eve')
-    const eve = new Phone(api, 'eve@example.com')
+    const eve = new WhisperClient(api, 'eve@example.com')
     await eve.send('POST /auth/login', { body: { email: 'eve@example.com', password: PASSWORD } })
-    const known = new Phone(api, EMAIL)
+    const known = new WhisperClient(api, EMAIL)
     await login(known)
     const value = known.cookies.get('parley_device')!
     const changed = `${value.slice(0, -2)}${value.endsWith('AA') ? 'BB' : 'AA'}`
     api.clock.advance(MINUTE)
     await exhaust(api)
     for (const bad of [changed, `${value}x`, 'x', 'x.y', '.', eve.cookies.get('parley_device')!]) {
-      expect((await login(new Phone(api, EMAIL, [['parley_device', bad]]))).statusCode, bad).toBe(429)
+      expect((await login(new WhisperClient(api, EMAIL, [['parley_device', bad]]))).statusCode, bad).toBe(429)
     }
 
     await api.send('POST /auth/password/request', { body: { email: EMAIL } })
@@ -115,78 +118,80 @@ describe('the device cookie', () => {
   ])('at %s is for this server alone, and not for scripts', async (publicUrl, expected) => {
     const api = await startApi(db, { publicUrl })
     await api.register('ann')
-    expect((await login(new Phone(api, EMAIL))).headers['set-cookie']).toMatch(expected)
+    expect((await login(new WhisperClient(api, EMAIL))).headers['set-cookie']).toMatch(expected)
   })
 
   it('is set by both doors, and serves several accounts', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, EMAIL)
-    await phone.enrol()
+    const client = new WhisperClient(api, EMAIL)
+    await client.registerWithTotp()
     await api.register('bob')
-    await phone.send('POST /auth/login', { body: { email: 'bob@example.com', password: PASSWORD } })
-    await phone.signIn()
+    await client.send('POST /auth/login', { body: { email: 'bob@example.com', password: PASSWORD } })
+    await client.signIn()
     for (let i = 0; i < 6; i++) {
-      const attacker = new Phone(api, EMAIL)
+      const attacker = new WhisperClient(api, EMAIL)
       await attacker.login()
-      await attacker.give(WRONG)
+      await attacker.verifyCode(WRONG)
     }
-    await phone.login()
-    expect((await phone.give(phone.freshCode())).statusCode).toBe(200)
-    const note = phone.cookies.get('parley_device')!.split('.')[0]!
+    await client.login()
+    expect((await client.verifyCode(client.nextCode())).statusCode).toBe(200)
+    const note = client.cookies.get('parley_device')!.split('.')[0]!
     expect(JSON.parse(Buffer.from(note, 'base64url').toString())).toHaveLength(2)
   })
 
   it('is not set by a sign-in that fails', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    expect((await login(new Phone(api, EMAIL), { password: 'wrong' })).headers['set-cookie']).toBeUndefined()
+    expect(
+      (await login(new WhisperClient(api, EMAIL), { password: 'wrong' })).headers['set-cookie'],
+    ).toBeUndefined()
   })
 })
 
 describe('wrong codes from unknown browsers', () => {
   /** An account whose five tries of this minute attackers have used up. */
   async function underAttack(api: TestApi) {
-    const phone = new Phone(api, EMAIL)
-    const codes = await phone.enrol()
+    const client = new WhisperClient(api, EMAIL)
+    const codes = await client.registerWithTotp()
     api.clock.advance(MINUTE)
-    const known = phone.copy()
+    const known = client.copy()
     await known.signIn()
     api.clock.advance(MINUTE)
-    const attacker = new Phone(api, EMAIL)
-    await attacker.ask('POST login/', { email: EMAIL }, { from: '198.51.100.1' })
+    const attacker = new WhisperClient(api, EMAIL)
+    await attacker.request('POST login/', { email: EMAIL }, { from: '198.51.100.1' })
     for (let i = 0; i < 5; i++) {
-      expect((await attacker.give(WRONG, undefined, { from: `198.51.100.${i}` })).statusCode).toBe(401)
+      expect((await attacker.verifyCode(WRONG, undefined, { from: `198.51.100.${i}` })).statusCode).toBe(401)
     }
-    await phone.login()
-    return { phone, known, codes }
+    await client.login()
+    return { client, known, codes }
   }
 
   it('keep a new browser out for a minute, and not one that signed in before', async () => {
     const api = await startApi(db, { rateLimits: false })
-    const { phone, known } = await underAttack(api)
-    expect((await phone.give(phone.code())).statusCode).toBe(429)
+    const { client, known } = await underAttack(api)
+    expect((await client.verifyCode(client.code())).statusCode).toBe(429)
     await known.login()
-    expect((await known.give(phone.code())).statusCode).toBe(200)
+    expect((await known.verifyCode(client.code())).statusCode).toBe(200)
   })
 
   it('keep no recovery code out', async () => {
     const api = await startApi(db)
-    const { phone, codes } = await underAttack(api)
-    expect((await phone.give(codes[0]!)).statusCode).toBe(200)
+    const { client, codes } = await underAttack(api)
+    expect((await client.verifyCode(codes[0]!)).statusCode).toBe(200)
   })
 
   it('keep nobody out who verifies the email', async () => {
     const api = await startApi(db)
-    const { phone } = await underAttack(api)
-    await phone.ask('POST verify-email/begin/', { email: EMAIL })
-    expect((await phone.prove()).statusCode).toBe(200)
-    expect((await phone.give(phone.code())).statusCode).toBe(200)
+    const { client } = await underAttack(api)
+    await client.request('POST verify-email/begin/', { email: EMAIL })
+    expect((await client.confirmEmail()).statusCode).toBe(200)
+    expect((await client.verifyCode(client.code())).statusCode).toBe(200)
   })
 
   it('keep nobody from beginning to sign in', async () => {
     const api = await startApi(db)
-    const attacker = new Phone(api, EMAIL)
-    const begin = (from: string) => attacker.ask('POST login/', { email: EMAIL }, { from })
+    const attacker = new WhisperClient(api, EMAIL)
+    const begin = (from: string) => attacker.request('POST login/', { email: EMAIL }, { from })
     for (let i = 0; i < 10; i++) expect((await begin('198.51.100.1')).statusCode).toBe(302)
     expect((await begin('198.51.100.1')).statusCode).toBe(429)
     expect((await begin(HOME)).statusCode).toBe(302)
@@ -196,11 +201,11 @@ describe('wrong codes from unknown browsers', () => {
 it('counts a password at the door of Whisper as a login', async () => {
   const api = await startApi(db)
   await api.register('ann')
-  const attacker = new Phone(api, EMAIL)
+  const attacker = new WhisperClient(api, EMAIL)
   await attacker.login()
   for (let i = 0; i < 10; i++) {
     if (i % 5 === 0) api.clock.advance(MINUTE / 3)
-    await attacker.give(WRONG, 'wrong', { from: HOME })
+    await attacker.verifyCode(WRONG, 'wrong', { from: HOME })
   }
   expect((await login(attacker)).statusCode).toBe(429)
 })

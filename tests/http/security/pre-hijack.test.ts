@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { PASSWORD, type SignedIn, startApi, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { Phone } from '../../support/phone.ts'
-import { EMAIL, failure, setUp, signIn, users } from '../../support/social.ts'
+import { EMAIL, failure, signIn, startWithProvider, users } from '../../support/social-sign-in.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -69,25 +69,25 @@ describe('an address that somebody else has registered', () => {
     const intruder = await hijack(api)
     const ended: string[] = []
     api.services.events.on('sessions_revoked', ({ sessionIds }) => ended.push(...sessionIds))
-    const victim = new Phone(api, EMAIL)
-    await victim.ask('POST verify-email/begin/', { email: EMAIL })
-    expect((await victim.prove()).json()).toMatchObject({ is_email_verified: true })
+    const victim = new WhisperClient(api, EMAIL)
+    await victim.request('POST verify-email/begin/', { email: EMAIL })
+    expect((await victim.confirmEmail()).json()).toMatchObject({ is_email_verified: true })
     expect(await waysIn()).toEqual([])
     expect(await intrude(api, intruder)).toEqual(OUT)
     expect(ended).toHaveLength(1)
-    expect(await victim.setUp()).toHaveLength(10)
+    expect(await victim.setUpTotp()).toHaveLength(10)
     expect((await victim.signIn()).email).toBe(EMAIL)
     expect(events(api)).toContain('email_verified')
   })
 
   it('verified by a provider, is free of them and linked', async () => {
-    const { api, browser } = await setUp(db)
+    const { api, browser } = await startWithProvider(db)
     const intruder = await hijack(api)
     expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
     expect(await waysIn()).toEqual(['identity ann', 'email identity_linked'])
     expect(await intrude(api, intruder)).toEqual(OUT)
     expect(await users(db)).toMatchObject([{ confirmed: true, subjects: ['ann'], password_hash: null }])
-    expect(await browser.setUp()).toHaveLength(10)
+    expect(await browser.setUpTotp()).toHaveLength(10)
     expect(events(api)).toEqual(expect.arrayContaining(['email_verified', 'identity_linked']))
   })
 
@@ -109,7 +109,7 @@ describe('an address that somebody else has registered', () => {
   })
 
   it('is not opened by a provider that names another one', async () => {
-    const { api, browser, server } = await setUp(db)
+    const { api, browser, server } = await startWithProvider(db)
     expect((await signIn(browser)).statusCode).toBe(201)
     await db.rows(`update users set email = 'bob@example.com', email_confirmed_at = null`, [])
     expect(failure(await signIn(browser))).toEqual([409, 'email_unconfirmed'])
@@ -136,9 +136,9 @@ describe('an address that somebody else has registered', () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail(EMAIL) } })
-    const phone = new Phone(api, EMAIL)
-    await phone.ask('POST verify-email/begin/', { email: EMAIL })
-    expect((await phone.prove()).statusCode).toBe(200)
+    const client = new WhisperClient(api, EMAIL)
+    await client.request('POST verify-email/begin/', { email: EMAIL })
+    expect((await client.confirmEmail()).statusCode).toBe(200)
     expect((await api.send('GET /api/users', { token })).statusCode).toBe(200)
     expect((await api.login('ann')).statusCode).toBe(200)
   })
@@ -200,10 +200,10 @@ describe('the email of a registration', () => {
     expect(api.log.text()).not.toContain(path)
 
     expect((await api.send(`POST ${path}`, { body: {} })).json().error.code).toBe('invalid_token')
-    const victim = new Phone(api, EMAIL)
-    await victim.ask('POST verify-email/begin/', { email: EMAIL })
-    expect((await victim.prove()).statusCode).toBe(200)
-    expect(await victim.setUp()).toHaveLength(10)
+    const victim = new WhisperClient(api, EMAIL)
+    await victim.request('POST verify-email/begin/', { email: EMAIL })
+    expect((await victim.confirmEmail()).statusCode).toBe(200)
+    expect(await victim.setUpTotp()).toHaveLength(10)
   })
 
   it('removes nothing once the address is confirmed, nor from a page of another site', async () => {

@@ -27,7 +27,7 @@ function makeRoom(api: TestApi, { auth_token: token }: SignedIn, user_ids: strin
 describe('an account whose email is not confirmed', () => {
   it('may do everything by default', async () => {
     const { api, ann, eve } = await setUp('full')
-    expect(await api.converse(eve, ann)).toEqual(expect.any(String))
+    expect(await api.startConversation(eve, ann)).toEqual(expect.any(String))
     expect((await makeRoom(api, eve, [ann.user.id])).statusCode).toBe(201)
   })
 
@@ -42,7 +42,7 @@ describe('an account whose email is not confirmed', () => {
     const { api, ann, eve } = await setUp('limited')
     const { conversations } = api.services
     const userIds = [ann.user.id]
-    await expect(api.converse(eve, ann)).rejects.toMatchObject(UNCONFIRMED)
+    await expect(api.startConversation(eve, ann)).rejects.toMatchObject(UNCONFIRMED)
     await expect(conversations.startGroup(eve.user.id, { userIds, ...KEYS })).rejects.toMatchObject(
       UNCONFIRMED,
     )
@@ -53,7 +53,7 @@ describe('an account whose email is not confirmed', () => {
     expect(await db.rows('select 1 from conversations', [])).toHaveLength(1)
 
     await conversations.startGroup(ann.user.id, { userIds: [eve.user.id], ...KEYS })
-    expect(await api.converse(eve, ann)).toEqual(expect.any(String))
+    expect(await api.startConversation(eve, ann)).toEqual(expect.any(String))
     await conversations.addMembers(own.conversation.id, eve.user.id, { newMembers: userIds })
   })
 

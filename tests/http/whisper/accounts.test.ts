@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { startApi, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { Phone } from '../../support/phone.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -17,9 +17,9 @@ const WRONG = '000000'
 
 it('leads from an address to a session, in the steps of a phone', async () => {
   const api = await startApi(db)
-  const phone = new Phone(api, 'ann@example.com')
+  const client = new WhisperClient(api, 'ann@example.com')
 
-  const registered = await phone.register('ann')
+  const registered = await client.register('ann')
   expect(registered.statusCode).toBe(201)
   const { id } = registered.json()
   expect(id).toMatch(ID)
@@ -30,15 +30,15 @@ it('leads from an address to a session, in the steps of a phone', async () => {
     message: 'Check your email for a verification link.',
   })
 
-  const proved = await phone.prove()
+  const proved = await client.confirmEmail()
   expect(proved.statusCode).toBe(200)
   expect(proved.json()).toEqual({ ...account, is_email_verified: true, message: 'Proceed to 2FA setup.' })
 
-  const created = await phone.ask('POST totp-device/create/')
+  const created = await client.request('POST totp-device/create/')
   expect(created.statusCode).toBe(201)
   expect(created.json()).toEqual({ user: id, name: 'ann@example.com', confirmed: false })
 
-  const app = await phone.scan()
+  const app = await client.scanQrCode()
   expect(app).toMatchObject({
     issuer: 'Parley',
     label: 'ann@example.com',
@@ -47,7 +47,7 @@ it('leads from an address to a session, in the steps of a phone', async () => {
     period: 30,
   })
 
-  const confirmed = await phone.ask('POST totp-device/verify/', { otp_token: phone.code() })
+  const confirmed = await client.request('POST totp-device/verify/', { otp_token: client.code() })
   expect(confirmed.statusCode).toBe(200)
   const { recovery_codes, ...device } = confirmed.json()
   expect(device).toEqual({
@@ -58,10 +58,10 @@ it('leads from an address to a session, in the steps of a phone', async () => {
   })
   expect(new Set(recovery_codes).size).toBe(10)
 
-  const begun = await phone.login()
+  const begun = await client.login()
   expect([begun.statusCode, begun.headers.location]).toEqual([302, '/api/v1/user/totp/verify/'])
 
-  const signedIn = await phone.give(phone.freshCode())
+  const signedIn = await client.verifyCode(client.nextCode())
   expect(signedIn.statusCode).toBe(200)
   const tokens = signedIn.json()
   expect(tokens).toEqual({
@@ -72,7 +72,7 @@ it('leads from an address to a session, in the steps of a phone', async () => {
   })
   expect((await api.send('GET /api/users', { token: tokens.access })).statusCode).toBe(200)
 
-  const refreshed = await phone.ask('POST refresh/')
+  const refreshed = await client.request('POST refresh/')
   expect(refreshed.statusCode).toBe(200)
   const { access, refresh, ...user } = refreshed.json()
   expect(user).toEqual({ id, email: 'ann@example.com' })
@@ -82,20 +82,20 @@ it('leads from an address to a session, in the steps of a phone', async () => {
 
 it.each(['', '/'])('takes paths that end with "%s"', async (end) => {
   const api = await startApi(db)
-  const phone = new Phone(api, 'ann@example.com')
-  expect((await phone.ask(`POST register${end}`, { email: phone.email })).statusCode).toBe(201)
-  const { pathname } = new URL(await phone.link())
+  const client = new WhisperClient(api, 'ann@example.com')
+  expect((await client.request(`POST register${end}`, { email: client.email })).statusCode).toBe(201)
+  const { pathname } = new URL(await client.confirmationLink())
   const path = pathname.replace(/\/$/, end)
-  expect((await phone.send(`GET ${path}`)).statusCode).toBe(200)
-  expect((await phone.send(`POST ${path}`)).statusCode).toBe(200)
-  expect((await phone.ask(`POST totp-device/create${end}`)).statusCode).toBe(201)
-  expect((await phone.ask(`POST qr-code${end}`)).statusCode).toBe(200)
-  await phone.setUp()
-  expect((await phone.ask(`POST login${end}`, { email: phone.email })).statusCode).toBe(302)
-  const body = { otp_token: phone.freshCode() }
-  expect((await phone.ask(`POST totp/verify${end}`, body)).statusCode).toBe(200)
-  expect((await phone.ask(`POST refresh${end}`)).statusCode).toBe(200)
-  const removed = await phone.ask(`DELETE totp-device${end}`, { otp_token: phone.freshCode() })
+  expect((await client.send(`GET ${path}`)).statusCode).toBe(200)
+  expect((await client.send(`POST ${path}`)).statusCode).toBe(200)
+  expect((await client.request(`POST totp-device/create${end}`)).statusCode).toBe(201)
+  expect((await client.request(`POST qr-code${end}`)).statusCode).toBe(200)
+  await client.setUpTotp()
+  expect((await client.request(`POST login${end}`, { email: client.email })).statusCode).toBe(302)
+  const body = { otp_token: client.nextCode() }
+  expect((await client.request(`POST totp/verify${end}`, body)).statusCode).toBe(200)
+  expect((await client.request(`POST refresh${end}`)).statusCode).toBe(200)
+  const removed = await client.request(`DELETE totp-device${end}`, { otp_token: client.nextCode() })
   expect(removed.statusCode).toBe(204)
 })
 
@@ -122,7 +122,7 @@ describe('POST /api/v1/user/register/', () => {
 
   it('shows others the address as the name', async () => {
     const api = await startApi(db)
-    await new Phone(api, 'ann@example.com').register('Somebody')
+    await new WhisperClient(api, 'ann@example.com').register('Somebody')
     const { auth_token: token } = await api.register('bob')
     const { items } = (await api.send('GET /api/users', { token })).json()
     expect(items).toEqual([
@@ -132,7 +132,7 @@ describe('POST /api/v1/user/register/', () => {
 
   it('makes an account that no password opens', async () => {
     const api = await startApi(db)
-    await new Phone(api, 'ann@example.com').register()
+    await new WhisperClient(api, 'ann@example.com').register()
     for (const password of ['', 'correct horse battery staple']) {
       expect((await api.login('ann', password)).statusCode).toBe(401)
     }
@@ -141,9 +141,9 @@ describe('POST /api/v1/user/register/', () => {
   it('refuses an address that is taken, by an account of either kind', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    await new Phone(api, 'bob@example.com').register()
+    await new WhisperClient(api, 'bob@example.com').register()
     for (const email of ['ann@example.com', 'BOB@example.com']) {
-      const response = await new Phone(api, email).register()
+      const response = await new WhisperClient(api, email).register()
       expect(response.statusCode).toBe(422)
       expect(response.json()).toMatchObject({
         error: { code: 'validation_failed' },
@@ -154,11 +154,11 @@ describe('POST /api/v1/user/register/', () => {
 
   it('refuses a username that is taken', async () => {
     const api = await startApi(db)
-    await new Phone(api, 'ann@example.com').register('Ann')
-    const response = await new Phone(api, 'bob@example.com').register('Ann')
+    await new WhisperClient(api, 'ann@example.com').register('Ann')
+    const response = await new WhisperClient(api, 'bob@example.com').register('Ann')
     expect(response.statusCode).toBe(422)
     expect(response.json().errors).toEqual({ username: ['has already been taken'] })
-    expect((await new Phone(api, 'bob@example.com').register('Bob')).statusCode).toBe(201)
+    expect((await new WhisperClient(api, 'bob@example.com').register('Bob')).statusCode).toBe(201)
   })
 
   it.each([
@@ -184,8 +184,8 @@ describe('POST /api/v1/user/register/', () => {
 
   it('takes a username of 120 characters, counted as people do', async () => {
     const api = await startApi(db)
-    expect((await new Phone(api, 'ann@example.com').register('😀'.repeat(120))).statusCode).toBe(201)
-    expect((await new Phone(api, 'bob@example.com').register('abc')).statusCode).toBe(201)
+    expect((await new WhisperClient(api, 'ann@example.com').register('😀'.repeat(120))).statusCode).toBe(201)
+    expect((await new WhisperClient(api, 'bob@example.com').register('abc')).statusCode).toBe(201)
   })
 })
 
@@ -195,8 +195,8 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
 
   it('answers every address the same', async () => {
     const api = await startApi(db)
-    await new Phone(api, 'ann@example.com').register()
-    await new Phone(api, 'bob@example.com').enrol()
+    await new WhisperClient(api, 'ann@example.com').register()
+    await new WhisperClient(api, 'bob@example.com').registerWithTotp()
     await api.register('password')
     const answers = []
     for (const name of ['ann', 'bob', 'password', 'eve']) {
@@ -211,15 +211,15 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
 
   it('mails everyone who has no authenticator app yet, and nobody else', async () => {
     const api = await startApi(db)
-    await new Phone(api, 'unproved@example.com').register()
-    const proved = new Phone(api, 'proved@example.com')
+    await new WhisperClient(api, 'unproved@example.com').register()
+    const proved = new WhisperClient(api, 'proved@example.com')
     await proved.register()
-    await proved.prove()
-    const halfway = new Phone(api, 'halfway@example.com')
+    await proved.confirmEmail()
+    const halfway = new WhisperClient(api, 'halfway@example.com')
     await halfway.register()
-    await halfway.prove()
-    await halfway.ask('POST totp-device/create/')
-    await new Phone(api, 'ready@example.com').enrol()
+    await halfway.confirmEmail()
+    await halfway.request('POST totp-device/create/')
+    await new WhisperClient(api, 'ready@example.com').registerWithTotp()
     await api.register('password')
     const before = (await api.emails()).length
     for (const name of ['unproved', 'proved', 'halfway', 'ready', 'password', 'nobody']) {
@@ -233,7 +233,7 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
 
   it('writes to the address as its user wrote it', async () => {
     const api = await startApi(db)
-    await new Phone(api, 'Ann@Example.com').register()
+    await new WhisperClient(api, 'Ann@Example.com').register()
     await begin(api, 'ANN@EXAMPLE.COM')
     expect((await api.emails()).map(({ to }) => to)).toEqual(['Ann@Example.com', 'Ann@Example.com'])
   })
@@ -241,7 +241,7 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
   it.each([true, false])('mails an address once a minute, with limits on: %s', async (rateLimits) => {
     const api = await startApi(db, { rateLimits })
     for (const name of ['ann', 'eve']) {
-      if (name === 'ann') await new Phone(api, 'ann@example.com').register()
+      if (name === 'ann') await new WhisperClient(api, 'ann@example.com').register()
       expect((await begin(api, `${name}@example.com`)).statusCode).toBe(200)
       for (const email of [`${name}@example.com`, `${name.toUpperCase()}@example.com `]) {
         const second = await begin(api, email)
@@ -279,9 +279,9 @@ describe('the email', () => {
 
   it('is good once', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.register()
-    const { pathname } = new URL(await phone.link())
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.register()
+    const { pathname } = new URL(await client.confirmationLink())
     const together = await Promise.all([1, 2, 3].map(() => api.send(`POST ${pathname}`)))
     expect(together.map(({ statusCode }) => statusCode).sort()).toEqual([200, 400, 400])
     const again = await api.send(`POST ${pathname}`)
@@ -296,9 +296,9 @@ describe('the email', () => {
       ['ann', 10 * MINUTE - 1, 200],
       ['bob', 10 * MINUTE, 400],
     ] as const) {
-      const phone = new Phone(api, `${name}@example.com`)
-      await phone.register()
-      const { pathname } = new URL(await phone.link())
+      const client = new WhisperClient(api, `${name}@example.com`)
+      await client.register()
+      const { pathname } = new URL(await client.confirmationLink())
       api.clock.advance(minutes)
       expect((await api.send(`POST ${pathname}`)).statusCode).toBe(status)
     }
@@ -306,20 +306,20 @@ describe('the email', () => {
 
   it('is void once there is a newer one', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.register()
-    const { pathname: old } = new URL(await phone.link())
-    await phone.ask('POST verify-email/begin/', { email: phone.email })
-    expect(new URL(await phone.link()).pathname).not.toBe(old)
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.register()
+    const { pathname: old } = new URL(await client.confirmationLink())
+    await client.request('POST verify-email/begin/', { email: client.email })
+    expect(new URL(await client.confirmationLink()).pathname).not.toBe(old)
     expect((await api.send(`POST ${old}`)).statusCode).toBe(400)
-    expect((await phone.prove()).statusCode).toBe(200)
+    expect((await client.confirmEmail()).statusCode).toBe(200)
   })
 
   it('is good for nothing else', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.register()
-    const token = /complete\/([\w-]+)/.exec(await phone.link())![1]
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.register()
+    const token = /complete\/([\w-]+)/.exec(await client.confirmationLink())![1]
     const password = 'a wholly different sentence'
     const reset = { token, new_password: password, new_password_confirmation: password }
     expect((await api.send('POST /auth/password/reset', { body: reset })).statusCode).toBe(400)
@@ -333,12 +333,15 @@ describe('the email', () => {
   it('leaves the time at which the address was confirmed before', async () => {
     const api = await startApi(db)
     const ann = await api.registerConfirmed('ann')
-    const phone = new Phone(api, 'ann@example.com')
+    const client = new WhisperClient(api, 'ann@example.com')
     const confirmedAt = new Date(api.clock.now()).toISOString()
     expect((await api.login('ann')).json().user.confirmed_at).toBe(confirmedAt)
     api.clock.advance(MINUTE)
-    await phone.ask('POST verify-email/begin/', { email: phone.email })
-    expect((await phone.prove()).json()).toMatchObject({ is_email_verified: true, is_username_set: false })
+    await client.request('POST verify-email/begin/', { email: client.email })
+    expect((await client.confirmEmail()).json()).toMatchObject({
+      is_email_verified: true,
+      is_username_set: false,
+    })
     expect((await api.login('ann')).json().user).toMatchObject({
       id: ann.user.id,
       confirmed_at: confirmedAt,
@@ -348,42 +351,42 @@ describe('the email', () => {
 
 it('leaves no token, code or address in the log', async () => {
   const api = await startApi(db)
-  const phone = new Phone(api, 'ann@example.com')
-  await phone.register()
-  const link = await phone.link()
+  const client = new WhisperClient(api, 'ann@example.com')
+  await client.register()
+  const link = await client.confirmationLink()
   const token = /complete\/([\w-]+)/.exec(link)![1]!
-  await phone.send(`GET ${new URL(link).pathname}`)
-  await phone.prove()
-  await phone.send(`POST ${new URL(link).pathname}?again`)
-  const codes = await phone.setUp()
-  const { access, refresh } = await phone.signIn()
+  await client.send(`GET ${new URL(link).pathname}`)
+  await client.confirmEmail()
+  await client.send(`POST ${new URL(link).pathname}?again`)
+  const codes = await client.setUpTotp()
+  const { access, refresh } = await client.signIn()
   expect(api.log.text()).toContain('/verify-email/complete/[token]')
-  const cookie = [...phone.cookies.values()].join()
-  const secrets = [token, phone.email, phone.code(), access, refresh, cookie, codes[0]!]
+  const cookie = [...client.cookies.values()].join()
+  const secrets = [token, client.email, client.code(), access, refresh, cookie, codes[0]!]
   for (const secret of secrets) expect(api.log.text()).not.toContain(secret)
 })
 
 describe('the page behind the link', () => {
   it('proves nothing by being looked at', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.register()
-    const { pathname } = new URL(await phone.link())
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.register()
+    const { pathname } = new URL(await client.confirmationLink())
     for (const method of ['GET', 'HEAD', 'GET']) {
-      const page = await phone.send(`${method} ${pathname}`)
+      const page = await client.send(`${method} ${pathname}`)
       expect(page.statusCode).toBe(200)
       expect(page.headers['set-cookie']).toBeUndefined()
     }
-    expect((await phone.ask('POST totp-device/create/')).statusCode).toBe(401)
-    expect((await phone.prove()).statusCode).toBe(200)
+    expect((await client.request('POST totp-device/create/')).statusCode).toBe(401)
+    expect((await client.confirmEmail()).statusCode).toBe(200)
   })
 
   it('has one button, that posts to where the page is', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.register()
-    const { pathname } = new URL(await phone.link())
-    const page = await phone.send(`GET ${pathname}`)
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.register()
+    const { pathname } = new URL(await client.confirmationLink())
+    const page = await client.send(`GET ${pathname}`)
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
     expect(page.body.match(/<button/g)).toHaveLength(1)
     expect(page.body).toMatch(new RegExp(`<form[^>]* method="post" action="${pathname}"`))
@@ -411,8 +414,8 @@ describe('the page behind the link', () => {
 
   it('works without a script, as a form', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.register()
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.register()
     const asForm = {
       headers: {
         accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
@@ -420,26 +423,29 @@ describe('the page behind the link', () => {
         'sec-fetch-site': 'same-origin',
       },
     }
-    const { pathname } = new URL(await phone.link())
-    const proved = await phone.send(`POST ${pathname}`, { ...asForm, body: '' })
+    const { pathname } = new URL(await client.confirmationLink())
+    const proved = await client.send(`POST ${pathname}`, { ...asForm, body: '' })
     expect(proved.statusCode).toBe(200)
     expect(proved.headers['content-type']).toBe('text/html; charset=utf-8')
-    const again = await phone.send(`POST ${pathname}`, { ...asForm, body: '' })
+    const again = await client.send(`POST ${pathname}`, { ...asForm, body: '' })
     expect(again.statusCode).toBe(400)
     expect(again.headers['content-type']).toBe('text/html; charset=utf-8')
 
-    await phone.setUp()
-    const login = await phone.send('POST /api/v1/user/login/', { ...asForm, body: 'email=ann%40example.com' })
+    await client.setUpTotp()
+    const login = await client.send('POST /api/v1/user/login/', {
+      ...asForm,
+      body: 'email=ann%40example.com',
+    })
     expect(login.statusCode).toBe(302)
-    const page = await phone.send(`GET ${login.headers.location}`)
+    const page = await client.send(`GET ${login.headers.location}`)
     expect(page.body).toContain('name="otp_token"')
     const code = (otp: string) =>
-      phone.send('POST /api/v1/user/totp/verify/', { ...asForm, body: `otp_token=${otp}` })
+      client.send('POST /api/v1/user/totp/verify/', { ...asForm, body: `otp_token=${otp}` })
     const wrong = await code(WRONG)
     expect([wrong.statusCode, wrong.headers['content-type']]).toEqual([401, 'text/html; charset=utf-8'])
-    const signedIn = await code(phone.freshCode())
+    const signedIn = await code(client.nextCode())
     expect([signedIn.statusCode, signedIn.headers.location]).toEqual([303, '/whisper'])
-    expect((await phone.ask('POST refresh/')).statusCode).toBe(200)
+    expect((await client.request('POST refresh/')).statusCode).toBe(200)
   })
 })
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { startApi, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { Phone } from '../../support/phone.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -14,11 +14,11 @@ const PAGES = ['', '/sign-in', '/sign-up', '/mail', '/code', '/two-factor'].map(
 const SITE = 'http://localhost:4000'
 
 /** Someone who is signed in with a browser. */
-async function signedIn(api: TestApi, name: string): Promise<Phone> {
-  const phone = new Phone(api, `${name}@example.com`)
-  await phone.enrol()
-  await phone.signIn()
-  return phone
+async function signedIn(api: TestApi, name: string): Promise<WhisperClient> {
+  const client = new WhisperClient(api, `${name}@example.com`)
+  await client.registerWithTotp()
+  await client.signIn()
+  return client
 }
 
 describe('a page', () => {
@@ -259,20 +259,20 @@ describe('signing out', () => {
 describe('the key of an authenticator', () => {
   it('is told to its owner while it is being set up, and to nobody else', async () => {
     const api = await startApi(db)
-    const ann = new Phone(api, 'ann@example.com')
+    const ann = new WhisperClient(api, 'ann@example.com')
     const ask = () => ann.send('POST /whisper/two-factor/key', { body: {} })
     await ann.register()
-    await ann.ask('POST login/', { email: ann.email })
+    await ann.request('POST login/', { email: ann.email })
     expect((await ask()).statusCode).toBe(403)
-    await ann.prove()
+    await ann.confirmEmail()
     expect((await ask()).statusCode).toBe(404)
-    await ann.setUp()
+    await ann.setUpTotp()
     expect((await ask()).statusCode).toBe(403)
 
-    const bob = new Phone(api, 'bob@example.com')
+    const bob = new WhisperClient(api, 'bob@example.com')
     await bob.register()
-    await bob.prove()
-    await bob.ask('POST totp-device/create/')
+    await bob.confirmEmail()
+    await bob.request('POST totp-device/create/')
     const response = await bob.send('POST /whisper/two-factor/key', { body: {} })
     expect(response.headers['cache-control']).toBe('no-store')
     expect(response.json().uri).toMatch(/^otpauth:\/\/totp\/Parley:bob%40example\.com\?/)
@@ -284,8 +284,8 @@ async function scriptOf(api: TestApi, path: string): Promise<string> {
   return /<script type="module" src="([^"]+)"/.exec(body)![1]!
 }
 
-async function create(phone: Phone, name: string): Promise<string> {
-  const response = await phone.send('POST /api/v1/chat/room-list/', { body: { room_name: name } })
+async function create(client: WhisperClient, name: string): Promise<string> {
+  const response = await client.send('POST /api/v1/chat/room-list/', { body: { room_name: name } })
   if (response.statusCode !== 201) throw new Error(response.body)
   return response.json().id
 }

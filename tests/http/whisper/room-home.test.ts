@@ -5,8 +5,8 @@ import { startApi, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { mp3, mp4, png } from '../../support/media.ts'
-import { Phone } from '../../support/phone.ts'
 import { findPerson } from '../../support/rooms.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -165,12 +165,12 @@ describe('GET /api/v1/chat/home/:room_id/ as a page', () => {
 
   it('opens to the cookie of a browser', async () => {
     const { api, room, ann } = await start()
-    const phone = new Phone(api, 'eve@example.com')
-    await phone.enrol()
-    const { id } = await phone.signIn()
+    const client = new WhisperClient(api, 'eve@example.com')
+    await client.registerWithTotp()
+    const { id } = await client.signIn()
     await api.services.rooms.addMembers(room.id, ann.id, [id])
     for (const accept of [BROWSER, JSON_ONLY]) {
-      const response = await phone.send(`GET /api/v1/chat/home/${room.id}/`, { headers: { accept } })
+      const response = await client.send(`GET /api/v1/chat/home/${room.id}/`, { headers: { accept } })
       expect(response.statusCode).toBe(200)
     }
   })

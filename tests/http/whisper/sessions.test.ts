@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
-import { PASSWORD, type SignedIn, startAnother, startApi, type TestApi } from '../../support/api.ts'
+import { PASSWORD, type SignedIn, startApi, startApiOn, type TestApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { Phone, type WhisperTokens } from '../../support/phone.ts'
+import { WhisperClient, type WhisperTokens } from '../../support/whisper-client.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -14,22 +14,25 @@ const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
 const EXPIRED = { error: { code: 'session_expired', message: 'Session expired. Kindly login again.' } }
 
-async function signedIn(api: TestApi, name = 'ann'): Promise<{ phone: Phone; tokens: WhisperTokens }> {
-  const phone = new Phone(api, `${name}@example.com`)
-  await phone.enrol()
-  return { phone, tokens: await phone.signIn() }
+async function signedIn(
+  api: TestApi,
+  name = 'ann',
+): Promise<{ client: WhisperClient; tokens: WhisperTokens }> {
+  const client = new WhisperClient(api, `${name}@example.com`)
+  await client.registerWithTotp()
+  return { client, tokens: await client.signIn() }
 }
 
 /** Asks as who is signed in, for a room without a name: anything but 422 is a refusal. */
-async function askSignedIn(phone: Phone, headers: Record<string, string> = {}): Promise<unknown> {
-  const response = await phone.send('POST /api/v1/chat/room-list/', { body: {}, headers })
+async function askSignedIn(client: WhisperClient, headers: Record<string, string> = {}): Promise<unknown> {
+  const response = await client.send('POST /api/v1/chat/room-list/', { body: {}, headers })
   return response.statusCode === 422 ? 'let in' : [response.statusCode, response.json().error.code]
 }
 
 async function withoutApp(api: TestApi, name = 'ann') {
-  const { phone, tokens } = await signedIn(api, name)
-  await phone.ask('DELETE totp-device/', { otp_token: phone.freshCode() })
-  return { phone, tokens }
+  const { client, tokens } = await signedIn(api, name)
+  await client.request('DELETE totp-device/', { otp_token: client.nextCode() })
+  return { client, tokens }
 }
 
 function works(api: TestApi, token: string): Promise<boolean> {
@@ -42,7 +45,7 @@ describe('the cookie', () => {
     ['https://chat.example', true],
   ])('at %s is for this server alone, and not for scripts', async (publicUrl, isSecure) => {
     const api = await startApi(db, { publicUrl })
-    const response = await new Phone(api, 'ann@example.com').login()
+    const response = await new WhisperClient(api, 'ann@example.com').login()
     const [cookie, ...others] = [response.headers['set-cookie']].flat()
     expect(others).toEqual([])
     expect(cookie).toMatch(
@@ -54,10 +57,10 @@ describe('the cookie', () => {
 
   it('keeps people signed in whose cookie has the name of the previous version', async () => {
     const before = await startApi(db)
-    const { phone } = await signedIn(before)
-    const value = phone.cookies.get('whisper_session')!
-    const api = await startAnother(db, { publicUrl: 'https://chat.example' }, before.clock)
-    const browser = new Phone(api, phone.email, [['whisper_session', value]])
+    const { client } = await signedIn(before)
+    const value = client.cookies.get('whisper_session')!
+    const api = await startApiOn(db, { publicUrl: 'https://chat.example' }, before.clock)
+    const browser = new WhisperClient(api, client.email, [['whisper_session', value]])
     expect(await askSignedIn(browser)).toBe('let in')
     expect([...browser.cookies.keys()]).toEqual(['__Host-whisper_session'])
     expect(await askSignedIn(browser)).toBe('let in')
@@ -68,19 +71,19 @@ describe('the cookie', () => {
 
   it('shows nobody what is in it', async () => {
     const api = await startApi(db)
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.login()
-    const value = decodeURIComponent(phone.cookies.get('whisper_session')!)
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.login()
+    const value = decodeURIComponent(client.cookies.get('whisper_session')!)
     const raw = value.split(';').map((part) => Buffer.from(part, 'base64').toString('latin1'))
     for (const text of [value, ...raw]) expect(text).not.toMatch(/ann|example|claimed/)
   })
 
   it('is nothing when it is changed, cut, or made by another server', async () => {
     const api = await startApi(db)
-    const { phone } = await withoutApp(api)
-    const value = phone.cookies.get('whisper_session')!
+    const { client } = await withoutApp(api)
+    const value = client.cookies.get('whisper_session')!
     const other = await startApi(db, { secretKeyBase: 'another secret for tests, not for anything else' })
-    const stranger = new Phone(other, 'ann@example.com')
+    const stranger = new WhisperClient(other, 'ann@example.com')
     await stranger.login()
     const odd = [
       `${value[0] === 'A' ? 'B' : 'A'}${value.slice(1)}`,
@@ -93,47 +96,47 @@ describe('the cookie', () => {
       `${'A'.repeat(3_000)}%3B${'A'.repeat(32)}`,
     ]
     for (const cookie of odd) {
-      const thief = new Phone(api, 'ann@example.com', [['whisper_session', cookie]])
+      const thief = new WhisperClient(api, 'ann@example.com', [['whisper_session', cookie]])
       expect(await askSignedIn(thief), cookie.slice(0, 30)).toEqual([401, 'token_missing'])
     }
   })
 
   it('signs in as an access token does, for as long as its session lives', async () => {
     const api = await startApi(db)
-    const { phone, tokens } = await withoutApp(api)
-    expect(await askSignedIn(phone)).toBe('let in')
+    const { client, tokens } = await withoutApp(api)
+    expect(await askSignedIn(client)).toBe('let in')
     api.clock.advance(31 * MINUTE)
-    expect(await askSignedIn(phone)).toBe('let in')
+    expect(await askSignedIn(client)).toBe('let in')
     await api.send('POST /api/signout', { body: { token: tokens.refresh } })
-    expect(await askSignedIn(phone)).toEqual([401, 'session_expired'])
+    expect(await askSignedIn(client)).toEqual([401, 'session_expired'])
   })
 
   it('is no longer good after two weeks', async () => {
     const api = await startApi(db)
-    const { phone } = await withoutApp(api)
+    const { client } = await withoutApp(api)
     api.clock.advance(14 * DAY)
-    expect(await askSignedIn(phone)).toEqual([401, 'session_expired'])
+    expect(await askSignedIn(client)).toEqual([401, 'session_expired'])
   })
 
   it('is no longer good when another has had its token exchanged, for longer than it takes to notice', async () => {
     const api = await startApi(db)
-    const { phone } = await withoutApp(api)
-    const old = phone.copy()
-    await phone.ask('POST refresh/')
+    const { client } = await withoutApp(api)
+    const old = client.copy()
+    await client.request('POST refresh/')
     expect(await askSignedIn(old)).toBe('let in')
     api.clock.advance(60_001)
     expect(await askSignedIn(old)).toEqual([401, 'session_expired'])
-    expect(await askSignedIn(phone)).toBe('let in')
+    expect(await askSignedIn(client)).toBe('let in')
   })
 
   it('does not count beside a token, even a bad one', async () => {
     const api = await startApi(db)
-    const { phone } = await withoutApp(api)
+    const { client } = await withoutApp(api)
     for (const authorization of ['Bearer x', 'bearer', 'Bearer ']) {
-      const [status] = (await askSignedIn(phone, { authorization })) as [number]
+      const [status] = (await askSignedIn(client, { authorization })) as [number]
       expect(status, authorization).toBe(401)
     }
-    expect(await askSignedIn(phone, { authorization: 'Basic eA==' })).toBe('let in')
+    expect(await askSignedIn(client, { authorization: 'Basic eA==' })).toBe('let in')
   })
 })
 
@@ -164,34 +167,34 @@ describe('a request that changes something with the cookie alone', () => {
 
   it.each(ORIGINS)('from %s', async (_what, headers, isLetIn) => {
     const api = await startApi(db, { publicUrl: HOME })
-    const { phone } = await withoutApp(api)
+    const { client } = await withoutApp(api)
     const outcome = isLetIn ? 'let in' : [403, 'cross_origin']
-    expect(await askSignedIn(phone, headers)).toEqual(outcome)
+    expect(await askSignedIn(client, headers)).toEqual(outcome)
 
-    const bob = new Phone(api, 'bob@example.com')
+    const bob = new WhisperClient(api, 'bob@example.com')
     await bob.register()
-    const { pathname } = new URL(await bob.link())
+    const { pathname } = new URL(await bob.confirmationLink())
     const statuses = async () => [
       (await bob.send(`POST ${pathname}`, { headers })).statusCode,
-      (await bob.ask('POST totp-device/create/', {}, { headers })).statusCode,
-      (await bob.ask('POST login/', { email: bob.email }, { headers })).statusCode,
-      (await bob.ask('POST totp/verify/', { otp_token: '000000' }, { headers })).statusCode,
-      (await phone.ask('POST refresh/', {}, { headers })).statusCode,
+      (await bob.request('POST totp-device/create/', {}, { headers })).statusCode,
+      (await bob.request('POST login/', { email: bob.email }, { headers })).statusCode,
+      (await bob.request('POST totp/verify/', { otp_token: '000000' }, { headers })).statusCode,
+      (await client.request('POST refresh/', {}, { headers })).statusCode,
     ]
     if (isLetIn) return expect(await statuses()).toEqual([200, 201, 302, 401, 200])
     expect(await statuses()).toEqual([403, 401, 403, 403, 403])
     // None of it has had an effect.
     expect(bob.cookies.size).toBe(0)
     expect((await bob.send(`POST ${pathname}`)).statusCode).toBe(200)
-    expect((await bob.ask('POST totp-device/create/', {}, { headers })).statusCode).toBe(403)
-    expect((await phone.ask('POST refresh/')).statusCode).toBe(200)
+    expect((await bob.request('POST totp-device/create/', {}, { headers })).statusCode).toBe(403)
+    expect((await client.request('POST refresh/')).statusCode).toBe(200)
   })
 
   it('is JSON or a form', async () => {
     const api = await startApi(db)
-    const { phone } = await withoutApp(api)
+    const { client } = await withoutApp(api)
     const refresh = (type: string, body = '') =>
-      phone.send('POST /api/v1/user/refresh/', { headers: { 'content-type': type }, body })
+      client.send('POST /api/v1/user/refresh/', { headers: { 'content-type': type }, body })
     for (const type of ['text/plain', 'application/octet-stream', 'application/jsonx']) {
       expect((await refresh(type)).statusCode, type).toBe(403)
     }
@@ -202,9 +205,9 @@ describe('a request that changes something with the cookie alone', () => {
 
   it('may come from anywhere with a token', async () => {
     const api = await startApi(db)
-    const { phone, tokens } = await withoutApp(api)
+    const { client, tokens } = await withoutApp(api)
     const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
-    expect(await askSignedIn(phone, { ...headers, authorization: `Bearer ${tokens.access}` })).toBe('let in')
+    expect(await askSignedIn(client, { ...headers, authorization: `Bearer ${tokens.access}` })).toBe('let in')
     const named = await api.send('POST /api/v1/user/refresh/', { headers, body: { refresh: tokens.refresh } })
     expect(named.statusCode).toBe(200)
     const begun = { body: { email: 'ann@example.com' }, headers }
@@ -215,39 +218,39 @@ describe('a request that changes something with the cookie alone', () => {
 describe('a new sign-in to Whisper', () => {
   it("ends the user's one before it, whole, and no other session", async () => {
     const api = await startApi(db)
-    const { phone, tokens: first } = await signedIn(api)
+    const { client, tokens: first } = await signedIn(api)
     const { tokens: bobs } = await signedIn(api, 'bob')
-    const renewed = (await phone.ask('POST refresh/')).json()
-    const second = await phone.copy().signIn()
+    const renewed = (await client.request('POST refresh/')).json()
+    const second = await client.copy().signIn()
     for (const token of [first.access, renewed.access]) expect(await works(api, token)).toBe(false)
     for (const refresh of [first.refresh, renewed.refresh]) {
       const response = await api.send('POST /api/v1/user/refresh/', { body: { refresh } })
       expect(response.statusCode).toBe(401)
       expect(response.json()).toEqual(EXPIRED)
     }
-    const byCookie = await phone.ask('POST refresh/')
+    const byCookie = await client.request('POST refresh/')
     expect([byCookie.statusCode, byCookie.json()]).toEqual([401, EXPIRED])
-    expect(phone.cookies.has('whisper_session')).toBe(false)
+    expect(client.cookies.has('whisper_session')).toBe(false)
     for (const token of [second.access, bobs.access]) expect(await works(api, token)).toBe(true)
   })
 
   it('leaves sessions with a password alone, and is left alone by them', async () => {
     const api = await startApi(db)
     const ann = await api.registerConfirmed('ann')
-    const phone = new Phone(api, 'ann@example.com')
-    await phone.setUp({ token: ann.auth_token })
-    const whisper = await phone.signIn(phone.freshCode(), PASSWORD)
+    const client = new WhisperClient(api, 'ann@example.com')
+    await client.setUpTotp({ token: ann.auth_token })
+    const whisper = await client.signIn(client.nextCode(), PASSWORD)
     expect(await works(api, ann.auth_token)).toBe(true)
     const body = {
       email: 'ann@example.com',
       password: PASSWORD,
-      otp_token: phone.freshCode(),
+      otp_token: client.nextCode(),
     }
     const other = (await api.send('POST /auth/login', { body })).json<SignedIn>()
     for (const token of [ann.auth_token, whisper.access, other.auth_token]) {
       expect(await works(api, token)).toBe(true)
     }
-    await phone.signIn(phone.freshCode(), PASSWORD)
+    await client.signIn(client.nextCode(), PASSWORD)
     for (const token of [ann.auth_token, other.auth_token]) expect(await works(api, token)).toBe(true)
     const { items } = (await api.send('GET /api/sessions', { token: ann.auth_token })).json()
     const kinds = items.map(({ kind }: { kind: string }) => kind)
@@ -256,55 +259,59 @@ describe('a new sign-in to Whisper', () => {
 
   it('is one of several at once that stays', async () => {
     const api = await startApi(db)
-    const { phone } = await signedIn(api)
-    const codes = (await recoveryCodes(phone)).slice(0, 4)
-    const browsers = codes.map(() => phone.copy())
+    const { client } = await signedIn(api)
+    const codes = (await recoveryCodes(client)).slice(0, 4)
+    const browsers = codes.map(() => client.copy())
     for (const browser of browsers) await browser.login()
-    const answers = await Promise.all(browsers.map((browser, i) => browser.give(codes[i]!)))
+    const answers = await Promise.all(browsers.map((browser, i) => browser.verifyCode(codes[i]!)))
     expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
     const alive = await Promise.all(answers.map((answer) => works(api, answer.json().access)))
     expect(alive.filter(Boolean)).toHaveLength(1)
   })
 
-  async function recoveryCodes(phone: Phone): Promise<string[]> {
-    await phone.ask('DELETE totp-device/', { otp_token: phone.freshCode() })
-    return phone.setUp()
+  async function recoveryCodes(client: WhisperClient): Promise<string[]> {
+    await client.request('DELETE totp-device/', { otp_token: client.nextCode() })
+    return client.setUpTotp()
   }
 })
 
 describe('POST /api/v1/user/refresh/', () => {
   it('takes the token from the body, the bearer or the cookie, in this order', async () => {
     const api = await startApi(db)
-    const { phone: ann, tokens: anns } = await signedIn(api, 'ann')
+    const { client: ann, tokens: anns } = await signedIn(api, 'ann')
     const { tokens: bobs } = await signedIn(api, 'bob')
     const { tokens: eves } = await signedIn(api, 'eve')
-    const named = await ann.ask('POST refresh/', { refresh: eves.refresh }, { token: bobs.refresh })
+    const named = await ann.request('POST refresh/', { refresh: eves.refresh }, { token: bobs.refresh })
     expect(named.json().email).toBe('eve@example.com')
-    expect((await ann.ask('POST refresh/', {}, { token: bobs.refresh })).json().email).toBe('bob@example.com')
-    expect((await ann.ask('POST refresh/', { refresh: null })).json()).toMatchObject({ id: anns.id })
-    const bad = await ann.ask('POST refresh/', { refresh: 'x' }, { token: bobs.refresh })
+    expect((await ann.request('POST refresh/', {}, { token: bobs.refresh })).json().email).toBe(
+      'bob@example.com',
+    )
+    expect((await ann.request('POST refresh/', { refresh: null })).json()).toMatchObject({ id: anns.id })
+    const bad = await ann.request('POST refresh/', { refresh: 'x' }, { token: bobs.refresh })
     expect([bad.statusCode, bad.json()]).toEqual([401, EXPIRED])
-    expect((await ann.ask('POST refresh/')).statusCode).toBe(200)
+    expect((await ann.request('POST refresh/')).statusCode).toBe(200)
   })
 
   it('keeps the newest token in the cookie', async () => {
     const api = await startApi(db)
-    const { phone, tokens } = await signedIn(api)
+    const { client, tokens } = await signedIn(api)
     const seen = [tokens.refresh]
     for (let i = 0; i < 3; i++) {
-      seen.push((await phone.ask('POST refresh/')).json().refresh)
+      seen.push((await client.request('POST refresh/')).json().refresh)
       api.clock.advance(MINUTE)
     }
-    seen.push((await phone.ask('POST refresh/', { refresh: seen.at(-1) })).json().refresh)
+    seen.push((await client.request('POST refresh/', { refresh: seen.at(-1) })).json().refresh)
     api.clock.advance(MINUTE)
-    expect((await phone.ask('POST refresh/')).statusCode).toBe(200)
+    expect((await client.request('POST refresh/')).statusCode).toBe(200)
     expect(new Set(seen).size).toBe(5)
   })
 
   it('gives two tabs at once the same tokens', async () => {
     const api = await startApi(db)
-    const { phone } = await signedIn(api)
-    const answers = await Promise.all([phone.copy(), phone.copy()].map((tab) => tab.ask('POST refresh/')))
+    const { client } = await signedIn(api)
+    const answers = await Promise.all(
+      [client.copy(), client.copy()].map((tab) => tab.request('POST refresh/')),
+    )
     const [one, other] = answers.map((answer) => answer.json().refresh)
     expect(one).toBeDefined()
     expect(one).toBe(other)
@@ -312,12 +319,12 @@ describe('POST /api/v1/user/refresh/', () => {
 
   it('ends the session when a token comes back that was used long ago', async () => {
     const api = await startApi(db)
-    const { phone, tokens } = await signedIn(api)
-    await phone.ask('POST refresh/')
+    const { client, tokens } = await signedIn(api)
+    await client.request('POST refresh/')
     api.clock.advance(60_001)
     const stolen = await api.send('POST /api/v1/user/refresh/', { body: { refresh: tokens.refresh } })
     expect([stolen.statusCode, stolen.json()]).toEqual([401, EXPIRED])
-    expect((await phone.ask('POST refresh/')).json()).toEqual(EXPIRED)
+    expect((await client.request('POST refresh/')).json()).toEqual(EXPIRED)
   })
 
   it('refuses every bad token the same, and none', async () => {
@@ -349,14 +356,14 @@ describe('POST /api/v1/user/refresh/', () => {
 
   it('is limited to 120 a minute per session, however the token is sent', async () => {
     const api = await startApi(db)
-    const { phone } = await signedIn(api)
+    const { client } = await signedIn(api)
     const statuses = []
     for (let i = 0; i < 40; i++) {
-      const { refresh } = (await phone.ask('POST refresh/')).json()
-      statuses.push((await phone.ask('POST refresh/', { refresh })).statusCode)
+      const { refresh } = (await client.request('POST refresh/')).json()
+      statuses.push((await client.request('POST refresh/', { refresh })).statusCode)
       statuses.push((await api.send('POST /auth/refresh', { body: { token: refresh } })).statusCode)
     }
     expect(new Set(statuses)).toEqual(new Set([200]))
-    expect((await phone.ask('POST refresh/')).statusCode).toBe(429)
+    expect((await client.request('POST refresh/')).statusCode).toBe(429)
   })
 })

@@ -2,23 +2,23 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { Janitor } from '../../../src/domain/sessions/janitor.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { ProviderVisitor, startOpenIdServer } from '../../support/oidc.ts'
-import { Phone } from '../../support/phone.ts'
+import { ProviderBrowser, startOpenIdServer } from '../../support/openid-provider.ts'
 import {
-  BEGIN,
-  backWith,
-  begin,
+  BEGIN_PATH,
+  beginSignIn,
+  CALLBACK_PATH,
   CLIENT,
-  COMPLETE,
-  comeBack,
+  callbackUrl,
   EMAIL,
   failure,
-  setUp,
-  setUpLiar,
+  followCallback,
   signIn,
-  startWith,
+  startApiWith,
+  startWithFakeProvider,
+  startWithProvider,
   users,
-} from '../../support/social.ts'
+} from '../../support/social-sign-in.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 const MINUTE_MS = 60_000
 
@@ -31,82 +31,88 @@ afterAll(() => db.close())
 describe('what the browser brings back', () => {
   /** A browser that stands before the door with a good code. */
   async function setUpReturn() {
-    const { api, server, browser } = await setUp(db)
-    const url = await begin(browser)
-    const participant = new ProviderVisitor()
-    const back = await participant.signIn(url.href, 'ann')
-    return { api, server, browser, url, participant, back }
+    const { api, server, browser } = await startWithProvider(db)
+    const url = await beginSignIn(browser)
+    const participant = new ProviderBrowser()
+    const callback = await participant.signIn(url.href, 'ann')
+    return { api, server, browser, url, participant, callback }
   }
 
   it.each<[what: string, change: (back: URL) => void]>([
-    ['no state', (back) => back.searchParams.delete('state')],
-    ['an empty state', (back) => back.searchParams.set('state', '')],
-    ['another state', (back) => back.searchParams.set('state', 'x'.repeat(43))],
+    ['no state', (callback) => callback.searchParams.delete('state')],
+    ['an empty state', (callback) => callback.searchParams.set('state', '')],
+    ['another state', (callback) => callback.searchParams.set('state', 'x'.repeat(43))],
     [
       'a state that is cut',
-      (back) => back.searchParams.set('state', back.searchParams.get('state')!.slice(0, -1)),
+      (callback) => callback.searchParams.set('state', callback.searchParams.get('state')!.slice(0, -1)),
     ],
   ])('is refused with %s, and still good without the mistake', async (_what, change) => {
-    const { browser, back } = await setUpReturn()
-    const wrong = new URL(back)
+    const { browser, callback } = await setUpReturn()
+    const wrong = new URL(callback)
     change(wrong)
-    expect(failure(await comeBack(browser, wrong))).toEqual([400, 'sign_in_not_begun'])
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
+    expect(failure(await followCallback(browser, wrong))).toEqual([400, 'sign_in_not_begun'])
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
   it('is refused in a browser that did not begin', async () => {
-    const { api, back } = await setUpReturn()
-    expect(failure(await comeBack(new Phone(api, EMAIL), back))).toEqual([400, 'sign_in_not_begun'])
-    const other = new Phone(api, EMAIL)
-    await begin(other)
-    expect(failure(await comeBack(other, back))).toEqual([400, 'sign_in_not_begun'])
+    const { api, callback } = await setUpReturn()
+    expect(failure(await followCallback(new WhisperClient(api, EMAIL), callback))).toEqual([
+      400,
+      'sign_in_not_begun',
+    ])
+    const other = new WhisperClient(api, EMAIL)
+    await beginSignIn(other)
+    expect(failure(await followCallback(other, callback))).toEqual([400, 'sign_in_not_begun'])
     expect(await users(db)).toEqual([])
   })
 
   it('is refused when the cookie was changed', async () => {
-    const { browser, back } = await setUpReturn()
+    const { browser, callback } = await setUpReturn()
     for (const [name, value] of browser.cookies) {
       const middle = Math.floor(value.length / 3)
       const other = value[middle] === 'A' ? 'B' : 'A'
       browser.cookies.set(name, value.slice(0, middle) + other + value.slice(middle + 1))
     }
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_not_begun'])
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
   })
 
   it('is good once', async () => {
-    const { browser, back } = await setUpReturn()
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_not_begun'])
+    const { browser, callback } = await setUpReturn()
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
   })
 
   it('is good once, even for a browser that kept its cookie and got another code', async () => {
-    const { browser, back, url, participant } = await setUpReturn()
+    const { browser, callback, url, participant } = await setUpReturn()
     const kept = browser.copy()
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
     const fresh = await participant.signIn(url.href, 'ann')
-    expect(fresh.searchParams.get('code')).not.toBe(back.searchParams.get('code'))
-    expect(failure(await comeBack(kept, fresh))).toEqual([400, 'sign_in_not_begun'])
+    expect(fresh.searchParams.get('code')).not.toBe(callback.searchParams.get('code'))
+    expect(failure(await followCallback(kept, fresh))).toEqual([400, 'sign_in_not_begun'])
   })
 
   it('is good once when it comes twice at once', async () => {
-    const { browser, back } = await setUpReturn()
-    const responses = await Promise.all([comeBack(browser.copy(), back), comeBack(browser.copy(), back)])
+    const { browser, callback } = await setUpReturn()
+    const responses = await Promise.all([
+      followCallback(browser.copy(), callback),
+      followCallback(browser.copy(), callback),
+    ])
     expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([201, 400])
   })
 
   it('is good for ten minutes', async () => {
-    const { api, browser, back } = await setUpReturn()
+    const { api, browser, callback } = await setUpReturn()
     api.clock.advance(10 * MINUTE_MS)
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_not_begun'])
-    const url = await begin(browser)
-    const again = await new ProviderVisitor().signIn(url.href, 'ann')
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
+    const url = await beginSignIn(browser)
+    const again = await new ProviderBrowser().signIn(url.href, 'ann')
     api.clock.advance(10 * MINUTE_MS - 1)
-    expect((await comeBack(browser, again)).statusCode).toBe(201)
+    expect((await followCallback(browser, again)).statusCode).toBe(201)
   })
 
   it('is forgotten by the database when it is too old to be good', async () => {
-    const { api, browser, back } = await setUpReturn()
-    await comeBack(browser, back)
+    const { api, browser, callback } = await setUpReturn()
+    await followCallback(browser, callback)
     const janitor = new Janitor({ db, clock: api.clock, log: api.log.logger, endExpired: async () => 0 })
     const count = async () => (await db.rows('select 1 from spent_states', [])).length
     api.clock.advance(10 * MINUTE_MS - 1)
@@ -118,11 +124,14 @@ describe('what the browser brings back', () => {
   })
 
   it("is refused with the code of another browser's sign-in", async () => {
-    const { api, back } = await setUpReturn()
-    const victim = new Phone(api, EMAIL)
-    const state = (await begin(victim)).searchParams.get('state')!
-    const code = back.searchParams.get('code')!
-    expect(failure(await comeBack(victim, backWith({ state, code })))).toEqual([400, 'sign_in_refused'])
+    const { api, callback } = await setUpReturn()
+    const victim = new WhisperClient(api, EMAIL)
+    const state = (await beginSignIn(victim)).searchParams.get('state')!
+    const code = callback.searchParams.get('code')!
+    expect(failure(await followCallback(victim, callbackUrl({ state, code })))).toEqual([
+      400,
+      'sign_in_refused',
+    ])
     expect(await users(db)).toEqual([])
   })
 
@@ -130,48 +139,51 @@ describe('what the browser brings back', () => {
     const other = { clientId: 'other', clientSecret: 'other-secret', redirectUri: 'https://other.example/' }
     const server = await startOpenIdServer(CLIENT, other)
     server.accounts.set('ann', { email: 'ann@example.com', email_verified: true })
-    const browser = new Phone(await startWith(db, server), EMAIL)
-    const url = await begin(browser)
+    const browser = new WhisperClient(await startApiWith(db, server), EMAIL)
+    const url = await beginSignIn(browser)
     const state = url.searchParams.get('state')!
     url.searchParams.set('client_id', other.clientId)
     url.searchParams.set('redirect_uri', other.redirectUri)
-    const code = (await new ProviderVisitor().signIn(url.href, 'ann')).searchParams.get('code')!
-    expect(failure(await comeBack(browser, backWith({ state, code })))).toEqual([400, 'sign_in_refused'])
+    const code = (await new ProviderBrowser().signIn(url.href, 'ann')).searchParams.get('code')!
+    expect(failure(await followCallback(browser, callbackUrl({ state, code })))).toEqual([
+      400,
+      'sign_in_refused',
+    ])
   })
 
   it('is refused when it says that it comes from another issuer', async () => {
-    const { browser, back } = await setUpReturn()
-    back.searchParams.set('iss', 'https://accounts.example')
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_refused'])
+    const { browser, callback } = await setUpReturn()
+    callback.searchParams.set('iss', 'https://accounts.example')
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
   })
 
   it('is refused without a code', async () => {
-    const { browser, back } = await setUpReturn()
-    back.searchParams.delete('code')
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_refused'])
+    const { browser, callback } = await setUpReturn()
+    callback.searchParams.delete('code')
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
   })
 
   it('is refused when it says anything twice', async () => {
-    const { browser, back } = await setUpReturn()
+    const { browser, callback } = await setUpReturn()
     for (const name of ['state', 'code', 'iss']) {
-      const twice = new URL(back)
+      const twice = new URL(callback)
       twice.searchParams.append(name, 'another')
-      expect(failure(await comeBack(browser, twice)), name).toEqual([422, 'validation_failed'])
+      expect(failure(await followCallback(browser, twice)), name).toEqual([422, 'validation_failed'])
     }
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
   it('is not used up by who only looks', async () => {
-    const { browser, back } = await setUpReturn()
-    expect((await browser.send(`HEAD ${back.pathname}${back.search}`)).statusCode).toBe(404)
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
+    const { browser, callback } = await setUpReturn()
+    expect((await browser.send(`HEAD ${callback.pathname}${callback.search}`)).statusCode).toBe(404)
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
   it('leads nowhere else, whatever else it says', async () => {
-    const { browser, back } = await setUpReturn()
+    const { browser, callback } = await setUpReturn()
     for (const name of ['next', 'redirect_uri', 'redirect', 'return_to'])
-      back.searchParams.set(name, 'https://evil.example/')
-    const response = await comeBack(browser, back)
+      callback.searchParams.set(name, 'https://evil.example/')
+    const response = await followCallback(browser, callback)
     expect(response.statusCode).toBe(201)
     expect(response.headers).not.toHaveProperty('location')
     expect(response.body).not.toContain('evil')
@@ -180,42 +192,48 @@ describe('what the browser brings back', () => {
 
 describe('a provider that says no', () => {
   it('because the user turned back', async () => {
-    const { browser } = await setUp(db)
-    const back = await new ProviderVisitor().cancel((await begin(browser)).href)
-    expect(back.searchParams.get('error')).toBe('access_denied')
-    expect(failure(await comeBack(browser, back))).toEqual([403, 'sign_in_cancelled'])
+    const { browser } = await startWithProvider(db)
+    const callback = await new ProviderBrowser().cancel((await beginSignIn(browser)).href)
+    expect(callback.searchParams.get('error')).toBe('access_denied')
+    expect(failure(await followCallback(browser, callback))).toEqual([403, 'sign_in_cancelled'])
     expect((await signIn(browser)).statusCode).toBe(201)
   })
 
   it.each(['server_error', 'invalid_scope', '', '<script>', 'temporarily_unavailable'])(
     'with the error %j',
     async (error) => {
-      const { browser } = await setUp(db)
-      const state = (await begin(browser)).searchParams.get('state')!
-      const response = await comeBack(browser, backWith({ error, state, error_description: '<script>' }))
+      const { browser } = await startWithProvider(db)
+      const state = (await beginSignIn(browser)).searchParams.get('state')!
+      const response = await followCallback(
+        browser,
+        callbackUrl({ error, state, error_description: '<script>' }),
+      )
       expect(failure(response)).toEqual([400, 'sign_in_refused'])
       expect(response.body).not.toContain('script')
     },
   )
 
   it('and gives a code besides', async () => {
-    const { browser } = await setUp(db)
-    const back = await new ProviderVisitor().signIn((await begin(browser)).href, 'ann')
-    back.searchParams.set('error', 'server_error')
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_refused'])
+    const { browser } = await startWithProvider(db)
+    const callback = await new ProviderBrowser().signIn((await beginSignIn(browser)).href, 'ann')
+    callback.searchParams.set('error', 'server_error')
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
   })
 
   it('is not believed in a browser that did not begin', async () => {
-    const { api } = await setUp(db)
-    const response = await comeBack(new Phone(api, EMAIL), backWith({ error: 'access_denied', state: 'x' }))
+    const { api } = await startWithProvider(db)
+    const response = await followCallback(
+      new WhisperClient(api, EMAIL),
+      callbackUrl({ error: 'access_denied', state: 'x' }),
+    )
     expect(failure(response)).toEqual([400, 'sign_in_not_begun'])
   })
 })
 
 describe('a provider that lies', () => {
   it('is believed when it does not', async () => {
-    const { browser, back } = await setUpLiar(db)
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
+    const { browser, callback } = await startWithFakeProvider(db)
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
   it.each([
@@ -224,50 +242,50 @@ describe('a provider that lies', () => {
     ['of another sign-in', { nonce: 'x'.repeat(43) }],
     ['that has expired', { exp: 1 }],
   ])('with a proof %s is refused', async (_what, claims) => {
-    const { browser, back, double } = await setUpLiar(db)
-    Object.assign(double.claims, claims)
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_refused'])
+    const { browser, callback, provider } = await startWithFakeProvider(db)
+    Object.assign(provider.claims, claims)
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
     expect(await users(db)).toEqual([])
   })
 
   it('about who it is, is unavailable', async () => {
-    const { api, browser, back, double } = await setUpLiar(db)
-    double.document.issuer = 'https://accounts.example'
+    const { api, browser, callback, provider } = await startWithFakeProvider(db)
+    provider.document.issuer = 'https://accounts.example'
     api.clock.advance(9 * MINUTE_MS)
-    expect((await comeBack(browser, back)).statusCode).toBe(201)
+    expect((await followCallback(browser, callback)).statusCode).toBe(201)
     api.clock.advance(60 * MINUTE_MS)
-    expect(failure(await browser.send(`GET ${BEGIN}`))).toEqual([503, 'provider_unavailable'])
+    expect(failure(await browser.send(`GET ${BEGIN_PATH}`))).toEqual([503, 'provider_unavailable'])
   })
 
   it('to one browser after the other cannot be made to by one of them', async () => {
-    const { browser, back, double } = await setUpLiar(db)
-    double.answers.set('/token', (_, response) => response.writeHead(500).end())
-    expect(failure(await comeBack(browser, back))).toEqual([503, 'provider_unavailable'])
-    double.answers.clear()
-    expect(failure(await comeBack(browser, back))).toEqual([400, 'sign_in_not_begun'])
+    const { browser, callback, provider } = await startWithFakeProvider(db)
+    provider.answers.set('/token', (_, response) => response.writeHead(500).end())
+    expect(failure(await followCallback(browser, callback))).toEqual([503, 'provider_unavailable'])
+    provider.answers.clear()
+    expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
   })
 })
 
 describe('the log', () => {
   it('has nothing secret in it', async () => {
-    const { api, browser, server } = await setUp(db)
-    const url = await begin(browser)
-    const back = await new ProviderVisitor().signIn(url.href, 'ann')
-    await comeBack(browser, back)
-    await comeBack(browser, back)
-    const victim = new Phone(api, EMAIL)
-    const state = (await begin(victim)).searchParams.get('state')!
-    await comeBack(victim, backWith({ state, code: back.searchParams.get('code')! }))
+    const { api, browser, server } = await startWithProvider(db)
+    const url = await beginSignIn(browser)
+    const callback = await new ProviderBrowser().signIn(url.href, 'ann')
+    await followCallback(browser, callback)
+    await followCallback(browser, callback)
+    const victim = new WhisperClient(api, EMAIL)
+    const state = (await beginSignIn(victim)).searchParams.get('state')!
+    await followCallback(victim, callbackUrl({ state, code: callback.searchParams.get('code')! }))
     server.accounts.set('bob', { email: 'bob@example.com', email_verified: false })
     await signIn(browser, 'bob')
     const text = api.log.text()
-    expect(text).toContain(COMPLETE.slice(0, -1))
+    expect(text).toContain(CALLBACK_PATH.slice(0, -1))
     const secrets = [
       state,
       ...['state', 'nonce', 'code_challenge'].map((name) => url.searchParams.get(name)!),
     ]
     secrets.push(
-      back.searchParams.get('code')!,
+      callback.searchParams.get('code')!,
       CLIENT.clientSecret,
       'ann@example.com',
       'bob@example.com',

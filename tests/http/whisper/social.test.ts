@@ -2,22 +2,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { startApi } from '../../support/api.ts'
 import { openTestDatabase } from '../../support/database.ts'
-import { ProviderVisitor } from '../../support/oidc.ts'
-import { Phone } from '../../support/phone.ts'
+import { ProviderBrowser } from '../../support/openid-provider.ts'
 import {
-  BEGIN,
-  begin,
+  BEGIN_PATH,
+  beginSignIn,
+  CALLBACK_PATH,
   CLIENT,
-  COMPLETE,
-  comeBack,
   EMAIL,
   failure,
+  followCallback,
   PUBLIC_URL,
-  setUp,
   signIn,
-  startWith,
+  startApiWith,
+  startWithProvider,
   users,
-} from '../../support/social.ts'
+} from '../../support/social-sign-in.ts'
+import { WhisperClient } from '../../support/whisper-client.ts'
 
 const TOTP = '/api/v1/user/totp/verify/'
 
@@ -29,20 +29,20 @@ afterAll(() => db.close())
 
 describe('beginning', () => {
   it("leads to the provider, and back to the server's own address whatever the request calls it", async () => {
-    const { api, server } = await setUp(db)
+    const { api, server } = await startWithProvider(db)
     const headers = {
       host: 'evil.example',
       'x-forwarded-host': 'evil.example',
       forwarded: 'host=evil.example',
     }
-    const response = await api.send(`GET ${BEGIN}`, { headers })
+    const response = await api.send(`GET ${BEGIN_PATH}`, { headers })
     expect(response.statusCode).toBe(302)
     const url = new URL(response.headers.location!)
     expect(url.origin).toBe(server.issuer)
     expect(Object.fromEntries(url.searchParams)).toEqual({
       response_type: 'code',
       client_id: CLIENT.clientId,
-      redirect_uri: `${PUBLIC_URL}${COMPLETE}`,
+      redirect_uri: `${PUBLIC_URL}${CALLBACK_PATH}`,
       scope: 'openid email',
       state: expect.stringMatching(/^[\w-]{43}$/),
       nonce: expect.stringMatching(/^[\w-]{43}$/),
@@ -52,16 +52,16 @@ describe('beginning', () => {
   })
 
   it('is another sign-in each time', async () => {
-    const { browser } = await setUp(db)
-    const [one, other] = [await begin(browser), await begin(browser)]
+    const { browser } = await startWithProvider(db)
+    const [one, other] = [await beginSignIn(browser), await beginSignIn(browser)]
     for (const name of ['state', 'nonce', 'code_challenge'])
       expect(one.searchParams.get(name)).not.toBe(other.searchParams.get(name))
   })
 
   it('gives the browser a cookie that nobody can read', async () => {
-    const { browser, api } = await setUp(db)
-    const { searchParams } = await begin(browser)
-    const response = await api.send(`GET ${BEGIN}`)
+    const { browser, api } = await startWithProvider(db)
+    const { searchParams } = await beginSignIn(browser)
+    const response = await api.send(`GET ${BEGIN_PATH}`)
     const [cookie] = response.cookies
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Lax', secure: true, path: '/' })
     const [content] = [...browser.cookies.values()].map((value) =>
@@ -79,8 +79,8 @@ describe('beginning', () => {
     '?next=https://evil.example',
     '/%2F%2Fevil.example?redirect_uri=x',
   ])('leads to the provider alone with %j behind it', async (extra) => {
-    const { api, server } = await setUp(db)
-    const response = await api.send(`GET ${BEGIN}${extra}`)
+    const { api, server } = await startWithProvider(db)
+    const response = await api.send(`GET ${BEGIN_PATH}${extra}`)
     expect(response.statusCode).toBe(302)
     const url = new URL(response.headers.location!)
     expect(url.origin).toBe(server.issuer)
@@ -89,8 +89,8 @@ describe('beginning', () => {
   })
 
   it('answers 503 when the provider is not there', async () => {
-    const api = await startWith(db, { issuer: 'http://127.0.0.1:9' })
-    const response = await api.send(`GET ${BEGIN}`)
+    const api = await startApiWith(db, { issuer: 'http://127.0.0.1:9' })
+    const response = await api.send(`GET ${BEGIN_PATH}`)
     expect(failure(response)).toEqual([503, 'provider_unavailable'])
     expect(response.headers['retry-after']).toBe('1')
   })
@@ -100,7 +100,7 @@ describe.each(['begin', 'complete'])('the path to %s', (step) => {
   it.each(['facebook', '__proto__', 'constructor', 'GOOGLE-OAUTH2', '%00', 'x'.repeat(1_000)])(
     'does not know %s',
     async (backend) => {
-      const { api } = await setUp(db)
+      const { api } = await startWithProvider(db)
       const response = await api.send(`GET /api/v1/user/social/${step}/${backend}`)
       expect(failure(response)).toEqual([404, 'not_found'])
       expect(response.json().error.message).toBe('There is no such provider.')
@@ -117,14 +117,14 @@ describe.each(['begin', 'complete'])('the path to %s', (step) => {
 
 describe('coming back as someone new', () => {
   it('proves the address, so that 2FA can be set up, and signs in with it', async () => {
-    const { browser } = await setUp(db)
+    const { browser } = await startWithProvider(db)
     await signIn(browser)
-    expect(await browser.setUp()).toHaveLength(10)
+    expect(await browser.setUpTotp()).toHaveLength(10)
     expect(await browser.signIn()).toMatchObject({ email: EMAIL })
   })
 
   it('makes an account with a confirmed address', async () => {
-    const { browser } = await setUp(db)
+    const { browser } = await startWithProvider(db)
     const response = await signIn(browser)
     expect(response.statusCode).toBe(201)
     expect(response.json()).toEqual({
@@ -153,7 +153,7 @@ describe('coming back as someone new', () => {
     ['the provider says nothing of', { email: 'ann@example.com' }],
     ['the provider does not tell', { email_verified: true }],
   ])('does not with an address that %s', async (_what, account) => {
-    const { browser, server } = await setUp(db)
+    const { browser, server } = await startWithProvider(db)
     server.accounts.set('ann', account)
     const response = await signIn(browser)
     expect(failure(response)).toEqual([403, 'email_unverified'])
@@ -161,7 +161,7 @@ describe('coming back as someone new', () => {
   })
 
   it('does not with an address that is none of ours', async () => {
-    const { browser, server } = await setUp(db)
+    const { browser, server } = await startWithProvider(db)
     server.accounts.set('ann', { email: 'ann@example.com, bob@example.com', email_verified: true })
     const response = await signIn(browser)
     expect(failure(response)).toEqual([422, 'validation_failed'])
@@ -169,27 +169,27 @@ describe('coming back as someone new', () => {
   })
 
   it('makes one account of two browsers that come at once', async () => {
-    const { api } = await setUp(db)
-    const browsers = [1, 2, 3, 4].map(() => new Phone(api, EMAIL))
+    const { api } = await startWithProvider(db)
+    const browsers = [1, 2, 3, 4].map(() => new WhisperClient(api, EMAIL))
     const backs = await Promise.all(
-      browsers.map(async (browser) => new ProviderVisitor().signIn((await begin(browser)).href, 'ann')),
+      browsers.map(async (browser) => new ProviderBrowser().signIn((await beginSignIn(browser)).href, 'ann')),
     )
-    const responses = await Promise.all(browsers.map((browser, i) => comeBack(browser, backs[i]!)))
+    const responses = await Promise.all(browsers.map((browser, i) => followCallback(browser, backs[i]!)))
     expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([201, 401, 401, 401])
     expect(await users(db)).toHaveLength(1)
   })
 
   it('makes one account for one of two identities with one address that come at once', async () => {
-    const { api, server } = await setUp(db)
+    const { api, server } = await startWithProvider(db)
     server.accounts.set('other ann', { email: 'ANN@example.com', email_verified: true })
-    const browsers = [new Phone(api, EMAIL), new Phone(api, EMAIL)] as const
+    const browsers = [new WhisperClient(api, EMAIL), new WhisperClient(api, EMAIL)] as const
     const logins = ['ann', 'other ann']
     const backs = await Promise.all(
       browsers.map(async (browser, i) =>
-        new ProviderVisitor().signIn((await begin(browser)).href, logins[i]!),
+        new ProviderBrowser().signIn((await beginSignIn(browser)).href, logins[i]!),
       ),
     )
-    const responses = await Promise.all(browsers.map((browser, i) => comeBack(browser, backs[i]!)))
+    const responses = await Promise.all(browsers.map((browser, i) => followCallback(browser, backs[i]!)))
     expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409])
     const [user, ...more] = await users(db)
     expect(more).toEqual([])
@@ -199,42 +199,42 @@ describe('coming back as someone new', () => {
 
 describe('coming back as someone known', () => {
   it('leads to the code when 2FA is set up, which alone signs in', async () => {
-    const { api, browser } = await setUp(db)
+    const { api, browser } = await startWithProvider(db)
     const { id } = (await signIn(browser)).json()
-    await browser.setUp()
+    await browser.setUpTotp()
     const elsewhere = browser.copy()
     elsewhere.cookies.clear()
     const response = await signIn(elsewhere)
     expect([response.statusCode, response.headers.location, response.body]).toEqual([302, TOTP, ''])
-    expect((await elsewhere.ask('POST refresh/')).statusCode).toBe(401)
+    expect((await elsewhere.request('POST refresh/')).statusCode).toBe(401)
     for (const line of ['POST totp-device/create/', 'POST qr-code/'])
-      expect(failure(await elsewhere.ask(line)), line).toEqual([403, 'email_not_proved'])
-    expect(failure(await elsewhere.give('000000'))).toEqual([401, 'otp_invalid'])
-    const tokens = (await elsewhere.give(elsewhere.freshCode())).json()
+      expect(failure(await elsewhere.request(line)), line).toEqual([403, 'email_not_proved'])
+    expect(failure(await elsewhere.verifyCode('000000'))).toEqual([401, 'otp_invalid'])
+    const tokens = (await elsewhere.verifyCode(elsewhere.nextCode())).json()
     expect(tokens).toMatchObject({ id, email: EMAIL })
     expect((await api.send('GET /api/users', { token: tokens.access })).statusCode).toBe(200)
   })
 
   it('lets who has not set 2FA up do so', async () => {
-    const { api, browser } = await setUp(db)
-    await signIn(new Phone(api, EMAIL))
+    const { api, browser } = await startWithProvider(db)
+    await signIn(new WhisperClient(api, EMAIL))
     await signIn(browser)
-    expect(await browser.setUp()).toHaveLength(10)
+    expect(await browser.setUpTotp()).toHaveLength(10)
     expect(await browser.signIn()).toMatchObject({ email: EMAIL })
   })
 
   it('does not prove more than the account that was come back to', async () => {
-    const { api, server, browser } = await setUp(db)
+    const { api, server, browser } = await startWithProvider(db)
     server.accounts.set('bob', { email: 'bob@example.com', email_verified: true })
     await signIn(browser)
     const { id } = (await signIn(browser, 'bob')).json()
-    const device = await browser.ask('POST totp-device/create/', { email: EMAIL })
+    const device = await browser.request('POST totp-device/create/', { email: EMAIL })
     expect(device.json()).toMatchObject({ user: id, name: 'bob@example.com' })
     expect(await api.database.rows('select user_id from totp_devices', [])).toHaveLength(1)
   })
 
   it('says to set up 2FA when that is not done', async () => {
-    const { browser } = await setUp(db)
+    const { browser } = await startWithProvider(db)
     await signIn(browser)
     const response = await signIn(browser)
     expect(response.statusCode).toBe(401)
@@ -246,7 +246,7 @@ describe('coming back as someone known', () => {
   })
 
   it('knows the identity when the address has changed, or is not verified any more', async () => {
-    const { browser, server } = await setUp(db)
+    const { browser, server } = await startWithProvider(db)
     await signIn(browser)
     server.accounts.set('ann', { email: 'new@example.com', email_verified: false })
     expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
@@ -254,7 +254,7 @@ describe('coming back as someone known', () => {
   })
 
   it('joins the account of the address, in any email case, when both sides have seen that it is theirs', async () => {
-    const { api, browser, server } = await setUp(db)
+    const { api, browser, server } = await startWithProvider(db)
     await api.register('ann')
     await confirm('ann@example.com')
     server.accounts.set('ann', { email: 'Ann@Example.com', email_verified: true })
@@ -264,21 +264,21 @@ describe('coming back as someone known', () => {
   })
 
   it('joins an account whose address was never confirmed, and removes its password', async () => {
-    const { api, browser } = await setUp(db)
+    const { api, browser } = await startWithProvider(db)
     await api.register('ann')
     expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
     expect(await users(db)).toMatchObject([{ confirmed: true, subjects: ['ann'], password_hash: null }])
   })
 
   it('does not open an account whose address was changed and not confirmed since', async () => {
-    const { browser } = await setUp(db)
+    const { browser } = await startWithProvider(db)
     await signIn(browser)
     await db.rows('update users set email = $1, email_confirmed_at = null', ['bob@example.com'])
     expect(failure(await signIn(browser))).toEqual([409, 'email_unconfirmed'])
   })
 
   it('does not join an account when the provider has not verified the address', async () => {
-    const { api, browser, server } = await setUp(db)
+    const { api, browser, server } = await startWithProvider(db)
     await api.register('ann')
     await confirm('ann@example.com')
     server.accounts.set('ann', { email: 'ann@example.com', email_verified: false })
@@ -287,7 +287,7 @@ describe('coming back as someone known', () => {
   })
 
   it('does not give the account to another identity that has the address now', async () => {
-    const { browser, server } = await setUp(db)
+    const { browser, server } = await startWithProvider(db)
     await signIn(browser)
     server.accounts.set('thief', { email: 'ann@example.com', email_verified: true })
     expect(failure(await signIn(browser, 'thief'))).toEqual([409, 'identity_taken'])
@@ -295,7 +295,7 @@ describe('coming back as someone known', () => {
   })
 
   it('does not give the account to the same subject of another issuer', async () => {
-    const { browser } = await setUp(db)
+    const { browser } = await startWithProvider(db)
     await signIn(browser)
     const before = await db.rows('select issuer, subject, user_id from identities', [])
     await db.rows('update identities set issuer = $1', ['https://accounts.example'])
@@ -304,28 +304,28 @@ describe('coming back as someone known', () => {
   })
 
   it('joins an account to one of several identities that come at once', async () => {
-    const { api, server } = await setUp(db)
+    const { api, server } = await startWithProvider(db)
     await api.register('ann')
     await confirm(EMAIL)
     const logins = ['one', 'two', 'three', 'four']
     for (const login of logins) server.accounts.set(login, { email: EMAIL, email_verified: true })
-    const browsers = logins.map(() => new Phone(api, EMAIL))
+    const browsers = logins.map(() => new WhisperClient(api, EMAIL))
     const backs = await Promise.all(
       browsers.map(async (browser, i) =>
-        new ProviderVisitor().signIn((await begin(browser)).href, logins[i]!),
+        new ProviderBrowser().signIn((await beginSignIn(browser)).href, logins[i]!),
       ),
     )
-    const responses = await Promise.all(browsers.map((browser, i) => comeBack(browser, backs[i]!)))
+    const responses = await Promise.all(browsers.map((browser, i) => followCallback(browser, backs[i]!)))
     expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([302, 409, 409, 409])
     const [user] = await users(db)
     expect(user!.subjects).toHaveLength(1)
   })
 
   it('joins an account once for two browsers that come at once', async () => {
-    const { api } = await setUp(db)
+    const { api } = await startWithProvider(db)
     await api.register('ann')
     await confirm('ann@example.com')
-    const responses = await Promise.all([1, 2].map(() => signIn(new Phone(api, EMAIL))))
+    const responses = await Promise.all([1, 2].map(() => signIn(new WhisperClient(api, EMAIL))))
     expect(responses.map(({ statusCode }) => statusCode)).toEqual([302, 302])
     expect(await users(db)).toMatchObject([{ subjects: ['ann'] }])
   })
@@ -335,9 +335,12 @@ describe('a reader with a browser', () => {
   const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
   it('is shown how to go on', async () => {
-    const { browser } = await setUp(db)
+    const { browser } = await startWithProvider(db)
     for (const status of [201, 401]) {
-      const { pathname, search } = await new ProviderVisitor().signIn((await begin(browser)).href, 'ann')
+      const { pathname, search } = await new ProviderBrowser().signIn(
+        (await beginSignIn(browser)).href,
+        'ann',
+      )
       const response = await browser.send(`GET ${pathname}${search}`, { headers })
       expect([response.statusCode, response.headers['content-type']]).toEqual([
         status,
@@ -346,20 +349,20 @@ describe('a reader with a browser', () => {
       expect(response.body).toContain('<h1>Set up your authenticator</h1>')
       expect(response.headers.vary).toBe('Origin, Accept')
     }
-    expect(await browser.setUp()).toHaveLength(10)
+    expect(await browser.setUpTotp()).toHaveLength(10)
   })
 
   it('is shown what went wrong', async () => {
-    const { browser } = await setUp(db)
-    const response = await browser.send(`GET ${COMPLETE}?state=x&code=%3Cscript%3E`, { headers })
+    const { browser } = await startWithProvider(db)
+    const response = await browser.send(`GET ${CALLBACK_PATH}?state=x&code=%3Cscript%3E`, { headers })
     expect([response.statusCode, response.headers['content-type']]).toEqual([400, 'text/html; charset=utf-8'])
     expect(response.body).toContain('This sign-in has expired or was started in another browser.')
     expect(response.body).not.toContain('script>')
   })
 
   it('is shown that the provider is not there', async () => {
-    const api = await startWith(db, { issuer: 'http://127.0.0.1:9' })
-    const response = await api.send(`GET ${BEGIN}`, { headers })
+    const api = await startApiWith(db, { issuer: 'http://127.0.0.1:9' })
+    const response = await api.send(`GET ${BEGIN_PATH}`, { headers })
     expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1'])
     expect(response.body).toContain('The provider is not available.')
     expect(api.log.text()).toContain('Request could not be served')

@@ -2,10 +2,10 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { Nodes } from '../../../src/realtime/cluster/nodes.ts'
 import { type GroupChange, Tracker } from '../../../src/realtime/cluster/tracker.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { CuttableBackplane } from '../../support/cuttable-backplane.ts'
+import { InProcessBackplane } from '../../support/in-process-backplane.ts'
 
 interface StartedNode {
-  backplane: CuttableBackplane
+  backplane: InProcessBackplane
   nodes: Nodes
   tracker: Tracker
   /** The changes that the tracker reported. */
@@ -18,7 +18,7 @@ interface StartedNode {
 async function startNodes(count: number) {
   const clock = new ManualClock()
   const started: StartedNode[] = []
-  for (const backplane of CuttableBackplane.group(count)) {
+  for (const backplane of InProcessBackplane.group(count)) {
     const nodes = new Nodes(backplane, clock)
     const tracker = new Tracker('test', nodes, clock)
     const changes: GroupChange[] = []

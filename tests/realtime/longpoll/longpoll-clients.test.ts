@@ -1,9 +1,9 @@
 import type { Socket } from 'phoenix'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
+import { FakeXhr } from '../../support/fake-xhr.ts'
 import { listen, openSocket, type PhoenixVersion, phoenixVersions, settle } from '../../support/phoenix.ts'
 import { startRealtime } from '../../support/realtime-server.ts'
-import { Xhr } from '../../support/xhr.ts'
 import { behavesAsAClient } from '../socket/client-behaviour.ts'
 import { roomChannel } from '../socket/room-channel.ts'
 
@@ -14,7 +14,7 @@ vi.hoisted(() => {
 
 describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, polling', (version) => {
   if (version !== '1.8') {
-    beforeAll(() => void vi.stubGlobal('XMLHttpRequest', Xhr))
+    beforeAll(() => void vi.stubGlobal('XMLHttpRequest', FakeXhr))
     afterAll(() => void vi.unstubAllGlobals())
   }
 

@@ -2,8 +2,8 @@ import { setImmediate as tick } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Nodes } from '../../../src/realtime/cluster/nodes.ts'
-import { CuttableBackplane } from '../../support/cuttable-backplane.ts'
 import { eventually } from '../../support/eventually.ts'
+import { InProcessBackplane } from '../../support/in-process-backplane.ts'
 import { PollClient } from '../../support/poll-client.ts'
 import { startRealtime } from '../../support/realtime-server.ts'
 import { roomChannel } from '../socket/room-channel.ts'
@@ -351,7 +351,7 @@ describe('pages', () => {
 
 describe('with several nodes', () => {
   async function startNodes() {
-    const backplanes = CuttableBackplane.group(2)
+    const backplanes = InProcessBackplane.group(2)
     const servers = await Promise.all(
       backplanes.map((backplane) =>
         startRealtime([roomChannel()], (clock) => ({ nodes: new Nodes(backplane, clock) })),

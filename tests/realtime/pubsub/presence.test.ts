@@ -4,7 +4,7 @@ import type { Presence } from '../../../src/realtime/pubsub/presence.ts'
 import { PresenceState } from '../../../src/realtime/pubsub/presence-state.ts'
 import { defineChannel } from '../../../src/realtime/socket/channel-definition.ts'
 import { openSocket, settle } from '../../support/phoenix.ts'
-import { presenceIn } from '../../support/presence.ts'
+import { readPresence } from '../../support/presence.ts'
 import type { RawClient } from '../../support/raw-client.ts'
 import { startRealtime } from '../../support/realtime-server.ts'
 
@@ -120,13 +120,13 @@ describe('presence', () => {
   it('has one meta per socket until the socket leaves; track and untrack are idempotent', async () => {
     const { endpoint, clock, enter } = await startLobby()
     const [ann, tab] = [await enter('ann'), await enter('ann')]
-    expect(presenceIn(endpoint.presence, 'lobby').ann?.metas).toHaveLength(2)
+    expect(readPresence(endpoint.presence, 'lobby').ann?.metas).toHaveLength(2)
     await tab.call(['1', '2', 'lobby', 'hide', {}])
     await tab.call(['1', '3', 'lobby', 'hide', {}])
-    expect(presenceIn(endpoint.presence, 'lobby').ann?.metas).toHaveLength(1)
+    expect(readPresence(endpoint.presence, 'lobby').ann?.metas).toHaveLength(1)
     await tab.call(['1', '4', 'lobby', 'show', {}])
     await tab.call(['1', '5', 'lobby', 'show', {}])
-    expect(presenceIn(endpoint.presence, 'lobby').ann?.metas).toHaveLength(2)
+    expect(readPresence(endpoint.presence, 'lobby').ann?.metas).toHaveLength(2)
     clock.advance(100)
     await ann.settled()
     await tab.call(['1', '6', 'lobby', 'phx_leave', {}])

@@ -3,7 +3,7 @@ import { startApp } from '../../support/app.ts'
 import { png } from '../../support/media.ts'
 import type { RawClient } from '../../support/raw-client.ts'
 import { startRealtime } from '../../support/realtime-server.ts'
-import { enter, fileFrame, nextEvent, startRoom } from '../../support/room-clients.ts'
+import { connectToRoom, fileFrame, nextEvent, startRoom } from '../../support/room-clients.ts'
 import { roomChannel } from './room-channel.ts'
 
 const JOIN = Buffer.from('["1","1","room:a","phx_join",{}]')
@@ -64,7 +64,10 @@ it('closes a connection that floods pings, but not one that sends one a second',
 it('limits the fragments of room sockets too, where a file takes more of them', async () => {
   const app = await startApp()
   const { roomId, people } = await startRoom(app, 'ann')
-  const [client, hostile] = [await enter(app, people[0], roomId), await enter(app, people[0], roomId)]
+  const [client, hostile] = [
+    await connectToRoom(app, people[0], roomId),
+    await connectToRoom(app, people[0], roomId),
+  ]
   const file = fileFrame({ message_type: 'media' }, Buffer.concat([png(), Buffer.alloc(1_000_000)]))
   sendInPieces(client, file, { pieces: 200, binary: true })
   await nextEvent(client, 'chat.media')

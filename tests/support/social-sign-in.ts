@@ -3,71 +3,71 @@ import { expect } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { startApi, type TestApi } from './api.ts'
 import { ManualClock } from './clock.ts'
-import { type OpenIdServer, ProviderVisitor, startOpenIdServer } from './oidc.ts'
-import { OpenIdDouble } from './oidc-double.ts'
-import { Phone } from './phone.ts'
+import { FakeOpenIdProvider } from './fake-openid-provider.ts'
+import { type OpenIdServer, ProviderBrowser, startOpenIdServer } from './openid-provider.ts'
+import { WhisperClient } from './whisper-client.ts'
 
-export const BEGIN = '/api/v1/user/social/begin/google-oauth2'
-export const COMPLETE = '/api/v1/user/social/complete/google-oauth2/'
+export const BEGIN_PATH = '/api/v1/user/social/begin/google-oauth2'
+export const CALLBACK_PATH = '/api/v1/user/social/complete/google-oauth2/'
 export const PUBLIC_URL = 'https://chat.example'
 
 /** What our server is to the provider. */
 export const CLIENT = {
   clientId: 'parley',
   clientSecret: 'a-secret-between-two-servers',
-  redirectUri: PUBLIC_URL + COMPLETE,
+  redirectUri: PUBLIC_URL + CALLBACK_PATH,
 }
 
 /** The address of `ann`, who has an account at the provider. */
 export const EMAIL = 'ann@example.com'
 
 /** Begins to sign in. @returns where the provider is. */
-export async function begin(browser: Phone): Promise<URL> {
-  const response = await browser.send(`GET ${BEGIN}`)
+export async function beginSignIn(browser: WhisperClient): Promise<URL> {
+  const response = await browser.send(`GET ${BEGIN_PATH}`)
   expect(response.statusCode, response.body).toBe(302)
   return new URL(response.headers.location!)
 }
 
 /** Comes back from the provider. */
-export function comeBack(browser: Phone, url: URL): Promise<LightMyRequestResponse> {
+export function followCallback(browser: WhisperClient, url: URL): Promise<LightMyRequestResponse> {
   return browser.send(`GET ${url.pathname}${url.search}`)
 }
 
 /** Our server and a real provider, where `ann` has an account with a verified address. */
-export async function setUp(db: Database) {
+export async function startWithProvider(db: Database) {
   const server = await startOpenIdServer(CLIENT)
   server.accounts.set('ann', { email: 'ann@example.com', email_verified: true })
-  const api = await startWith(db, server)
-  return { api, server, browser: new Phone(api, EMAIL) }
+  const api = await startApiWith(db, server)
+  return { api, server, browser: new WhisperClient(api, EMAIL) }
 }
 
 /** The provider judges by the real time, so our server has to begin with it. */
-export function startWith(db: Database, { issuer }: Pick<OpenIdServer, 'issuer'>): Promise<TestApi> {
+export function startApiWith(db: Database, { issuer }: Pick<OpenIdServer, 'issuer'>): Promise<TestApi> {
   const overrides = { publicUrl: PUBLIC_URL, google: { ...CLIENT, issuer } }
   return startApi(db, overrides, new ManualClock(Date.now()))
 }
 
 /** The whole way: there, signing in, and back. */
-export async function signIn(browser: Phone, login = 'ann'): Promise<LightMyRequestResponse> {
-  const url = await begin(browser)
-  return comeBack(browser, await new ProviderVisitor().signIn(url.href, login))
+export async function signIn(browser: WhisperClient, login = 'ann'): Promise<LightMyRequestResponse> {
+  const url = await beginSignIn(browser)
+  return followCallback(browser, await new ProviderBrowser().signIn(url.href, login))
 }
 
 /** Our server and a provider that lies at will, with a browser about to come back from there. */
-export async function setUpLiar(db: Database) {
+export async function startWithFakeProvider(db: Database) {
   const clock = new ManualClock()
-  const double = await OpenIdDouble.start(CLIENT.clientId, clock.now())
-  const overrides = { publicUrl: PUBLIC_URL, google: { ...CLIENT, issuer: double.issuer } }
+  const provider = await FakeOpenIdProvider.start(CLIENT.clientId, clock.now())
+  const overrides = { publicUrl: PUBLIC_URL, google: { ...CLIENT, issuer: provider.issuer } }
   const api = await startApi(db, overrides, clock)
-  const browser = new Phone(api, EMAIL)
-  const url = await begin(browser)
-  double.claims.nonce = url.searchParams.get('nonce')!
-  const back = backWith({ state: url.searchParams.get('state')!, code: 'a-code' })
-  return { api, double, browser, back }
+  const browser = new WhisperClient(api, EMAIL)
+  const url = await beginSignIn(browser)
+  provider.claims.nonce = url.searchParams.get('nonce')!
+  const callback = callbackUrl({ state: url.searchParams.get('state')!, code: 'a-code' })
+  return { api, provider, browser, callback }
 }
 
 /** Where a provider would send a browser, with this in the query. */
-export function backWith(query: Record<string, string>): URL {
+export function callbackUrl(query: Record<string, string>): URL {
   return new URL(`${CLIENT.redirectUri}?${new URLSearchParams(query)}`)
 }
 

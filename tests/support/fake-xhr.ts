@@ -1,5 +1,5 @@
 /** As much of a browser's XMLHttpRequest as phoenix.js uses to poll. */
-export class Xhr {
+export class FakeXhr {
   timeout = 0
   readyState = 0
   responseText = ''

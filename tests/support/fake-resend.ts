@@ -15,7 +15,7 @@ interface Received {
 }
 
 /** A server on loopback that answers as the HTTP API of Resend does, gone when the test has finished. */
-export async function openResendDouble() {
+export async function startFakeResend() {
   const emails: Received[] = []
   let isRefusing = false
   const server = createServer(async (request, response) => {

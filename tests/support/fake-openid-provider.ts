@@ -1,12 +1,12 @@
 import type { RequestListener } from 'node:http'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
-import { serve } from './oidc.ts'
+import { serve } from './openid-provider.ts'
 
 /**
  * A provider that says whatever a test has it say, for what no real one could be brought to do. Unless told otherwise it
  * gives everyone who brings any code a good proof of being `ann@example.com`.
  */
-export class OpenIdDouble {
+export class FakeOpenIdProvider {
   readonly issuer: string
   /** The paths that were asked for, in order. */
   readonly requests: string[] = []
@@ -20,11 +20,11 @@ export class OpenIdDouble {
   #key: CryptoKey
   #publicKey: CryptoKey
 
-  static async start(clientId: string, now: number): Promise<OpenIdDouble> {
+  static async start(clientId: string, now: number): Promise<FakeOpenIdProvider> {
     const keys = await generateKeyPair('ES256')
     let listener: RequestListener = () => {}
     const issuer = await serve((request, response) => listener(request, response))
-    const double = new OpenIdDouble(issuer, keys)
+    const double = new FakeOpenIdProvider(issuer, keys)
     double.claims = {
       ...double.claims,
       aud: clientId,

@@ -17,7 +17,7 @@ export interface WhisperTokens {
 const PREFIX = '/api/v1/user'
 
 /** A browser that keeps the cookie, a mailbox, and an authenticator app: all that signing in to Whisper takes. */
-export class Phone {
+export class WhisperClient {
   readonly #api: TestApi
   readonly email: string
   readonly cookies: Map<string, string>
@@ -30,8 +30,8 @@ export class Phone {
   }
 
   /** Another browser with the cookies this one has now, and the same app. */
-  copy(): Phone {
-    const copy = new Phone(this.#api, this.email, this.cookies)
+  copy(): WhisperClient {
+    const copy = new WhisperClient(this.#api, this.email, this.cookies)
     copy.#app = this.#app
     return copy
   }
@@ -45,17 +45,17 @@ export class Phone {
   }
 
   /** The same, below `/api/v1/user`, with a JSON body; `line` is like `POST login/`. */
-  ask(line: string, body: unknown = {}, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
+  request(line: string, body: unknown = {}, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
     const [method, path] = line.split(' ')
     return this.send(`${method} ${PREFIX}/${path}`, { body, ...options })
   }
 
   register(username?: string): Promise<LightMyRequestResponse> {
-    return this.ask('POST register/', { email: this.email, ...(username !== undefined && { username }) })
+    return this.request('POST register/', { email: this.email, ...(username !== undefined && { username }) })
   }
 
   /** The link of the newest email. @throws when there is none. */
-  async link(): Promise<string> {
+  async confirmationLink(): Promise<string> {
     const emails = await this.#api.emails()
     const email = emails.find(({ to, text }) => to === this.email && text.includes(PREFIX))
     const link = /http\S+\/verify-email\/complete\/[\w-]+\//.exec(email?.text ?? '')?.[0]
@@ -64,14 +64,14 @@ export class Phone {
   }
 
   /** Presses the button behind the link of the newest email. */
-  async prove(): Promise<LightMyRequestResponse> {
-    const { pathname } = new URL(await this.link())
+  async confirmEmail(): Promise<LightMyRequestResponse> {
+    const { pathname } = new URL(await this.confirmationLink())
     return this.send(`POST ${pathname}`, { body: {} })
   }
 
   /** Scans the QR code. @throws when there is none. */
-  async scan(options: RequestOptions = {}): Promise<TOTP> {
-    const response = await this.ask('POST qr-code/', {}, options)
+  async scanQrCode(options: RequestOptions = {}): Promise<TOTP> {
+    const response = await this.request('POST qr-code/', {}, options)
     const uri = readQrCode(response.rawPayload)
     this.#app = URI.parse(uri) as TOTP
     return this.#app
@@ -84,41 +84,41 @@ export class Phone {
   }
 
   /** A code that was not used before, since its time has just begun. */
-  freshCode(): string {
+  nextCode(): string {
     this.#api.clock.advance(30_000)
     return this.code()
   }
 
   /** Sets the app up, with the address proved or a token. @returns the recovery codes. */
-  async setUp(options: RequestOptions = {}): Promise<string[]> {
-    await this.ask('POST totp-device/create/', {}, options)
-    await this.scan(options)
-    const response = await this.ask('POST totp-device/verify/', { otp_token: this.code() }, options)
+  async setUpTotp(options: RequestOptions = {}): Promise<string[]> {
+    await this.request('POST totp-device/create/', {}, options)
+    await this.scanQrCode(options)
+    const response = await this.request('POST totp-device/verify/', { otp_token: this.code() }, options)
     if (response.statusCode !== 200) throw new Error(response.body)
     return response.json().recovery_codes
   }
 
   /** Registers, proves the address and sets the app up. @returns the recovery codes. */
-  async enrol(): Promise<string[]> {
+  async registerWithTotp(): Promise<string[]> {
     await this.register()
-    await this.prove()
-    return this.setUp()
+    await this.confirmEmail()
+    return this.setUpTotp()
   }
 
   login(): Promise<LightMyRequestResponse> {
-    return this.ask('POST login/', { email: this.email })
+    return this.request('POST login/', { email: this.email })
   }
 
   /** Gives a code, and a password if there is one, for the address that was given before. */
-  give(code: string, password?: string, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
+  verifyCode(code: string, password?: string, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
     const body = { otp_token: code, ...(password !== undefined && { password }) }
-    return this.ask('POST totp/verify/', body, options)
+    return this.request('POST totp/verify/', body, options)
   }
 
   /** Signs in, with a fresh code unless one is given. */
-  async signIn(code = this.freshCode(), password?: string): Promise<WhisperTokens> {
+  async signIn(code = this.nextCode(), password?: string): Promise<WhisperTokens> {
     await this.login()
-    const response = await this.give(code, password)
+    const response = await this.verifyCode(code, password)
     if (response.statusCode !== 200) throw new Error(response.body)
     return response.json()
   }

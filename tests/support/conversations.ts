@@ -51,7 +51,7 @@ export async function startPrivate(app: TestApp, names: [string, string]) {
 }
 
 async function joinAll(people: Person[], id: string) {
-  const talks = await Promise.all(people.map((person) => person.join(`conversation:${id}`)))
-  const own = await Promise.all(people.map((person) => person.join(`user:${person.id}`)))
-  return { talks, own }
+  const channels = await Promise.all(people.map((person) => person.join(`conversation:${id}`)))
+  const userChannels = await Promise.all(people.map((person) => person.join(`user:${person.id}`)))
+  return { channels, userChannels }
 }

@@ -4,15 +4,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
  * When a connection is cut: before the statement reaches the server, while it runs there, or after the response. With `late`, the
  * statement is held back and reaches the server later.
  */
-export type CutAt = 'before' | 'during' | 'answer' | 'late'
+export type CutPoint = 'before' | 'during' | 'reply' | 'delayed'
 
 /** A proxy between a PostgreSQL client and its server that cuts the connection at a chosen statement. */
-export class CuttingProxy {
+export class FaultProxy {
   readonly #server: Server
   readonly #target: URL
   readonly #sockets = new Set<Socket>()
-  #cut: { marker: string; at: CutAt; done: () => void } | undefined
-  #late: (() => Promise<void>) | undefined
+  #cut: { marker: string; at: CutPoint; done: () => void } | undefined
+  #delayed: (() => Promise<void>) | undefined
 
   private constructor(target: URL) {
     this.#target = target
@@ -20,8 +20,8 @@ export class CuttingProxy {
   }
 
   /** @param url the URL of the server. */
-  static async start(url: string): Promise<CuttingProxy> {
-    const proxy = new CuttingProxy(new URL(url))
+  static async start(url: string): Promise<FaultProxy> {
+    const proxy = new FaultProxy(new URL(url))
     await proxy.listen(0)
     return proxy
   }
@@ -39,15 +39,15 @@ export class CuttingProxy {
   }
 
   /** Cuts the next connection that sends the marker. Resolves after the cut. */
-  cut(marker: string, at: CutAt): Promise<void> {
+  cut(marker: string, at: CutPoint): Promise<void> {
     return new Promise((done) => {
       this.#cut = { marker, at, done }
     })
   }
 
   /** Forwards the late statement. Resolves when the server has answered it. */
-  async letArrive(): Promise<void> {
-    await this.#late?.()
+  async forwardDelayed(): Promise<void> {
+    await this.#delayed?.()
   }
 
   listen(port: number): Promise<void> {
@@ -87,9 +87,9 @@ export class CuttingProxy {
         server.write(data)
         return new Promise<void>((answered) => server.once('data', () => answered()))
       }
-      if (cut.at === 'late') this.#late = arrive
+      if (cut.at === 'delayed') this.#delayed = arrive
       else arrive().then(end)
-      if (cut.at !== 'answer') end()
+      if (cut.at !== 'reply') end()
     })
   }
 }

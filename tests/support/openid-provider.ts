@@ -31,7 +31,7 @@ export async function startOpenIdServer(...clients: ProviderClient[]): Promise<O
   const accounts = new Map<string, ProviderAccount>()
   let listener: RequestListener = () => {}
   const issuer = await serve((request, response) => listener(request, response))
-  const provider = await quietly(
+  const provider = await withoutConsoleOutput(
     async () =>
       new (await import('oidc-provider')).default(issuer, {
         clients: clients.map(clientMetadata),
@@ -60,7 +60,7 @@ export async function startOpenIdServer(...clients: ProviderClient[]): Promise<O
 }
 
 /** A browser at the provider: it keeps the provider's cookies, and follows redirects as far as the provider's own pages go. */
-export class ProviderVisitor {
+export class ProviderBrowser {
   readonly #cookies = new Map<string, string>()
 
   /** Opens an authorization URL, signs in and consents when asked to. @returns where the browser is sent in the end. */
@@ -136,7 +136,7 @@ function newSigningKey() {
 }
 
 /** The provider warns at length that it is set up for development, on whatever version of Node. */
-async function quietly<T>(make: () => Promise<T>): Promise<T> {
+async function withoutConsoleOutput<T>(make: () => Promise<T>): Promise<T> {
   const spies = [vi.spyOn(console, 'warn'), vi.spyOn(console, 'info')]
   for (const spy of spies) spy.mockImplementation(() => {})
   try {

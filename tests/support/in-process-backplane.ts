@@ -2,23 +2,23 @@ import { nanoid } from 'nanoid'
 import type { Backplane, RouteListener } from '../../src/realtime/cluster/backplane.ts'
 
 /** A backplane for nodes in one process, which can be disconnected: it then neither sends nor receives. */
-export class CuttableBackplane implements Backplane {
+export class InProcessBackplane implements Backplane {
   readonly nodeId = nanoid()
   readonly isSingleNode = false
   isConnected = true
-  readonly #peers: Set<CuttableBackplane>
+  readonly #peers: Set<InProcessBackplane>
   readonly #listeners = new Map<string, RouteListener>()
   readonly #restoredListeners: (() => void)[] = []
 
-  private constructor(peers: Set<CuttableBackplane>) {
+  private constructor(peers: Set<InProcessBackplane>) {
     this.#peers = peers
     peers.add(this)
   }
 
   /** The backplanes of `count` nodes that are connected with each other. */
-  static group(count: number): CuttableBackplane[] {
-    const peers = new Set<CuttableBackplane>()
-    return Array.from({ length: count }, () => new CuttableBackplane(peers))
+  static group(count: number): InProcessBackplane[] {
+    const peers = new Set<InProcessBackplane>()
+    return Array.from({ length: count }, () => new InProcessBackplane(peers))
   }
 
   subscribe(route: string, listener: RouteListener): undefined {
