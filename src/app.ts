@@ -7,8 +7,9 @@ import {
   type Overrides,
   openInfrastructure,
 } from './app/infrastructure.ts'
-import { createEndpoint, serveEndpoint } from './app/sockets.ts'
+import { createChannelServer, serveChannels } from './app/sockets.ts'
 import { registerChannels } from './channels/index.ts'
+import { TokenVerifier } from './channels/topics/token-verifier.ts'
 import type { Config } from './config/config.ts'
 import type { Database } from './db/database.ts'
 import type { MailWorker } from './domain/mail/mail-worker.ts'
@@ -59,8 +60,10 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
   const built = await buildServices(config, infrastructure, { signer, nodes, dialect })
   const { services, mailWorker } = built
 
-  const endpoint = createEndpoint(config, infrastructure, { nodes, services })
-  const channels = registerChannels(endpoint, services, dialect)
+  const tokens = new TokenVerifier(services.sessions, clock)
+  const channelServer = createChannelServer(config, infrastructure, { nodes, services, tokens })
+  const { endpoint } = channelServer
+  const channels = registerChannels(endpoint, { services, tokens, dialect })
   const registry = new Registry()
   registerRealtimeMetrics(registry, endpoint, channels)
 
@@ -69,7 +72,7 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
     config,
     endpoint,
     addressOf: clientAddresses(config.trustProxy),
-    upgrades: await serveEndpoint(http, config, { endpoint, channels, services }),
+    upgrades: await serveChannels(http, channelServer),
     services,
     dialect,
     database,
@@ -79,7 +82,7 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
     mailbox: mailer instanceof DevMailbox ? mailer : undefined,
   })
   await built.start()
-  await nodes.start()
+  await channelServer.start()
 
   return {
     http,
@@ -94,11 +97,10 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
     },
     async close() {
       isReady = false
-      await endpoint.drain()
+      await channelServer.drain()
       await http.close()
       channels.stop()
-      endpoint.stop()
-      nodes.stop()
+      channelServer.stop()
       await built.stop()
       await closeInfrastructure(infrastructure)
     },

@@ -18,11 +18,11 @@ import { OpenIdProvider } from '../infra/openid-provider.ts'
 import { RedisBackplane } from '../infra/redis-backplane.ts'
 import { RedisCounter } from '../infra/redis-counter.ts'
 import { ResendMailer } from '../infra/resend-mailer.ts'
-import { SingleNodeBackplane } from '../infra/single-node-backplane.ts'
 import { SmtpMailer } from '../infra/smtp-mailer.ts'
 import { deriveKey } from '../keys.ts'
 import { secureDataDir } from '../private-files.ts'
 import type { Backplane } from '../realtime/cluster/backplane.ts'
+import { SingleNodeBackplane } from '../realtime/cluster/single-node-backplane.ts'
 
 /** The outside world as the configuration chooses it. */
 export interface Infrastructure {

@@ -1,72 +1,76 @@
 import { Server } from 'node:http'
-import type { FastifyInstance } from 'fastify'
-import { type ChatChannels, explain } from '../channels/index.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { explain } from '../channels/index.ts'
+import type { TokenVerifier } from '../channels/topics/token-verifier.ts'
 import type { Config } from '../config/config.ts'
 import { clientAddresses, remoteAddresses } from '../http/client-address.ts'
 import { deriveKey } from '../keys.ts'
 import type { Nodes } from '../realtime/cluster/nodes.ts'
-import { serveLongPoll } from '../realtime/longpoll/longpoll.ts'
-import { Endpoint } from '../realtime/socket/endpoint.ts'
-import type { HandshakeOptions } from '../realtime/socket/handshake.ts'
-import { serveWebSockets, type UpgradeListener } from '../realtime/socket/websocket.ts'
+import { ChannelServer } from '../realtime/server/channel-server.ts'
 import type { Services } from '../services.ts'
 import type { Infrastructure } from './infrastructure.ts'
 
-const EVENTS_PER_SECOND = 60
-const EVENT_BURST = 300
-/** A client that reconnects joins all its topics in one burst, and retries some of the joins. */
-const SPARE_JOINS = 100
+const SOCKET_PATH = '/socket'
 
-/** Creates the endpoint, which holds all sockets of this node. */
-export function createEndpoint(
+/** Creates the channel server, which holds all sockets of this node. */
+export function createChannelServer(
   config: Config,
   { clock, logger }: Infrastructure,
-  { nodes, services }: { nodes: Nodes; services: Services },
-): Endpoint {
-  const { limits, rateLimits } = config
+  { nodes, services, tokens }: { nodes: Nodes; services: Services; tokens: TokenVerifier },
+): ChannelServer {
+  const { limits, rateLimits, allowedOrigins, trustProxy, secretKeyBase } = config
   const { sessions, securityLog } = services
-  const joinBurst = limits.maxChannels + SPARE_JOINS
-  return new Endpoint({
+  const remoteAddressOf = remoteAddresses(trustProxy)
+  return new ChannelServer({
     clock,
     nodes,
     logger,
+    path: SOCKET_PATH,
+    allowedOrigins,
+    ...limits,
+    connectionLimits: rateLimits ? limits : null,
+    rateLimit: rateLimits ? {} : null,
+    longPollKey: deriveKey(secretKeyBase, 'long polling'),
+    authenticate: (token) => tokens.authenticate(token),
+    addressOf: clientAddresses(trustProxy),
     explain,
     onDenied: ({ userId, sessionId }, reason) =>
       securityLog.record('permission_refused', { userId, sessionId, reason }),
-    sessionExpiries: (sessionIds) => sessions.expiriesOf(sessionIds),
-    ...limits,
-    connectionLimits: rateLimits ? limits : null,
-    rateLimit: rateLimits ? { eventsPerSecond: EVENTS_PER_SECOND, eventBurst: EVENT_BURST, joinBurst } : null,
-  })
-}
-
-/**
- * Serves the endpoint at `/socket`, over WebSockets and long polling.
- * @returns a server that does not listen and emits `upgrade` for all other paths.
- */
-export async function serveEndpoint(
-  http: FastifyInstance,
-  config: Config,
-  { endpoint, channels, services }: { endpoint: Endpoint; channels: ChatChannels; services: Services },
-): Promise<Server> {
-  const remoteAddressOf = remoteAddresses(config.trustProxy)
-  const options: HandshakeOptions = {
-    endpoint,
-    path: '/socket',
-    maxFrameBytes: config.limits.maxFrameBytes,
-    allowedOrigins: config.allowedOrigins,
-    authenticate: (token) => channels.authenticate(token),
-    addressOf: clientAddresses(config.trustProxy),
     onRefused: ({ reason, identity }, request) => {
       if (reason === 'draining') return
       const { userId, sessionId } = identity ?? {}
       const details = { userId, sessionId, ip: remoteAddressOf(request), reason }
-      services.securityLog.record('socket_refused', details)
+      securityLog.record('socket_refused', details)
     },
-  }
+    sessionExpiries: (sessionIds) => sessions.expiriesOf(sessionIds),
+  })
+}
+
+/**
+ * Serves the channels at `/socket`, over WebSockets and long polling. WebSockets skip Fastify's hooks, which cost more than the
+ * rest of connecting.
+ * @returns a server that does not listen and emits `upgrade` for all other paths.
+ */
+export async function serveChannels(http: FastifyInstance, server: ChannelServer): Promise<Server> {
   const otherUpgrades = new Server()
-  const onOtherUpgrade: UpgradeListener = (...upgrade) => otherUpgrades.emit('upgrade', ...upgrade)
-  await http.register(serveWebSockets, { ...options, onOtherUpgrade })
-  await http.register(serveLongPoll, { ...options, key: deriveKey(config.secretKeyBase, 'long polling') })
+  http.server.on('upgrade', (...upgrade) => {
+    if (!server.handleUpgrade(...upgrade)) otherUpgrades.emit('upgrade', ...upgrade)
+  })
+  await http.register(async (app) => {
+    // The channel server reads the bodies.
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', (_request, _body, done) => done(null))
+    const route = { schema: { hide: true }, exposeHeadRoute: false, handler: handOver }
+    app.route({ ...route, method: 'GET', url: `${SOCKET_PATH}/websocket` })
+    app.route({ ...route, method: ['GET', 'POST', 'OPTIONS'], url: `${SOCKET_PATH}/longpoll` })
+  })
   return otherUpgrades
+
+  function handOver({ raw }: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack()
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value)
+    }
+    server.handleRequest(raw, reply.raw)
+  }
 }

@@ -1,7 +1,6 @@
 import { describeDatabaseFailure } from '../domain/shared/database-trouble.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { requestFields } from '../input/field-names.ts'
-import type { Identity } from '../realtime/socket/connection.ts'
 import type { Endpoint, ErrorReply } from '../realtime/socket/endpoint.ts'
 import type { Services } from '../services.ts'
 import type { Dialect } from '../views/dialect.ts'
@@ -18,21 +17,21 @@ import { conversationChannel } from './topics/conversation.ts'
 import { createGuard } from './topics/guard.ts'
 import { roomChannel } from './topics/room.ts'
 import { systemChannel } from './topics/system.ts'
-import { TokenVerifier } from './topics/token-verifier.ts'
+import type { TokenVerifier } from './topics/token-verifier.ts'
 import { userChannel } from './topics/user.ts'
 
 /** The registered channels. */
 export interface ChatChannels {
-  /** Returns the identity that an access token proves; undefined if the token is not valid. */
-  authenticate(token: string | undefined): Identity | undefined
   /** How many times missed changes were read from the database. */
   readonly catchUps: number
   stop(): void
 }
 
 /** Registers the chat's channels on an endpoint, and publishes domain events to them. */
-export function registerChannels(endpoint: Endpoint, services: Services, dialect: Dialect): ChatChannels {
-  const tokens = new TokenVerifier(services.sessions, endpoint.clock)
+export function registerChannels(
+  endpoint: Endpoint,
+  { services, tokens, dialect }: { services: Services; tokens: TokenVerifier; dialect: Dialect },
+): ChatChannels {
   const hiddenUsers = new HiddenUsers(endpoint, services)
   const typing = new TypingIndicators(endpoint)
   const nameChanges = new DisplayNameBroadcasts(endpoint, services)
@@ -56,7 +55,6 @@ export function registerChannels(endpoint: Endpoint, services: Services, dialect
     roomChannel(context),
   )
   return {
-    authenticate: (token) => tokens.authenticate(token),
     get catchUps() {
       return conversations.catchUps + rooms.catchUps
     },

@@ -1,20 +1,12 @@
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
 import { onTestFinished } from 'vitest'
-import { SingleNodeBackplane } from '../../src/infra/single-node-backplane.ts'
-import { Nodes } from '../../src/realtime/cluster/nodes.ts'
-import { serveLongPoll } from '../../src/realtime/longpoll/longpoll.ts'
+import { ChannelServer, type ChannelServerOptions } from '../../src/realtime/server/channel-server.ts'
 import type { AnyChannelDefinition } from '../../src/realtime/socket/channel-definition.ts'
-import { Endpoint, type EndpointOptions } from '../../src/realtime/socket/endpoint.ts'
-import type { HandshakeOptions } from '../../src/realtime/socket/handshake.ts'
-import { serveWebSockets } from '../../src/realtime/socket/websocket.ts'
 import { ManualClock } from './clock.ts'
 import { RawClient } from './raw-client.ts'
 
-interface Overrides extends Partial<EndpointOptions> {
-  maxFrameBytes?: number
-  allowedOrigins?: '*' | string[]
-}
+type Overrides = Partial<ChannelServerOptions>
 
 /** Starts the channel server without the chat. `?token=<user>` connects as that user; `bad` is refused. */
 export async function startRealtime(
@@ -24,46 +16,28 @@ export async function startRealtime(
   const clock = new ManualClock()
   const overrides = typeof change === 'function' ? change(clock) : change
   const crashes: object[] = []
-  const endpoint = new Endpoint({
+  const server = new ChannelServer({
     clock,
-    nodes: new Nodes(new SingleNodeBackplane(), clock),
     logger: { error: (details) => crashes.push(details) },
-    maxChannels: 1000,
-    maxBufferedBytes: 1_048_576,
     rateLimit: null,
-    explain: () => undefined,
-    onDenied: () => {},
-    sessionExpiries: async () => new Map(),
+    longPollKey: 'a key of tests',
+    authenticate: (token) =>
+      token && token !== 'bad' ? { userId: token, sessionId: `session-${token}` } : undefined,
     ...overrides,
   })
-  endpoint.use(...definitions)
-  const app = Fastify()
-  const transport: HandshakeOptions = {
-    endpoint,
-    path: '/socket',
-    maxFrameBytes: overrides.maxFrameBytes ?? 262_144,
-    allowedOrigins: overrides.allowedOrigins ?? '*',
-    authenticate: (token) =>
-      token && token !== 'bad'
-        ? { userId: token, sessionId: `session-${token}`, expiresAt: Number.POSITIVE_INFINITY }
-        : undefined,
-  }
-  await app.register(serveWebSockets, {
-    ...transport,
-    onOtherUpgrade: (_request, stream) => stream.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n'),
-  })
-  await app.register(serveLongPoll, { ...transport, key: Buffer.from('a key of tests') })
-  await endpoint.nodes.start()
-  await app.listen({ port: 0, host: '127.0.0.1' })
-  const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/socket`
+  const { endpoint } = server
+  const http = createServer()
+  server.use(...definitions).attach(http)
+  await server.start()
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/socket`
   const clients: RawClient[] = []
   onTestFinished(async () => {
     for (const client of clients) client.terminate()
-    endpoint.stop()
-    endpoint.nodes.stop()
+    server.stop()
     // Closing the server waits for idle connections.
-    app.server.closeAllConnections()
-    await app.close()
+    http.closeAllConnections()
+    await new Promise((resolve) => http.close(resolve))
   })
 
   async function connect(
@@ -75,7 +49,7 @@ export async function startRealtime(
     return client
   }
 
-  return { endpoint, clock, url, http: app.server, crashes, connect }
+  return { server, endpoint, clock, url, http, crashes, connect }
 }
 
 interface ConnectOptions {

@@ -30,7 +30,7 @@ export function disconnectRevokedSessions(
       revoked.delete(id)
       endpoint.disconnectAfter(graceMs, (identity) => identity.sessionId === id)
     }
-    endpoint.disconnect((identity) => revoked.has(identity.sessionId))
+    endpoint.disconnect((identity) => revoked.has(identity.sessionId ?? ''))
     // The other nodes poll the database for revocations. The message makes them poll now.
     if (isHere)
       nodes.publish('revoked', (isSignOut ? { signedOut: sessionIds } : null) satisfies RevokedMessage)

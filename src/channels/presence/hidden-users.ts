@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts'
 import type { Channel } from '../../realtime/socket/channel.ts'
-import { ChannelServer } from '../../realtime/socket/channel-server.ts'
 import type { Endpoint } from '../../realtime/socket/endpoint.ts'
+import { SocketChannel } from '../../realtime/socket/socket-channel.ts'
 import type { Services } from '../../services.ts'
 import { SYSTEM_TOPIC } from '../../topics.ts'
 
@@ -68,7 +68,7 @@ export class HiddenUsers {
   /** Hides or shows the user's channels on this node; a repeated change only those that had joined when it was made. */
   #apply({ userId, hidden, askedAt }: HiddenChange): void {
     for (const channel of this.#endpoint.pubsub.subscribers(SYSTEM_TOPIC)) {
-      if (!(channel instanceof ChannelServer) || channel.userId !== userId) continue
+      if (!(channel instanceof SocketChannel) || channel.userId !== userId) continue
       if (askedAt !== undefined) {
         const joinedAt = this.#joinedAt.get(channel) ?? Number.POSITIVE_INFINITY
         if (joinedAt <= askedAt) this.#setHidden(channel, hidden)

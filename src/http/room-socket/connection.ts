@@ -3,14 +3,10 @@ import type { Participant } from '../../domain/presence/room-presence.ts'
 import { describeDatabaseFailure } from '../../domain/shared/database-trouble.ts'
 import { AppError } from '../../errors.ts'
 import { encodeFrame } from '../../protocol/websocket-frame.ts'
+import { CloseCode } from '../../realtime/codes.ts'
 import type { BroadcastEncoder } from '../../realtime/outgoing-broadcast.ts'
 import type { Subscriber } from '../../realtime/pubsub/pubsub.ts'
-import {
-  CloseCode,
-  type Connection,
-  type ConnectionOwner,
-  type Identity,
-} from '../../realtime/socket/connection.ts'
+import type { Connection, ConnectionOwner, Identity } from '../../realtime/socket/connection.ts'
 import type { Endpoint } from '../../realtime/socket/endpoint.ts'
 import type { TransportListener, WebSocketTransport } from '../../realtime/socket/websocket-transport.ts'
 import { roomTopic } from '../../topics.ts'

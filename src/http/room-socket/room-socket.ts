@@ -5,8 +5,9 @@ import { Type } from 'typebox'
 import type { Participant } from '../../domain/presence/room-presence.ts'
 import { AppError } from '../../errors.ts'
 import { MAX_METADATA_BYTES } from '../../input/media-frame.ts'
+import { RefusalStatus } from '../../realtime/codes.ts'
 import type { ExceededLimit } from '../../realtime/socket/connection-limits.ts'
-import { isAllowedOrigin, RETRY_AFTER_S, statusOf } from '../../realtime/socket/handshake.ts'
+import { isAllowedOrigin, RETRY_AFTER_S } from '../../realtime/socket/handshake.ts'
 import { fragmentLimits, WebSocketTransport } from '../../realtime/socket/websocket-transport.ts'
 import { deviceOf } from '../device.ts'
 import { MIN_UPLOAD_BYTES_PER_SECOND } from '../media/upload-rate.ts'
@@ -155,7 +156,7 @@ function foreignOrigin(): AppError {
 function requireWithinLimits(limit: ExceededLimit | undefined): void {
   if (!limit) return
   const retryAfterMs = RETRY_AFTER_S * 1_000
-  throw new AppError(statusOf(limit) === 429 ? 'rate_limited' : 'busy', { retryAfterMs })
+  throw new AppError(RefusalStatus[limit] === 429 ? 'rate_limited' : 'busy', { retryAfterMs })
 }
 
 /** The access token of a browser: the subprotocol after `bearer`. */

@@ -1,9 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { connect, type HandshakeOptions, isAllowedOrigin, queryOf } from '../socket/handshake.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PollStatus, RefusalStatus } from '../codes.ts'
+import { connect, type HandshakeOptions, isAllowedOrigin, isAt, queryOf } from '../socket/handshake.ts'
 import { PollRelay } from './poll-relay.ts'
 import type { PollAnswer, Pollable } from './poll-session.ts'
 import { PollSessions } from './poll-sessions.ts'
 import { PollTokens } from './poll-tokens.ts'
+import { BodyTooLarge, readBody } from './request-body.ts'
 
 export interface LongPollOptions extends HandshakeOptions {
   /** Signs session tokens. Must be the same on all nodes. */
@@ -12,101 +14,144 @@ export interface LongPollOptions extends HandshakeOptions {
 
 /** The body of a response. The HTTP status is 200; clients read the status in the body. */
 interface LongPollResponse extends Omit<PollAnswer, 'status'> {
-  status: PollAnswer['status'] | 403
+  status: PollAnswer['status'] | typeof PollStatus.forbidden
   token?: string | undefined
+}
+
+/** The session that a request names; no `session` if it has ended. */
+interface NamedSession {
+  token: string
+  session: Pollable | undefined
 }
 
 /** The size of a request body, in frames of maximum size. */
 const MAX_FRAMES_PER_BODY = 8
 
 /** Serves an endpoint to clients that cannot open a WebSocket, by the long polling protocol of phoenix.js. */
-export async function serveLongPoll(app: FastifyInstance, options: LongPollOptions): Promise<void> {
-  const { endpoint, allowedOrigins, maxFrameBytes } = options
-  const path = `${options.path}/longpoll`
-  const tokens = new PollTokens(options.key)
-  const sessions = new PollSessions(endpoint, maxFrameBytes)
-  const relay = new PollRelay(endpoint.nodes, endpoint.clock, (id) => sessions.find(id))
-  const bodyLimit = maxFrameBytes * MAX_FRAMES_PER_BODY
-  const route = { schema: { hide: true }, exposeHeadRoute: false, bodyLimit, errorHandler: answerError }
+export class LongPollService {
+  readonly #options: LongPollOptions
+  readonly #path: string
+  readonly #tokens: PollTokens
+  readonly #sessions: PollSessions
+  readonly #relay: PollRelay
 
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-  app.addHook('onRequest', async (request, reply) => setResponseHeaders(request, reply, allowedOrigins))
-  app.addHook('preClose', async () => sessions.stop())
+  constructor(options: LongPollOptions) {
+    const { endpoint, maxFrameBytes } = options
+    this.#options = options
+    this.#path = `${options.path}/longpoll`
+    this.#tokens = new PollTokens(options.key)
+    this.#sessions = new PollSessions(endpoint, maxFrameBytes)
+    this.#relay = new PollRelay(endpoint.nodes, endpoint.clock, (id) => this.#sessions.find(id))
+  }
 
-  app.options(path, route, async ({ headers }, reply) => {
-    const requested = headers['access-control-request-headers']
-    reply.headers({ 'access-control-allow-methods': 'GET, POST', 'access-control-max-age': '3600' })
-    if (requested !== undefined) reply.header('access-control-allow-headers', requested)
-    return reply.code(204).send()
-  })
+  /** Answers a request. @returns false for a request to another path. */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    if (!isAt(this.#path, request.url)) return false
+    void this.#handle(request, response)
+    return true
+  }
 
-  app.get(path, route, async (request, reply): Promise<LongPollResponse> => {
-    if (!isAllowedOrigin(request, allowedOrigins)) return { status: 403 }
-    const found = sessionOf(request)
-    if (!found?.session) return open(request, found !== undefined)
-    const answer = await pollFor(found.session, reply)
-    return answer.status === 410 ? open(request, true) : { messages: [], ...answer, token: found.token }
-  })
+  /** Ends all sessions, which answers their polls. */
+  stop(): void {
+    this.#sessions.stop()
+  }
 
-  app.post(path, route, async (request): Promise<LongPollResponse> => {
-    if (!isAllowedOrigin(request, allowedOrigins)) return { status: 403 }
-    const session = sessionOf(request)?.session
-    if (!session) return { status: 410 }
-    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    setResponseHeaders(request, response, this.#options.allowedOrigins)
+    try {
+      if (request.method === 'OPTIONS') answerPreflight(request, response)
+      else if (request.method === 'GET') answer(response, 200, await this.#poll(request, response))
+      else if (request.method === 'POST') answer(response, 200, await this.#publish(request))
+      else response.writeHead(405, { allow: 'GET, POST, OPTIONS' }).end()
+    } catch (error) {
+      // phoenix.js reconnects.
+      answer(response, error instanceof BodyTooLarge ? 413 : 500, { status: PollStatus.unavailable })
+      // The client may leave while it sends the body.
+      if (error instanceof BodyTooLarge || request.errored) return
+      this.#options.endpoint.logError(error, 'A long-polling request failed')
+    }
+  }
+
+  async #poll(request: IncomingMessage, response: ServerResponse): Promise<LongPollResponse> {
+    if (!isAllowedOrigin(request, this.#options.allowedOrigins)) return { status: PollStatus.forbidden }
+    const found = this.#sessionOf(request)
+    if (!found?.session) return this.#open(request, found !== undefined)
+    const polled = await pollFor(found.session, response)
+    if (polled.status === PollStatus.gone) return this.#open(request, true)
+    return { messages: [], ...polled, token: found.token }
+  }
+
+  async #publish(request: IncomingMessage): Promise<LongPollResponse> {
+    const { allowedOrigins, maxFrameBytes } = this.#options
+    const body = await readBody(request, maxFrameBytes * MAX_FRAMES_PER_BODY)
+    if (!isAllowedOrigin(request, allowedOrigins)) return { status: PollStatus.forbidden }
+    const session = this.#sessionOf(request)?.session
+    if (!session) return { status: PollStatus.gone }
     const isBatch = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
     return new Promise((resolve) => session.publish(body, isBatch, resolve))
-  })
+  }
 
-  /**
-   * The session that a request names. Its token is the last `token` parameter; the user's comes first.
-   * @returns undefined without a valid token; no `session` for one that has ended.
-   */
-  function sessionOf({ raw }: FastifyRequest): { token: string; session: Pollable | undefined } | undefined {
-    const token = new URLSearchParams(queryOf(raw.url)).getAll('token').at(-1)
-    const address = token === undefined ? undefined : tokens.read(token)
+  /** The session that a request names. Its token is the last `token` parameter; the user's comes first. */
+  #sessionOf({ url }: IncomingMessage): NamedSession | undefined {
+    const token = new URLSearchParams(queryOf(url)).getAll('token').at(-1)
+    const address = token === undefined ? undefined : this.#tokens.read(token)
     return token !== undefined && address
-      ? { token, session: sessions.find(address.id) ?? relay.session(address) }
+      ? { token, session: this.#sessions.find(address.id) ?? this.#relay.session(address) }
       : undefined
   }
 
   /** @param replacesSession whether the client had a session that has ended. */
-  function open({ raw }: FastifyRequest, replacesSession: boolean): LongPollResponse {
-    const result = connect(options, raw)
-    if ('reason' in result) return { status: result.status === 403 ? 403 : 500 }
+  async #open(request: IncomingMessage, replacesSession: boolean): Promise<LongPollResponse> {
+    const { endpoint } = this.#options
+    const result = await connect(this.#options, request)
+    if ('reason' in result) {
+      const isForbidden = RefusalStatus[result.reason] === 403
+      return { status: isForbidden ? PollStatus.forbidden : PollStatus.unavailable }
+    }
     // An abandoned session stays for a while, so opening them is limited.
-    if (endpoint.limits.takeMessage(result.identity.userId, 'phx_join')) return { status: 500 }
-    const id = sessions.open(result, replacesSession)
-    return { status: 410, token: tokens.write({ nodeId: endpoint.nodes.id, id }), messages: [] }
+    if (endpoint.limits.takeMessage(result.identity.userId, 'phx_join')) {
+      return { status: PollStatus.unavailable }
+    }
+    const id = this.#sessions.open(result, replacesSession)
+    return {
+      status: PollStatus.gone,
+      token: this.#tokens.write({ nodeId: endpoint.nodes.id, id }),
+      messages: [],
+    }
   }
 }
 
-function pollFor(session: Pollable, { raw }: FastifyReply): Promise<PollAnswer> {
+function pollFor(session: Pollable, response: ServerResponse): Promise<PollAnswer> {
   return new Promise((resolve) => {
     const cancel = session.poll(resolve)
     // After the client disconnects, the session keeps its messages for the next poll.
-    raw.once('close', () => {
+    response.once('close', () => {
       cancel()
-      resolve({ status: 204 })
+      resolve({ status: PollStatus.noContent })
     })
   })
 }
 
 /** Allows pages of the allowed origins to read the response (CORS). */
-function setResponseHeaders(request: FastifyRequest, reply: FastifyReply, allowed: '*' | string[]): void {
+function setResponseHeaders(
+  request: IncomingMessage,
+  response: ServerResponse,
+  allowed: '*' | readonly string[],
+): void {
   const { origin } = request.headers
-  reply.headers({ 'cache-control': 'no-store', vary: 'Origin' })
+  response.setHeader('cache-control', 'no-store').setHeader('vary', 'Origin')
   if (origin === undefined || !isAllowedOrigin(request, allowed)) return
-  reply.header('access-control-allow-origin', allowed === '*' ? '*' : origin)
+  response.setHeader('access-control-allow-origin', allowed === '*' ? '*' : origin)
 }
 
-/** Answers an error so that phoenix.js reconnects. */
-function answerError(
-  error: { statusCode?: number; status?: number },
-  request: FastifyRequest,
-  reply: FastifyReply,
-) {
-  const status = error.statusCode ?? error.status ?? 500
-  if (status === 500) request.log.error({ err: error }, 'A long-polling request failed')
-  return reply.code(status).send({ status: 500 })
+function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
+  const requested = headers['access-control-request-headers']
+  response.setHeader('access-control-allow-methods', 'GET, POST').setHeader('access-control-max-age', '3600')
+  if (requested !== undefined) response.setHeader('access-control-allow-headers', requested)
+  response.writeHead(204).end()
+}
+
+function answer(response: ServerResponse, status: number, body: LongPollResponse): void {
+  if (response.headersSent || response.destroyed) return
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body))
 }

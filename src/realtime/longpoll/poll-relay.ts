@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { Nodes } from '../cluster/nodes.ts'
+import { PollStatus } from '../codes.ts'
 import type { PollAnswer, Pollable } from './poll-session.ts'
 import type { PollAddress } from './poll-tokens.ts'
 
@@ -96,7 +97,7 @@ export class PollRelay {
   #fail(ref: number): void {
     const request = this.#requests.get(ref)
     this.#remove(ref)
-    request?.answer({ status: 410 })
+    request?.answer({ status: PollStatus.gone })
   }
 
   #remove(ref: number): boolean {
@@ -109,7 +110,7 @@ export class PollRelay {
     const respond = (answer: RelayedAnswer['answer']) => {
       this.#nodes.send(from, 'poll_answer', { ref, answer })
     }
-    if (!session) return respond({ status: 410 })
+    if (!session) return respond({ status: PollStatus.gone })
     if (body !== undefined) return session.publish(Buffer.from(body, 'base64'), isBatch, respond)
     const key = `${from} ${ref}`
     let isAnswered = false

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { textOnly } from '../../protocol/serializer.ts'
 import { messageOf } from '../../protocol/websocket-frame.ts'
-import { CloseCode, type Transport } from '../socket/connection.ts'
+import { CloseCode, PollStatus } from '../codes.ts'
+import type { Transport } from '../socket/connection.ts'
 import type { Endpoint } from '../socket/endpoint.ts'
 import type { ConnectResult } from '../socket/handshake.ts'
 import type { Consumer } from '../socket/slow-consumers.ts'
@@ -10,7 +11,7 @@ import { framesOf, type PostedFrame } from './poll-body.ts'
 
 /** The answer to a request. 410 means that the session has ended, 500 that the client should connect again later. */
 export interface PollAnswer {
-  status: 200 | 204 | 410 | 500
+  status: (typeof PollStatus)['ok' | 'noContent' | 'gone' | 'unavailable']
   messages?: string[]
 }
 
@@ -36,8 +37,8 @@ const SESSION_TIMEOUT_MS = 15_000
 /** Bytes of frames that are handled per iteration of the event loop, so that a long batch does not delay other clients. */
 const BYTES_PER_ITERATION = 8_192
 
-const NO_MESSAGES: PollAnswer = { status: 204 }
-const SESSION_ENDED: PollAnswer = { status: 410 }
+const NO_MESSAGES: PollAnswer = { status: PollStatus.noContent }
+const SESSION_ENDED: PollAnswer = { status: PollStatus.gone }
 
 /** A long-polling session: a transport that keeps frames until the client polls for them. */
 export class PollSession implements Pollable, Transport, Consumer {
@@ -83,7 +84,7 @@ export class PollSession implements Pollable, Transport, Consumer {
     const { clock, limits } = this.#endpoint
     const delay = limits.delayPoll(this.socket.identity.userId)
     if (delay === undefined) {
-      answer({ status: 500 })
+      answer({ status: PollStatus.unavailable })
       return () => {}
     }
     this.#delayedUntil = clock.now() + delay
@@ -103,7 +104,7 @@ export class PollSession implements Pollable, Transport, Consumer {
     this.#mustReconnect = false
     this.#publishing = this.#publishing.then(async () => {
       await this.#receive(framesOf(body, isBatch))
-      answer(this.#endAnswer ?? { status: 200 })
+      answer(this.#endAnswer ?? { status: PollStatus.ok })
     })
   }
 
@@ -122,7 +123,7 @@ export class PollSession implements Pollable, Transport, Consumer {
   }
 
   close(code: number): void {
-    this.#end(code === CloseCode.goingAway ? SESSION_ENDED : { status: 500 })
+    this.#end(code === CloseCode.goingAway ? SESSION_ENDED : { status: PollStatus.unavailable })
   }
 
   terminate(): void {
@@ -157,7 +158,7 @@ export class PollSession implements Pollable, Transport, Consumer {
     if (this.#messages.length > 0) {
       const messages = this.#messages
       this.#clearMessages()
-      this.#settle({ status: 200, messages })
+      this.#settle({ status: PollStatus.ok, messages })
     } else if (this.#endAnswer) {
       this.#settle(this.#endAnswer)
     }

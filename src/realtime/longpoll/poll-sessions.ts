@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { CloseCode } from '../socket/connection.ts'
+import { CloseCode } from '../codes.ts'
 import type { Endpoint } from '../socket/endpoint.ts'
 import type { ConnectResult } from '../socket/handshake.ts'
 import { PollSession } from './poll-session.ts'

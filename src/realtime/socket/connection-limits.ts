@@ -1,6 +1,6 @@
 import type { ConnectionOwner } from './connection.ts'
 
-/** How many connections one node accepts. */
+/** How many connections one node accepts. An absent limit does not apply. */
 export interface ConnectionLimits {
   maxConnections: number
   maxConnectionsPerUser: number
@@ -13,13 +13,13 @@ export type ExceededLimit = 'connections' | 'user_connections' | 'address_connec
 
 /** Counts the connections of one node. */
 export class ConnectionCounter {
-  readonly #limits: ConnectionLimits | null
+  readonly #limits: Partial<ConnectionLimits> | null
   readonly #users = new Map<string, number>()
   readonly #addresses = new Map<string, number>()
   #total = 0
 
   /** @param limits null for no limits. */
-  constructor(limits: ConnectionLimits | null) {
+  constructor(limits: Partial<ConnectionLimits> | null) {
     this.#limits = limits
   }
 
@@ -27,11 +27,13 @@ export class ConnectionCounter {
   exceededLimit({ identity, address }: ConnectionOwner): ExceededLimit | undefined {
     const limits = this.#limits
     if (!limits) return undefined
-    if ((this.#users.get(identity.userId) ?? 0) >= limits.maxConnectionsPerUser) return 'user_connections'
-    if (address !== undefined && (this.#addresses.get(address) ?? 0) >= limits.maxConnectionsPerAddress) {
+    const { maxConnectionsPerUser, maxConnectionsPerAddress, maxConnections } = limits
+    const isReached = (count = 0, limit = Number.POSITIVE_INFINITY) => count >= limit
+    if (isReached(this.#users.get(identity.userId), maxConnectionsPerUser)) return 'user_connections'
+    if (address !== undefined && isReached(this.#addresses.get(address), maxConnectionsPerAddress)) {
       return 'address_connections'
     }
-    return this.#total >= limits.maxConnections ? 'connections' : undefined
+    return isReached(this.#total, maxConnections) ? 'connections' : undefined
   }
 
   add(owner: ConnectionOwner): void {

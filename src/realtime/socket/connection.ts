@@ -1,9 +1,11 @@
-/** The user and session that a connection was authenticated for. */
+/** The user that a connection was authenticated for. Channels see the object that `authenticate` returned. */
 export interface Identity {
+  /** Limits count per user, so clients that share no account must not share an id. */
   readonly userId: string
-  readonly sessionId: string
-  /** Until when the session is known to last, in milliseconds of the endpoint's clock. */
-  expiresAt: number
+  /** The session that authenticated the connection. */
+  readonly sessionId?: string
+  /** Until when the session is known to last, in milliseconds of the endpoint's clock. Absent: without end. */
+  expiresAt?: number
 }
 
 /** Who opens a connection, and from where. */
@@ -31,12 +33,3 @@ export interface Transport {
   write(frame: Buffer): void
   close(code: number, reason: string): void
 }
-
-/** WebSocket close codes (RFC 6455, section 7.4.1, and the IANA registry). */
-export const CloseCode = {
-  goingAway: 1001,
-  unsupportedData: 1003,
-  policyViolation: 1008,
-  messageTooBig: 1009,
-  serviceRestart: 1012,
-} as const

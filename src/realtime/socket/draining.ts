@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CloseCode, type Connection } from './connection.ts'
+import { CloseCode } from '../codes.ts'
+import type { Connection } from './connection.ts'
 
 const BATCHES = 20
 const MIN_BATCH_SIZE = 50

@@ -2,10 +2,11 @@ import type { Clock } from '../../clock.ts'
 import { matchTopic } from '../../protocol/topics.ts'
 import type { Nodes } from '../cluster/nodes.ts'
 import { Tracker } from '../cluster/tracker.ts'
+import { CloseCode } from '../codes.ts'
 import { Presence } from '../pubsub/presence.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
 import { type AnyChannelDefinition, Refusal } from './channel-definition.ts'
-import { CloseCode, type Connection, type ConnectionOwner, type Identity } from './connection.ts'
+import type { Connection, ConnectionOwner, Identity } from './connection.ts'
 import { ConnectionCounter, type ConnectionLimits, type ExceededLimit } from './connection-limits.ts'
 import { drainConnections } from './draining.ts'
 import { SessionExpiryCheck, type SessionExpiryLookup } from './session-expiry.ts'
@@ -37,14 +38,15 @@ export interface EndpointOptions {
   /** Bytes buffered for a slow consumer. */
   maxBufferedBytes: number
   /** Null or absent for no limits. */
-  connectionLimits?: ConnectionLimits | null
+  connectionLimits?: Partial<ConnectionLimits> | null
   /** Null for no limits. */
   rateLimit: MessageLimits | null
   /** Returns the reply to an expected failure; undefined for a bug. */
-  explain(error: unknown): ErrorReply | undefined
+  explain: (error: unknown) => ErrorReply | undefined
   /** Called when a user lacked a permission. */
-  onDenied(identity: Identity, reason: string): void
-  sessionExpiries: SessionExpiryLookup
+  onDenied?: ((identity: Identity, reason: string) => void) | undefined
+  /** Absent: connections end when the expiry of their identity has passed. */
+  sessionExpiries?: SessionExpiryLookup | undefined
 }
 
 /** Nodes exchange the topics that are joined, and a binary frame cannot hold a longer one. */
@@ -128,7 +130,12 @@ export class Endpoint {
 
   /** Reports that a user lacked a permission. */
   reportDenial(identity: Identity, reason: string): void {
-    this.#options.onDenied(identity, reason)
+    this.#options.onDenied?.(identity, reason)
+  }
+
+  /** Logs a failure of the server itself. */
+  logError(error: unknown, message: string): void {
+    this.#options.logger.error({ err: error }, message)
   }
 
   /** Logs a bug in a channel. */
@@ -196,7 +203,7 @@ export class Endpoint {
     const overdue: Connection[] = []
     for (const connection of [...this.#connections]) {
       if (connection.lastActiveAt <= now - IDLE_TIMEOUT_MS) connection.close(CloseCode.goingAway, 'idle')
-      else if (connection.identity.expiresAt <= now) overdue.push(connection)
+      else if ((connection.identity.expiresAt ?? Number.POSITIVE_INFINITY) <= now) overdue.push(connection)
     }
     void this.#disconnectExpired(overdue)
     this.slowConsumers.sweep()
@@ -206,6 +213,8 @@ export class Endpoint {
 
   async #disconnectExpired(overdue: readonly Connection[]): Promise<void> {
     const ended = await this.#sessionExpiry.run(overdue)
-    if (ended.size > 0) this.disconnect(({ sessionId }) => ended.has(sessionId))
+    for (const connection of ended) connection.close(CloseCode.goingAway, 'session ended')
+    const sessionIds = new Set(ended.flatMap(({ identity }) => identity.sessionId ?? []))
+    if (sessionIds.size > 0) this.disconnect(({ sessionId }) => sessionIds.has(sessionId ?? ''))
   }
 }

@@ -1,8 +1,21 @@
 import type { IncomingMessage } from 'node:http'
 import { chooseSerializer, type Serializer } from '../../protocol/serializer.ts'
+import type { RefusalReason } from '../codes.ts'
 import type { Identity } from './connection.ts'
-import type { ExceededLimit } from './connection-limits.ts'
 import type { Endpoint } from './endpoint.ts'
+
+/** What a client sends when it connects. */
+export interface ConnectInfo {
+  /** The parameters of the URL: `params` of the client's `Socket`. */
+  params: URLSearchParams
+  request: IncomingMessage
+}
+
+/** Returns the identity that a token proves; undefined refuses the connection. */
+export type Authenticate = (
+  token: string | undefined,
+  info: ConnectInfo,
+) => Identity | undefined | Promise<Identity | undefined>
 
 /** Who may connect; common to all transports. */
 export interface HandshakeOptions {
@@ -11,20 +24,15 @@ export interface HandshakeOptions {
   path: string
   /** Maximum size of an incoming frame. */
   maxFrameBytes: number
-  allowedOrigins: '*' | string[]
-  /** Returns the identity that a token proves; undefined refuses the connection. Synchronous, as a handshake is answered immediately. */
-  authenticate(token: string | undefined): Identity | undefined
+  allowedOrigins: '*' | readonly string[]
+  authenticate: Authenticate
   /** The client's network address; undefined for an address that many clients may share. */
-  addressOf?(request: HandshakeRequest): string | undefined
+  addressOf?: ((request: IncomingMessage) => string | undefined) | undefined
   /** Called for every refused client. */
-  onRefused?(refusal: HandshakeRefusal, request: HandshakeRequest): void
+  onRefused?: ((refusal: HandshakeRefusal, request: IncomingMessage) => void) | undefined
 }
 
-/** Why a client may not connect. */
-export type RefusalReason = 'draining' | 'origin' | 'version' | 'token' | ExceededLimit
-
 export interface HandshakeRefusal {
-  status: 403 | 429 | 503
   reason: RefusalReason
   /** Absent without a valid token. */
   identity?: Identity
@@ -38,9 +46,6 @@ export interface ConnectResult {
   address?: string | undefined
 }
 
-/** The HTTP request that opens a connection. */
-export type HandshakeRequest = Pick<IncomingMessage, 'url' | 'headers' | 'socket'>
-
 /** The `Retry-After` of a connection that exceeds a limit, in seconds. */
 export const RETRY_AFTER_S = 30
 
@@ -48,43 +53,72 @@ export const RETRY_AFTER_S = 30
 const TOKEN_PROTOCOL_PREFIX = 'base64url.bearer.phx.'
 const TOKEN_HEADER = 'x-phoenix-authtoken'
 
-/** Accepts or refuses a client. */
+/** Accepts or refuses a client: immediately, unless `authenticate` returns a promise. */
 export function connect(
   options: HandshakeOptions,
-  request: HandshakeRequest,
-): ConnectResult | HandshakeRefusal {
+  request: IncomingMessage,
+): ConnectResult | HandshakeRefusal | Promise<ConnectResult | HandshakeRefusal> {
   const result = checkHandshake(options, request)
-  if ('reason' in result) options.onRefused?.(result, request)
+  return result instanceof Promise
+    ? result.then((settled) => reported(options, request, settled))
+    : reported(options, request, result)
+}
+
+function reported(
+  { onRefused }: HandshakeOptions,
+  request: IncomingMessage,
+  result: ConnectResult | HandshakeRefusal,
+): ConnectResult | HandshakeRefusal {
+  if ('reason' in result) onRefused?.(result, request)
   return result
 }
 
 function checkHandshake(
-  { endpoint, allowedOrigins, authenticate, addressOf }: HandshakeOptions,
-  request: HandshakeRequest,
-): ConnectResult | HandshakeRefusal {
-  const { url, headers } = request
-  if (endpoint.isDraining) return { status: 503, reason: 'draining' }
-  if (!isAllowedOrigin(request, allowedOrigins)) return { status: 403, reason: 'origin' }
-  const query = new URLSearchParams(queryOf(url))
-  const serializer = chooseSerializer(query.get('vsn') ?? undefined)
-  if (!serializer) return { status: 403, reason: 'version' }
-  const identity = authenticate(tokenOf(headers) ?? query.get('token') ?? undefined)
-  if (!identity) return { status: 403, reason: 'token' }
-  const address = addressOf?.(request)
-  const reason = endpoint.exceededLimit({ identity, address })
-  if (reason) return { status: statusOf(reason), reason, identity }
-  return { identity, serializer, address }
+  options: HandshakeOptions,
+  request: IncomingMessage,
+): ConnectResult | HandshakeRefusal | Promise<ConnectResult | HandshakeRefusal> {
+  const { endpoint, allowedOrigins, authenticate } = options
+  if (endpoint.isDraining) return { reason: 'draining' }
+  if (!isAllowedOrigin(request, allowedOrigins)) return { reason: 'origin' }
+  const params = new URLSearchParams(queryOf(request.url))
+  const serializer = chooseSerializer(params.get('vsn') ?? undefined)
+  if (!serializer) return { reason: 'version' }
+  const token = tokenOf(request.headers) ?? params.get('token') ?? undefined
+  const accept = (identity: Identity | undefined) => checkLimits(options, request, { identity, serializer })
+  const fail = (error: unknown): HandshakeRefusal => {
+    endpoint.logError(error, 'A client could not be authenticated')
+    return { reason: 'error' }
+  }
+  try {
+    const identity = authenticate(token, { params, request })
+    return identity instanceof Promise ? identity.then(accept).catch(fail) : accept(identity)
+  } catch (error) {
+    return fail(error)
+  }
 }
 
-/** 503 for a limit of the whole node, 429 for one that the client can stay below. */
-export function statusOf(reason: ExceededLimit): 429 | 503 {
-  return reason === 'connections' ? 503 : 429
+function checkLimits(
+  { endpoint, addressOf }: HandshakeOptions,
+  request: IncomingMessage,
+  { identity, serializer }: { identity: Identity | undefined; serializer: Serializer },
+): ConnectResult | HandshakeRefusal {
+  if (!identity) return { reason: 'token' }
+  // Authentication may have taken a while.
+  if (endpoint.isDraining) return { reason: 'draining' }
+  const address = addressOf?.(request)
+  const reason = endpoint.exceededLimit({ identity, address })
+  return reason ? { reason, identity } : { identity, serializer, address }
+}
+
+/** Whether a URL has this path. A trailing slash is ignored. */
+export function isAt(path: string, url = ''): boolean {
+  return url.startsWith(path) && /^\/?(\?|$)/.test(url.slice(path.length))
 }
 
 /** Whether the `Origin` is allowed. Clients other than browsers send none; their token decides. */
 export function isAllowedOrigin(
-  { headers }: Pick<HandshakeRequest, 'headers'>,
-  allowed: '*' | string[],
+  { headers }: Pick<IncomingMessage, 'headers'>,
+  allowed: '*' | readonly string[],
 ): boolean {
   const { origin } = headers
   return allowed === '*' || origin === undefined || allowed.includes(origin)
@@ -97,7 +131,7 @@ export function queryOf(url = ''): string {
 }
 
 /** The token as phoenix.js sends it since 1.8: outside of the URL, which servers log. */
-function tokenOf(headers: HandshakeRequest['headers']): string | undefined {
+function tokenOf(headers: IncomingMessage['headers']): string | undefined {
   const header = headers[TOKEN_HEADER]
   if (typeof header === 'string') return header
   const protocols = headers['sec-websocket-protocol']?.split(',') ?? []

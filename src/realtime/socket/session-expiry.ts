@@ -14,34 +14,35 @@ const LOOKUP_BATCH_SIZE = 1_000
  * not the one known when the connection was opened.
  */
 export class SessionExpiryCheck {
-  readonly #lookUp: SessionExpiryLookup
+  readonly #lookUp: SessionExpiryLookup | undefined
   #isRunning = false
 
-  constructor(lookUp: SessionExpiryLookup) {
+  /** @param lookUp undefined if the expiry of an identity is final. */
+  constructor(lookUp: SessionExpiryLookup | undefined) {
     this.#lookUp = lookUp
   }
 
   /**
    * Updates the expiry of connections whose known expiry has passed. One check runs at a time; connections that it leaves out
    * are for the next one.
-   * @returns the ids of the sessions that have ended.
+   * @returns the connections whose sessions have ended.
    */
-  async run(overdue: readonly Connection[]): Promise<ReadonlySet<string>> {
-    const ended = new Set<string>()
-    if (overdue.length === 0 || this.#isRunning) return ended
+  async run(overdue: readonly Connection[]): Promise<readonly Connection[]> {
+    if (!this.#lookUp) return overdue
+    if (overdue.length === 0 || this.#isRunning) return []
     this.#isRunning = true
-    const sessionIds = [...new Set(overdue.map(({ identity }) => identity.sessionId))].slice(
-      0,
-      LOOKUP_BATCH_SIZE,
-    )
-    const expiries = await this.#lookUp(sessionIds)
+    const sessionIds = new Set(overdue.flatMap(({ identity }) => identity.sessionId ?? []))
+    const checked = new Set([...sessionIds].slice(0, LOOKUP_BATCH_SIZE))
+    const expiries = await this.#lookUp([...checked])
     this.#isRunning = false
-    if (!expiries) return ended
-    for (const { identity } of overdue) {
-      const expiresAt = expiries.get(identity.sessionId)
+    if (!expiries) return []
+    return overdue.filter(({ identity }) => {
+      const { sessionId } = identity
+      // Nothing can be looked up for a connection without a session.
+      if (sessionId === undefined) return true
+      const expiresAt = expiries.get(sessionId)
       if (expiresAt !== undefined) identity.expiresAt = expiresAt
-    }
-    for (const sessionId of sessionIds) if (!expiries.has(sessionId)) ended.add(sessionId)
-    return ended
+      return checked.has(sessionId) && expiresAt === undefined
+    })
   }
 }

@@ -7,20 +7,21 @@ import {
 } from '../../protocol/messages.ts'
 import type { Serializer } from '../../protocol/serializer.ts'
 import { encodeFrame } from '../../protocol/websocket-frame.ts'
-import { ChannelServer, type ChannelSocket } from './channel-server.ts'
-import { CloseCode, type Connection, type Identity, type Transport } from './connection.ts'
+import { CloseCode, ErrorReason } from '../codes.ts'
+import type { Connection, Identity, Transport } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { ConnectResult } from './handshake.ts'
+import { type ParentSocket, SocketChannel } from './socket-channel.ts'
 
 /** One connection of the Phoenix protocol: decodes frames and dispatches messages to channels. */
-export class Socket implements Connection, ChannelSocket {
+export class Socket implements Connection, ParentSocket {
   readonly endpoint: Endpoint
   readonly identity: Identity
   readonly serializer: Serializer
   readonly address: string | undefined
   lastActiveAt: number
   readonly #transport: Transport
-  readonly #channels = new Map<string, ChannelServer>()
+  readonly #channels = new Map<string, SocketChannel>()
   #isReading = true
   #isClosed = false
 
@@ -79,7 +80,7 @@ export class Socket implements Connection, ChannelSocket {
   }
 
   /** Replaces a channel whose topic is joined again. The client receives the new reply, then `phx_close` for the old channel. */
-  async rejoin(old: ChannelServer, message: ClientMessage): Promise<void> {
+  async rejoin(old: SocketChannel, message: ClientMessage): Promise<void> {
     old.abandon()
     await this.#join(message)
     this.push({ joinRef: old.joinRef, ref: old.joinRef, topic: old.topic, event: 'phx_close', payload: {} })
@@ -118,7 +119,7 @@ export class Socket implements Connection, ChannelSocket {
     this.#end()
   }
 
-  forget(channel: ChannelServer): void {
+  forget(channel: SocketChannel): void {
     if (this.#channels.get(channel.topic) === channel) this.#channels.delete(channel.topic)
   }
 
@@ -131,10 +132,10 @@ export class Socket implements Connection, ChannelSocket {
       return undefined
     }
     if (this.#channels.size >= this.endpoint.maxChannels) {
-      this.#answer(message, 'error', { reason: 'too many channels joined' })
+      this.#answer(message, 'error', { reason: ErrorReason.tooManyChannels })
       return undefined
     }
-    const channel = new ChannelServer(this, found.definition, topic, joinRef)
+    const channel = new SocketChannel(this, found.definition, topic, joinRef)
     this.#channels.set(topic, channel)
     return channel.join(message, found.subtopic)
   }
@@ -151,9 +152,9 @@ export class Socket implements Connection, ChannelSocket {
   }
 }
 
-const UNMATCHED_TOPIC = { reason: 'unmatched topic' }
+const UNMATCHED_TOPIC = { reason: ErrorReason.unmatchedTopic }
 
 const PAYLOAD_TOO_COMPLEX = {
-  reason: 'invalid_payload',
+  reason: ErrorReason.invalidPayload,
   errors: { payload: ['has too many values, or is nested too deeply'] },
 }

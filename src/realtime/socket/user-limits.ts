@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { ErrorReason } from '../codes.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
 /** How many messages a user may send, over all of their connections. */
@@ -10,7 +11,7 @@ export interface MessageLimits {
 
 /** The response to a message that exceeds a limit. */
 export interface RateLimited {
-  reason: 'rate_limited'
+  reason: typeof ErrorReason.rateLimited
   retry_after_ms: number
 }
 
@@ -83,5 +84,5 @@ function makeBuckets({ eventBurst, joinBurst, eventsPerSecond }: MessageLimits, 
 }
 
 function rateLimited(retryAfterMs = 0): RateLimited | undefined {
-  return retryAfterMs > 0 ? { reason: 'rate_limited', retry_after_ms: retryAfterMs } : undefined
+  return retryAfterMs > 0 ? { reason: ErrorReason.rateLimited, retry_after_ms: retryAfterMs } : undefined
 }

@@ -1,63 +1,101 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { FastifyInstance } from 'fastify'
-import { WebSocketServer } from 'ws'
-import { connect, type HandshakeOptions, type HandshakeRefusal, RETRY_AFTER_S } from './handshake.ts'
+import { type Server, WebSocketServer } from 'ws'
+import { RefusalStatus } from '../codes.ts'
+import {
+  type ConnectResult,
+  connect,
+  type HandshakeOptions,
+  type HandshakeRefusal,
+  isAt,
+  RETRY_AFTER_S,
+} from './handshake.ts'
 import { Socket } from './socket.ts'
 import { fragmentLimits, WebSocketTransport } from './websocket-transport.ts'
 
 const PROTOCOL = 'phoenix'
 
-/** Handles the upgrade requests of other paths. */
-export type UpgradeListener = (request: IncomingMessage, stream: Duplex, head: Buffer) => void
-
-export interface WebSocketOptions extends HandshakeOptions {
-  onOtherUpgrade: UpgradeListener
-}
-
 /**
- * Serves an endpoint over WebSockets. It accepts or refuses clients at the upgrade, without Fastify's request lifecycle. A
- * refusal is a 403 instead of a close frame, because phoenix.js resets its backoff whenever a connection opens.
+ * Serves an endpoint over WebSockets. It accepts or refuses clients at the upgrade. A refusal is a 403 instead of a close frame,
+ * because phoenix.js resets its backoff whenever a connection opens.
  */
-export async function serveWebSockets(app: FastifyInstance, options: WebSocketOptions): Promise<void> {
-  const { endpoint, maxFrameBytes, onOtherUpgrade } = options
-  const path = `${options.path}/websocket`
-  const server = new WebSocketServer({
-    noServer: true,
-    WebSocket: WebSocketTransport,
-    maxPayload: maxFrameBytes,
-    ...fragmentLimits(maxFrameBytes),
-    // At most one message per connection and iteration of the event loop, for fairness.
-    allowSynchronousEvents: false,
-    perMessageDeflate: false,
-    clientTracking: false,
-    handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
-  })
+export class WebSocketService {
+  readonly #options: HandshakeOptions
+  readonly #path: string
+  readonly #server: Server<typeof WebSocketTransport>
 
-  app.server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    if (!isAt(path, request.url)) return onOtherUpgrade(request, stream, head)
-    const result = connect(options, request)
+  constructor(options: HandshakeOptions) {
+    const { maxFrameBytes } = options
+    this.#options = options
+    this.#path = `${options.path}/websocket`
+    this.#server = new WebSocketServer({
+      noServer: true,
+      WebSocket: WebSocketTransport,
+      maxPayload: maxFrameBytes,
+      ...fragmentLimits(maxFrameBytes),
+      // At most one message per connection and iteration of the event loop, for fairness.
+      allowSynchronousEvents: false,
+      perMessageDeflate: false,
+      clientTracking: false,
+      handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
+    })
+  }
+
+  /** Handles an upgrade request. @returns false for a request to another path. */
+  handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
+    if (!isAt(this.#path, request.url)) return false
+    const result = connect(this.#options, request)
+    if (result instanceof Promise) void this.#acceptLater(result, request, stream, head)
+    else this.#accept(result, request, stream, head)
+    return true
+  }
+
+  /** Answers a request that is no upgrade. @returns false for a request to another path. */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    if (!isAt(this.#path, request.url)) return false
+    void this.#answer(request, response)
+    return true
+  }
+
+  async #acceptLater(
+    result: Promise<ConnectResult | HandshakeRefusal>,
+    request: IncomingMessage,
+    stream: Duplex,
+    head: Buffer,
+  ): Promise<void> {
+    const destroy = () => void stream.destroy()
+    stream.on('error', destroy)
+    const settled = await result
+    this.#accept(settled, request, stream, head)
+    stream.off('error', destroy)
+  }
+
+  #accept(
+    result: ConnectResult | HandshakeRefusal,
+    request: IncomingMessage,
+    stream: Duplex,
+    head: Buffer,
+  ): void {
     if ('reason' in result) return refuse(stream, result)
-    server.handleUpgrade(request, stream, head, (ws) => {
+    const { endpoint } = this.#options
+    this.#server.handleUpgrade(request, stream, head, (ws) => {
       const socket = new Socket(endpoint, ws, result)
       ws.attach(socket, stream, endpoint.writer)
       endpoint.addConnection(socket)
     })
-  })
+  }
 
-  app.get(path, { schema: { hide: true } }, async ({ raw }, reply) => {
-    const result = connect(options, raw)
-    return reply.code('reason' in result ? result.status : 404).send()
-  })
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const result = await connect(this.#options, request)
+    response.statusCode = 'reason' in result ? RefusalStatus[result.reason] : 404
+    response.end()
+  }
 }
 
-function refuse(stream: Duplex, { status }: HandshakeRefusal): void {
+function refuse(stream: Duplex, { reason }: HandshakeRefusal): void {
+  const status = RefusalStatus[reason]
   stream.on('error', () => stream.destroy())
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0`
   const retry = status === 403 ? '' : `\r\nretry-after: ${RETRY_AFTER_S}`
   stream.end(`${head}${retry}\r\n\r\n`, () => stream.destroy())
-}
-
-function isAt(path: string, url = ''): boolean {
-  return url.startsWith(path) && /^\/?(\?|$)/.test(url.slice(path.length))
 }

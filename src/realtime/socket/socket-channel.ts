@@ -1,4 +1,5 @@
 import type { ClientMessage, Push, Ref, Reply } from '../../protocol/messages.ts'
+import { ErrorReason } from '../codes.ts'
 import type { BroadcastEncoder, OutgoingBroadcast } from '../outgoing-broadcast.ts'
 import type { Subscriber } from '../pubsub/pubsub.ts'
 import type { Channel } from './channel.ts'
@@ -7,26 +8,26 @@ import type { Identity } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** The socket of a channel, as the channel uses it. */
-export interface ChannelSocket {
+export interface ParentSocket {
   readonly endpoint: Endpoint
   readonly identity: Identity
   readonly serializer: BroadcastEncoder
   /** Dispatches a message again that had to wait: another channel may have the topic by now. */
   receive(message: ClientMessage): void
   /** Replaces a channel by a new one for the same topic. */
-  rejoin(old: ChannelServer, message: ClientMessage): Promise<void>
+  rejoin(old: SocketChannel, message: ClientMessage): Promise<void>
   reply(reply: Reply): void
   push(push: Push): void
   write(frame: Buffer): void
   /** Removes a channel that has ended. */
-  forget(channel: ChannelServer): void
+  forget(channel: SocketChannel): void
 }
 
 /** Runs one channel: handles its messages in order, keeps its state, and ends it. */
-export class ChannelServer implements Channel, Subscriber {
+export class SocketChannel implements Channel, Subscriber {
   readonly topic: string
   readonly joinRef: Ref
-  readonly #socket: ChannelSocket
+  readonly #socket: ParentSocket
   readonly #definition: AnyChannelDefinition
   #state: unknown
   #phase: 'joining' | 'joined' | 'closing' | 'closed' = 'joining'
@@ -38,7 +39,7 @@ export class ChannelServer implements Channel, Subscriber {
   /** Broadcasts that arrived before the reply to the join; undefined after it. */
   #heldBroadcasts: OutgoingBroadcast[] | undefined
 
-  constructor(socket: ChannelSocket, definition: AnyChannelDefinition, topic: string, joinRef: Ref) {
+  constructor(socket: ParentSocket, definition: AnyChannelDefinition, topic: string, joinRef: Ref) {
     this.#socket = socket
     this.#definition = definition
     this.topic = topic
@@ -150,7 +151,7 @@ export class ChannelServer implements Channel, Subscriber {
     if (this.#isClosed) return
     const expected = this.#endpoint.explain(this.identity, error)
     if (!expected) this.#endpoint.logCrash(error, this.topic, 'phx_join')
-    this.#reply(message, 'error', expected ? expected.response : { reason: 'join crashed' })
+    this.#reply(message, 'error', expected ? expected.response : { reason: ErrorReason.joinCrashed })
     if (expected?.permanent) this.#finish('phx_close', {})
     else this.#end()
   }
@@ -176,7 +177,7 @@ export class ChannelServer implements Channel, Subscriber {
     if (message.joinRef !== null && message.joinRef !== this.joinRef) return
     if (message.event === 'phx_leave') return this.#leave(message)
     const handler = this.#definition.events.get(message.event)
-    if (!handler) return this.#reply(message, 'error', { reason: 'unknown_event' })
+    if (!handler) return this.#reply(message, 'error', { reason: ErrorReason.unknownEvent })
     this.#run(message, handler)
   }
 
@@ -226,7 +227,7 @@ export class ChannelServer implements Channel, Subscriber {
     const expected = this.#endpoint.explain(this.identity, error)
     if (expected) return this.#reply(message, 'error', expected.response)
     this.#endpoint.logCrash(error, this.topic, message.event)
-    this.#finish('phx_error', { reason: 'channel_crash' })
+    this.#finish('phx_error', { reason: ErrorReason.channelCrash })
   }
 
   #reply(message: ClientMessage, status: 'ok' | 'error', response: unknown): void {

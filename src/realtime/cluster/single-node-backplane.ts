@@ -1,9 +1,9 @@
-import { nanoid } from 'nanoid'
-import type { Backplane } from '../realtime/cluster/backplane.ts'
+import { randomUUID } from 'node:crypto'
+import type { Backplane } from './backplane.ts'
 
 /** The backplane of a deployment with one node. Messages have no receivers. */
 export class SingleNodeBackplane implements Backplane {
-  readonly nodeId = nanoid()
+  readonly nodeId = randomUUID()
   readonly isSingleNode = true
   readonly isConnected = true
 
