@@ -36,11 +36,11 @@ export function sentView(dialect: Dialect, { groupId, seq, insertedAt }: SentMes
 /** A missed change, in the form of the event that was published for it. */
 export function changeEventView(dialect: Dialect, conversationId: string, change: Change) {
   if (change.kind === 'deleted') {
-    return { event: 'delete_message', payload: deletionView(change.groupId, change.place) }
+    return { event: 'delete_message', payload: deletionView(change.groupId, change.changeSeq) }
   }
   const payload = { conversation_id: conversationId, message: messageView(dialect, change.message) }
   if (change.kind === 'sent') return { event: 'new_message', payload }
-  return { event: 'edit_message', payload: { ...payload, seq: change.place } }
+  return { event: 'edit_message', payload: { ...payload, seq: change.changeSeq } }
 }
 
 /** `delete_message`: the deleted message, and the `seq` of its deletion. */

@@ -23,11 +23,11 @@ async function brief(userId: string, afterSeq = 0, limit = 100) {
   const found = await changes(userId, afterSeq, limit)
   if (!found || found.changes === 'too_many') return found?.changes
   return found.changes.map((change) => {
-    if (change.kind === 'deleted') return `deleted ${change.place}`
+    if (change.kind === 'deleted') return `deleted ${change.changeSeq}`
     const { content, seq } = change.message
     return change.kind === 'sent'
-      ? `sent ${change.place} ${content}`
-      : `edited ${change.place} ${content} of ${seq}`
+      ? `sent ${change.changeSeq} ${content}`
+      : `edited ${change.changeSeq} ${content} of ${seq}`
   })
 }
 

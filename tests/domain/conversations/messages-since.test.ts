@@ -19,7 +19,7 @@ async function sendMany(count: number, to = [ann, bob]) {
 async function since(afterSeq: number, userId = bob) {
   const { lastSeq, ...rest } = await chat.messages.since(userId, group, afterSeq)
   const places = rest.recovered
-    ? rest.changes.map(({ kind, place }) => `${kind} ${place}`)
+    ? rest.changes.map(({ kind, changeSeq }) => `${kind} ${changeSeq}`)
     : rest.latest.items.map(({ seq }) => seq)
   return { lastSeq, recovered: rest.recovered, places }
 }

@@ -2,10 +2,10 @@ import type { Database } from '../../database.ts'
 import { uuidArray } from '../array-literal.ts'
 import type { Message } from './messages.ts'
 
-/** A change of a conversation's messages, as one member may see it. `place` is its `seq`. */
+/** A change of a conversation's messages, as one member may see it. `changeSeq` is the `seq` of the change. */
 export type Change =
-  | { kind: 'sent' | 'edited'; place: number; message: Message }
-  | { kind: 'deleted'; place: number; groupId: string }
+  | { kind: 'sent' | 'edited'; changeSeq: number; message: Message }
+  | { kind: 'deleted'; changeSeq: number; groupId: string }
 
 /** The changes of a conversation after a `seq`, in one snapshot. */
 export interface Changes {
@@ -59,7 +59,7 @@ export async function readFirstChanges(
   const found = rows.filter((row) => row.kind !== null)
   const changes = found.slice(0, limit).map(changeOf)
   const isLast = found.length <= limit
-  return { upTo: isLast ? first.lastSeq : changes.at(-1)!.place, isLast, changes }
+  return { upTo: isLast ? first.lastSeq : changes.at(-1)!.changeSeq, isLast, changes }
 }
 
 /** The latest `seq` of a conversation, and the `seq` at which a member was added. */
@@ -79,14 +79,14 @@ interface ChangeRow extends Message {
   lastSeq: number
   joinedSeq: number
   kind: Change['kind'] | null
-  place: number
+  changeSeq: number
 }
 
 function changeOf(row: ChangeRow): Change {
-  const { kind, place, id, groupId, senderId, content, seq, insertedAt, updatedAt } = row
-  if (kind === 'deleted') return { kind, place, groupId }
+  const { kind, changeSeq, id, groupId, senderId, content, seq, insertedAt, updatedAt } = row
+  if (kind === 'deleted') return { kind, changeSeq, groupId }
   const message = { id, groupId, senderId, content, seq, insertedAt, updatedAt }
-  return { kind: kind as 'sent' | 'edited', place, message }
+  return { kind: kind as 'sent' | 'edited', changeSeq, message }
 }
 
 /**
@@ -98,7 +98,7 @@ select c.last_seq::float8 as "lastSeq", own.joined_seq::float8 as "joinedSeq", h
 from members own
 join conversations c on c.id = own.conversation_id
 left join lateral (
-  (select 'sent' as kind, m.seq::float8 as place, m.id, m.group_id as "groupId", g.sender_id as "senderId", m.content,
+  (select 'sent' as kind, m.seq::float8 as "changeSeq", m.id, m.group_id as "groupId", g.sender_id as "senderId", m.content,
     m.seq::float8 as seq, (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt",
     (extract(epoch from m.updated_at) * 1000)::float8 as "updatedAt"
   from messages m join message_groups g on g.id = m.group_id
@@ -117,17 +117,17 @@ left join lateral (
   from message_groups g
   where g.conversation_id = own.conversation_id and g.deleted_seq > greatest($3::bigint, own.joined_seq)
   order by g.deleted_seq limit $4)
-  order by place limit $4
+  order by "changeSeq" limit $4
 ) h on true
 where own.conversation_id = $1 and own.user_id = $2
-order by h.place`
+order by h."changeSeq"`
 
 /** The same, without the contents if they are too large together. */
 const CHANGES_THAT_FIT = `
-select f."lastSeq", f."joinedSeq", f.kind, f.place, f.id, f."groupId", f."senderId",
+select f."lastSeq", f."joinedSeq", f.kind, f."changeSeq", f.id, f."groupId", f."senderId",
   case when f.fits then f.content end as content, f.seq, f."insertedAt", f."updatedAt", f.fits
 from (select *, coalesce(sum(octet_length(content)) over (), 0) <= $5::bigint as fits from (${CHANGES}) found) f
-order by f.place`
+order by f."changeSeq"`
 
 const POSITIONS = `
 select m.user_id as "userId", m.conversation_id as "conversationId", c.last_seq::float8 as "lastSeq",

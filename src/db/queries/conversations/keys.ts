@@ -3,7 +3,7 @@ import type { Database, Orm } from '../../database.ts'
 import { encryptionKeys, vaultKeys } from '../../schema.ts'
 import { textArray, uuidArray } from '../array-literal.ts'
 
-/** A member's sealed key pair, and the fingerprint of the vault key that opens it. */
+/** A member's encrypted key pair, and the fingerprint of the vault key that decrypts it. */
 export interface SealedKeys {
   conversationId: string
   userId: string
@@ -12,12 +12,12 @@ export interface SealedKeys {
   privateKey: Uint8Array
 }
 
-/** A key pair to be stored: sealed, and the public key in readable form too. */
+/** A key pair to be stored: both keys encrypted, and the public key also in plain text. */
 export interface StoredKeys extends SealedKeys {
   publicJwk: Record<string, unknown>
 }
 
-/** Stores a key pair; false when its owner has one in this conversation already. */
+/** Stores a key pair; false when its owner already has one in this conversation. */
 export async function insertKeys(orm: Orm, keys: StoredKeys): Promise<boolean> {
   const rows = await orm
     .insert(encryptionKeys)
@@ -27,7 +27,7 @@ export async function insertKeys(orm: Orm, keys: StoredKeys): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Some of the key pairs that one of these vault keys sealed. */
+/** Up to `limit` key pairs that are encrypted with one of these vault keys. */
 export function keysSealedWith(orm: Orm, fingerprints: string[], limit: number): Promise<SealedKeys[]> {
   return orm
     .select({
@@ -50,7 +50,7 @@ export async function updateKeys(orm: Orm, { conversationId, userId, ...forms }:
     .where(and(eq(encryptionKeys.conversationId, conversationId), eq(encryptionKeys.userId, userId)))
 }
 
-/** Stores the readable form of public keys, by user id, that an older version has stored sealed alone. */
+/** Stores public keys in plain text, by user id. An older version stored them only encrypted. */
 export async function fillPublicKeys(
   db: Database,
   conversationId: string,
@@ -64,17 +64,17 @@ export async function fillPublicKeys(
   )
 }
 
-/** The tables in which sealed texts are kept, each with an index of `vault_key`. */
+/** The tables with encrypted columns. Each has an index on `vault_key`. */
 const SEALED_TABLES = ['encryption_keys', 'totp_devices']
 
-/** The fingerprints of the vault keys that anything stored is sealed with. */
+/** The fingerprints of the vault keys that stored data is encrypted with. */
 export async function usedFingerprints(db: Database): Promise<string[]> {
   const found: string[] = []
   for (const table of SEALED_TABLES) found.push(...(await fingerprintsIn(db, table)))
   return [...new Set(found)]
 }
 
-/** Steps from one to the next in the index. */
+/** Reads the distinct values by a skip scan of the index. */
 async function fingerprintsIn(db: Database, table: string): Promise<string[]> {
   const rows = await db.rows<{ vaultKey: string }>(
     `with recursive used as (
@@ -89,7 +89,7 @@ async function fingerprintsIn(db: Database, table: string): Promise<string[]> {
   return rows.map(({ vaultKey }) => vaultKey)
 }
 
-/** The check text of each vault key that is on record, by fingerprint. */
+/** The stored check value of each vault key, by fingerprint. */
 export async function vaultChecks(orm: Orm): Promise<Map<string, Uint8Array>> {
   const rows = await orm.select().from(vaultKeys)
   return new Map(rows.map(({ fingerprint, check }) => [fingerprint, check]))
@@ -99,7 +99,7 @@ export async function insertVaultCheck(orm: Orm, fingerprint: string, check: Uin
   await orm.insert(vaultKeys).values({ fingerprint, check }).onConflictDoNothing()
 }
 
-/** Strikes the vault keys off the record that are not among these. */
+/** Deletes the check values of all other vault keys. */
 export async function deleteVaultChecksExcept(orm: Orm, fingerprints: string[]): Promise<void> {
   await orm.delete(vaultKeys).where(notInArray(vaultKeys.fingerprint, fingerprints))
 }

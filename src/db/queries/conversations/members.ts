@@ -5,8 +5,8 @@ import { summary, type UserSummary } from '../accounts/users.ts'
 import { unreadOf } from './unread.ts'
 
 /**
- * A member with their public key, and with the private key if they are the one who reads; keys are null until set.
- * `unread` is the reader's, in every row.
+ * A member with their public key, and for the reader also the private key. Keys are null until set. `unread` is the reader's in
+ * every row.
  */
 export interface MemberRow extends UserSummary {
   private: boolean
@@ -22,7 +22,7 @@ export interface MemberRow extends UserSummary {
   unread: number
   vaultKey: string | null
   publicJwk: Record<string, unknown> | null
-  /** The sealed form, where there is no readable one. */
+  /** The encrypted form, if there is no plain one. */
   publicKey: Uint8Array | null
   privateKey: Uint8Array | null
 }
@@ -32,7 +32,7 @@ export function listMemberRows(db: Database, conversationId: string, readerId: s
   return db.rows(MEMBER_ROWS, [conversationId, readerId])
 }
 
-/** Adds those who are not members yet, as of `lastSeq`, and returns their number. */
+/** Adds the users who are not members yet, with `lastSeq` as their first position. Returns how many were added. */
 export async function insertMembers(
   tx: Orm,
   { conversationId, lastSeq }: { conversationId: string; lastSeq: number },
@@ -62,13 +62,13 @@ export async function memberIdsOf(db: Orm, conversationId: string): Promise<stri
 /** The read position of a member. */
 export interface ReadPosition {
   readSeq: number
-  /** Whether they had not read as far before, or never read. */
+  /** Whether the position has moved, or is the first one. */
   isNew: boolean
 }
 
 /**
- * Records that a member has read up to a place, or all there is if that is null; never less than before.
- * @returns undefined for somebody who is no member.
+ * Records that a member has read up to a `seq`, or everything if it is null. The position never moves back.
+ * @returns undefined when the user is not a member.
  */
 export async function markMemberRead(
   db: Database,
@@ -86,7 +86,7 @@ export async function markMemberRead(
   return row
 }
 
-/** Everyone but the user in some of their conversations. */
+/** The other members of some conversations of a user. */
 export async function contactsIn(db: Orm, userId: string, conversationIds: string[]): Promise<UserSummary[]> {
   if (conversationIds.length === 0) return []
   const contacts = db

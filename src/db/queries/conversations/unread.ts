@@ -1,10 +1,10 @@
-/** Messages that are looked at: whoever has more to read is not helped by a number, which would take long to count. */
+/** The number of messages that are examined: counting more is slow, and an exact higher number is of no use. */
 const MAX_UNREAD_COUNT = 1_000
 
 /**
- * An SQL expression for what a member has not read: how many of the latest thousand messages after the place they have read up
- * to are of others, and not deleted. They were sent all of these: nobody has read less than what was there before them.
- * @param member the name of a row of `members` in the statement.
+ * An SQL expression that counts the unread messages of a member: those of other senders, not deleted, among the latest thousand
+ * after `read_seq`. The member has a copy of each, because `read_seq` starts at the `seq` at which the member was added.
+ * @param member the alias of a row of `members` in the statement.
  */
 export function unreadOf(member: string): string {
   return `(
