@@ -32,7 +32,7 @@ export function clientAddresses(trustProxy: string[]): ClientAddress {
   }
 }
 
-/** An IPv4 address as it is, of an IPv6 address the /64 prefix: a single client can use all addresses of that. */
+/** The network of an address: an IPv4 address itself, or the /64 prefix of an IPv6 address, all of which one client can use. */
 export function networkAddress(ip: string): string {
   if (!isIPv6(ip)) return ip.toLowerCase()
   const address = new Address6(ip)

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { networkAddress } from './client-address.ts'
 
-/** The network of a request, by which unauthenticated requests are counted: an IPv4 address, or the /64 prefix of an IPv6 one. */
+/** The network of a request, by which unauthenticated requests are counted: an IPv4 address, or the /64 prefix of an IPv6 address. */
 export function networkOf({ ip }: FastifyRequest): string {
   return networkAddress(ip)
 }

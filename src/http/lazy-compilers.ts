@@ -11,8 +11,8 @@ const buildSerializer = SerializerSelector()
 type Validator = ReturnType<ReturnType<BuildCompilerFromPool>>
 
 /**
- * Fastify's own compilers of schemas, which compile each one when a request first needs it. Compiling all of them would take
- * longer than the rest of a start.
+ * Fastify's schema compilers, deferred: a schema is compiled when a request first needs it. Compiling all of them would take longer
+ * than the rest of the startup.
  */
 export function lazyCompilers(): {
   buildValidator: BuildCompilerFromPool

@@ -19,7 +19,7 @@ type ServerConfig = Pick<Config, 'corsOrigins' | 'publicUrl' | 'rateLimits' | 's
 const BODY_LIMIT_BYTES = 1_048_576
 /** How long requests in progress may take after the server begins to close. */
 const CLOSE_TIMEOUT_MS = 20_000
-/** Node limits the request line and headers to 16 KiB, so that routes see every parameter that arrives. */
+/** Node's own limit of the request line and headers, so that no parameter is too long for the router. */
 const MAX_PARAM_LENGTH = 16_384
 
 /** Creates the HTTP server without routes: the routes need the services, which need the access token signer of this server. */

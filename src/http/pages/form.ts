@@ -2,7 +2,7 @@ import { type Content, type Html, html } from './html.ts'
 
 /** A text field of a form. */
 export interface Field {
-  /** Its name in the body that is sent, and in the errors that come back. */
+  /** The name of the field in the request body and in the errors of the response. */
   name: string
   label: string
   hint?: Content
@@ -11,7 +11,7 @@ export interface Field {
   inputmode?: 'numeric'
   maxlength?: number
   optional?: boolean
-  /** Whether it is for a code, shown in a monospaced font. */
+  /** Whether the field holds a code, which is shown in a monospaced font. */
   isCode?: boolean
 }
 

@@ -21,7 +21,7 @@ ${form({
   }
 }
 
-/** The confirmation after that. */
+/** Confirms that the registration was denied. */
 export function registrationDeniedPage(): Page {
   return {
     title: 'The password was removed',

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { assetBytes } from '../pages/assets.ts'
 import { hostCookieName } from './host-cookies.ts'
 
-/** What the pages of the documentation may load: their own files, and the styles they write themselves. */
+/** The Content-Security-Policy of the documentation pages. Swagger UI and Redoc need inline styles. */
 export const DOCUMENTATION_POLICY = {
   'default-src': "'none'",
   'script-src': "'self'",
@@ -25,7 +25,7 @@ const DESCRIPTION =
 const TAGS = {
   Authentication: 'Registration, sign-in with a password, tokens, and the links in emails.',
   Account: "The caller's own account: settings, password, email and security events.",
-  Sessions: 'Where the caller is signed in.',
+  Sessions: 'The sessions of the caller.',
   Users: 'The directory of users.',
   Conversations: 'Encrypted conversations and their message history.',
   'Whisper authentication': 'Sign-in without a password: email, authenticator app, Google.',
@@ -35,14 +35,14 @@ const TAGS = {
 }
 
 /**
- * Documents the routes that are added after it, from their schemas: `/docs` is Swagger UI, `/docs/json` the OpenAPI document.
+ * Documents the routes that are added later, from their schemas: `/docs` is Swagger UI, `/docs/json` the OpenAPI document.
  * @param publicUrl the base URL of the API.
  */
 export async function documentRoutes(app: FastifyInstance, publicUrl: string): Promise<void> {
   const { version, license } = readPackage()
   await app.register(swagger, {
     stripBasePath: false,
-    // A schema goes by its own name. Without `$id` it is not shared, and stays where it is.
+    // A component is named by the `$id` of its schema. Schemas without `$id` stay inline.
     refResolver: { buildLocalReference: ({ $id }, _uri, _fragment, index) => String($id ?? `def-${index}`) },
     openapi: {
       openapi: '3.1.0',
@@ -70,7 +70,7 @@ export async function documentRoutes(app: FastifyInstance, publicUrl: string): P
   await app.register(swaggerUi, { ...SWAGGER_UI, routePrefix: '/docs' })
 }
 
-/** How Swagger UI looks, wherever it is served. */
+/** The options of Swagger UI at all paths that serve it. */
 export const SWAGGER_UI: Omit<FastifySwaggerUiOptions, 'routePrefix'> = {
   staticCSP: DOCUMENTATION_POLICY,
   theme: {

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { describeDatabaseFailure } from '../../domain/shared/database-trouble.ts'
+import { describeDatabaseFailure } from '../../domain/shared/database-failure.ts'
 import { AppError, type ErrorCode, type FieldErrors } from '../../errors.ts'
 import { requestFields } from '../../input/field-names.ts'
 import { fieldErrors } from '../../input/validation.ts'
@@ -16,12 +16,12 @@ const FASTIFY_CODES: Record<string, ErrorCode> = {
   FST_ERR_NOT_FOUND: 'not_found',
 }
 
-/** For errors without a `retryAfterMs`. */
+/** The `Retry-After` of errors without a `retryAfterMs`. */
 const DEFAULT_RETRY_DELAY_MS = 1_000
 
 /**
- * Answers every error of every route: the only place where errors become HTTP responses. A browser that loads a page gets a page,
- * every other client the error body of the API.
+ * Converts the errors of all routes to HTTP responses. A browser that loads a page gets an HTML page, every other client gets the
+ * error body of the API.
  */
 export function handleErrors(app: FastifyInstance, publicUrl: string): void {
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, publicUrl))
@@ -64,8 +64,8 @@ export function errorBody({ code, message, status, fields }: AppError) {
 /** The error that is sent to the client; undefined for a bug. */
 export function asAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error.fields ? withFields(error, requestFields(error.fields)) : error
-  const trouble = describeDatabaseFailure(error)
-  if (trouble) return trouble
+  const unavailable = describeDatabaseFailure(error)
+  if (unavailable) return unavailable
   if (!(error instanceof Error)) return undefined
   const { code, statusCode = 500, validation, validationContext } = error as FastifyError
   if (validation) {

@@ -13,7 +13,7 @@ export type Limit = (key: string) => Promise<void>
 interface LimitOptions {
   /** Hits per key and window. */
   max: number
-  /** A minute unless set. */
+  /** Defaults to a minute. */
   windowMs?: number
   /** Counts on each node separately. Other limits hold over all nodes. */
   perNode?: boolean

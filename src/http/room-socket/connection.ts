@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Participant } from '../../domain/presence/room-presence.ts'
-import { describeDatabaseFailure } from '../../domain/shared/database-trouble.ts'
+import { describeDatabaseFailure } from '../../domain/shared/database-failure.ts'
 import { AppError } from '../../errors.ts'
 import { encodeFrame } from '../../protocol/websocket-frame.ts'
 import { CloseCode } from '../../realtime/codes.ts'

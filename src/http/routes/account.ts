@@ -17,7 +17,7 @@ import { Profile } from '../schemas/users.ts'
 const Secret = Type.String()
 const Recents = List(Text({ maxLength: 2_048 }), {
   maxItems: 100,
-  description: 'Pages viewed lately, in the words of the client.',
+  description: 'Recently viewed pages. The server does not interpret them.',
 })
 
 const tags = ['Account']
@@ -39,7 +39,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'signOutEverywhere',
-        summary: 'End every session of the user',
+        summary: 'End all sessions of the user',
         response: done,
       },
     },
@@ -55,7 +55,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'listAccountActivity',
-        summary: 'What happened to the account within 90 days that concerns its security, newest first',
+        summary: 'List the security events of the account in the last 90 days, newest first',
         querystring: PageQuery,
         response: {
           200: AccountEventPage,
@@ -75,7 +75,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'requestEmailConfirmation',
-        summary: 'Ask for an email to confirm the email address',
+        summary: 'Send a confirmation email',
         response: done,
       },
       preHandler: limits.emails.email_confirmation,
@@ -92,7 +92,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'requestEmailChange',
-        summary: 'Ask for an email to change the email address',
+        summary: 'Send an email with the token that changing the address requires',
         response: done,
       },
       preHandler: limits.emails.email_change,
@@ -109,7 +109,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'changePassword',
-        summary: 'Change the password; ends every session',
+        summary: 'Change the password and end all sessions',
         body: Type.Object({
           password: Secret,
           new_password: Secret,
@@ -140,7 +140,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'changeEmail',
-        summary: 'Change the email address with the token of an email; ends every session',
+        summary: 'Change the email address with a token from an email, and end all sessions',
         body: Type.Object({ token: Secret, email: Text({ maxLength: 160 }), password: Secret }),
         response: { ...done, ...failures(400, 401, 422, 429) },
       },
@@ -161,12 +161,12 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'updateProfile',
-        summary: 'Change some of the settings',
+        summary: 'Update settings',
         body: Type.Object({
           hidden: Type.Optional(Type.Boolean()),
           theme: Type.Optional(Type.Enum(['day', 'night', 'auto'])),
           magnification: Type.Optional(
-            Type.Number({ minimum: 0.7, maximum: 1.4, description: 'In tenths.' }),
+            Type.Number({ minimum: 0.7, maximum: 1.4, description: 'With one decimal.' }),
           ),
           recents: Type.Optional(Recents),
           who_can_add: Type.Optional(Type.Enum(['everyone', 'contacts', 'nobody'])),
@@ -187,7 +187,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'replaceRecents',
-        summary: 'Replace the pages viewed lately',
+        summary: 'Replace the recently viewed pages',
         body: Type.Object({ recents: Recents }),
         response: { 200: Profile, ...failures(401, 422, 429) },
       },
@@ -195,7 +195,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
     async (request) => profileView(await accounts.setRecents(callerOf(request).userId, request.body.recents)),
   )
 
-  /** A wrong current password counts as a sign-in that failed. */
+  /** Records a wrong current password as a failed sign-in. */
   async function notingWrongPassword(request: FastifyRequest, change: Promise<void>): Promise<void> {
     try {
       await change

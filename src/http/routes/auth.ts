@@ -9,17 +9,17 @@ import { PasswordResetOwner, RefreshedSession, SignIn } from '../schemas/account
 import { failures, NoContent } from '../schemas/responses.ts'
 
 const Email = Text({ maxLength: 160 })
-/** Passwords and tokens are never stored: the domain judges them. */
+/** A password or token. It is never stored as sent, so it needs no check here: the domain validates it. */
 const Secret = Type.String()
 
 const Registration = Type.Object({
   email: Email,
   password: Secret,
   display_name: Type.Optional(
-    Type.Union([Text(), Type.Null()], { description: '3 to 20 characters; the email if absent.' }),
+    Type.Union([Text(), Type.Null()], { description: '3 to 20 characters. Defaults to the email address.' }),
   ),
   displayName: Type.Optional(
-    Type.Union([Text(), Type.Null()], { description: 'Another name of `display_name`.' }),
+    Type.Union([Text(), Type.Null()], { description: 'An alias of `display_name`.' }),
   ),
 })
 
@@ -27,13 +27,13 @@ const TokenBody = Type.Object({ token: Secret })
 
 const tags = ['Authentication']
 
-/** The body that the schema of the route has checked, where Fastify does not know which route it is. */
+/** The validated body of the reset route, for its hooks: Fastify types the body only in the handler. */
 interface ResetBody {
   token: string
   password?: string | null
 }
 
-/** Registration, login and what emails ask for: everything that needs no access token. */
+/** Registration, login, refresh and the links in emails: the routes that need no access token. */
 export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app,
   { accounts, accountEmails, accountPasswords, sessions, signIn, securityLog, deviceCookie, dialect, limits },
@@ -86,7 +86,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
           otp_token: Type.Optional(
             Type.Union([Secret, Type.Null()], {
               description:
-                'A code of the authenticator app, or a recovery code: needed once the app is set up.',
+                'A code of the authenticator app, or a recovery code. Required if the account has an authenticator app.',
             }),
           ),
         }),
@@ -116,7 +116,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         summary: 'Exchange a refresh token for new tokens',
         body: Type.Object({
           token: Secret,
-          brief: Type.Optional(Type.Boolean({ description: 'Whether the tokens alone will do.' })),
+          brief: Type.Optional(Type.Boolean({ description: 'Whether to return only the tokens.' })),
         }),
         response: { 200: RefreshedSession, ...failures(400, 422, 429) },
       },
@@ -135,7 +135,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'confirmEmail',
-        summary: 'Confirm an email address with the token of an email',
+        summary: 'Confirm an email address with a token from an email',
         body: TokenBody,
         response: { 204: NoContent, ...failures(400, 422, 429) },
       },
@@ -154,7 +154,8 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'requestPasswordReset',
-        summary: 'Ask for an email to reset a password; the answer is the same whether the account exists',
+        summary:
+          'Send a password reset email if the account exists. The response does not reveal whether it does',
         body: Type.Object({ email: Email }),
         response: { 204: NoContent, ...failures(422, 429) },
       },
@@ -172,7 +173,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'checkPasswordResetToken',
-        summary: 'See whose password a token resets, without using it',
+        summary: 'Get the user of a password reset token, without consuming the token',
         body: TokenBody,
         response: {
           200: PasswordResetOwner,
@@ -193,12 +194,12 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags,
         operationId: 'resetPassword',
-        summary: 'Set a new password with the token of an email; ends every session',
+        summary: 'Set a new password with a token from an email, and end all sessions',
         body: Type.Object({
           token: Secret,
           password: Type.Optional(
             Type.Union([Secret, Type.Null()], {
-              description: 'The current password; must be right if sent.',
+              description: 'The current password. Checked only if present.',
             }),
           ),
           new_password: Secret,

@@ -8,7 +8,7 @@ import { callerOf } from '../plugins/caller.ts'
 import { ConversationPage, PrivateConversation } from '../schemas/conversations.ts'
 import { failures } from '../schemas/responses.ts'
 
-/** What can be asked about conversations without a socket. */
+/** The list of conversations, and the lookup of a private one. */
 export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
   app,
   { conversations, dialect },
@@ -19,7 +19,7 @@ export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async
       schema: {
         tags: ['Conversations'],
         operationId: 'listConversations',
-        summary: 'The conversations of the caller, newest first',
+        summary: 'List the conversations of the caller, newest first',
         querystring: PageQuery,
         response: { 200: ConversationPage, ...failures(400, 401, 422, 429) },
       },
@@ -39,9 +39,11 @@ export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async
       schema: {
         tags: ['Conversations'],
         operationId: 'findPrivateConversation',
-        summary: 'The private conversation with another user, if there is one',
+        summary: 'Find the private conversation with another user',
         params: Type.Object({
-          user_id: Type.String({ description: 'Anything but the id of a user has none.' }),
+          user_id: Type.String({
+            description: 'The id of the other user. Any other text finds no conversation.',
+          }),
         }),
         response: {
           200: PrivateConversation,

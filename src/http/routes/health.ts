@@ -11,31 +11,31 @@ import { component } from '../schemas/components.ts'
 type HealthOptions = Pick<HttpOptions, 'database' | 'readiness' | 'registry'> &
   Pick<Config, 'metrics'> & { clock: Clock }
 
-/** Milliseconds the database has to answer. */
+/** The readiness check fails if the database does not answer within this time. */
 const PING_TIMEOUT_MS = 2_000
 
-/** All nodes lose Redis at once, and each still serves its own clients: none should be taken out of service. */
+/** Counts as ready: all nodes lose Redis at once, and each can still serve its own clients. */
 const NO_REDIS = 'ok, but without redis'
-const SERVES = new Set(['ok', NO_REDIS])
+const READY_STATES = new Set(['ok', NO_REDIS])
 
 const Health = component('Health', Type.Object({ status: Type.String() }))
 const tags = ['Operations']
 const status = {
   tags,
   response: {
-    200: { ...Health, description: 'Yes.' },
-    503: { ...Health, description: 'No, for the reason given.' },
+    200: { ...Health, description: 'Healthy.' },
+    503: { ...Health, description: 'Not healthy. `status` has the reason.' },
   },
 }
 
-/** Whether the process lives, whether it can serve, and its figures. */
+/** Liveness and readiness checks, and metrics. */
 export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   app,
   { database, readiness, registry, metrics, clock },
 ) => {
   app.get(
     '/livez',
-    { schema: { ...status, operationId: 'getLiveness', summary: 'Whether the process lives' } },
+    { schema: { ...status, operationId: 'getLiveness', summary: 'Check whether the process runs' } },
     async () => ({
       status: 'ok',
     }),
@@ -43,16 +43,22 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
 
   app.get(
     '/readyz',
-    { schema: { ...status, operationId: 'getReadiness', summary: 'Whether it can serve' } },
+    {
+      schema: {
+        ...status,
+        operationId: 'getReadiness',
+        summary: 'Check whether the node can serve requests',
+      },
+    },
     async (_request, reply) => {
       const state = await readyStatus()
-      if (!SERVES.has(state)) reply.code(503).header('retry-after', 1)
+      if (!READY_STATES.has(state)) reply.code(503).header('retry-after', 1)
       return { status: state }
     },
   )
 
   if (metrics.kind !== 'off') {
-    const schema = { tags, operationId: 'getMetrics', summary: 'Its figures, for Prometheus' }
+    const schema = { tags, operationId: 'getMetrics', summary: 'Get the metrics in Prometheus format' }
     app.get('/metrics', { schema }, async (request, reply) => {
       if (metrics.kind === 'token') requireToken(request, metrics.token)
       reply.type(registry.contentType)
@@ -67,7 +73,7 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (
   }
 }
 
-/** Compared as hashes: neither content nor length shows in how long it takes. */
+/** Compares hashes in constant time, so that neither the content nor the length of the token leaks. */
 function requireToken(request: FastifyRequest, expected: string): void {
   const token = bearerToken(request)
   if (token === undefined) throw new AppError('token_missing')

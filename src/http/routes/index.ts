@@ -72,7 +72,7 @@ const signedInRoutes: FastifyPluginAsync<RouteOptions> = async (
   }
 }
 
-/** Has the documentation say that the routes of `app` need an access token. */
+/** Documents that the routes of `app` require an access token. */
 function documentSignIn(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, security: [{ accessToken: [] }] }

@@ -15,7 +15,7 @@ const HistoryQuery = Type.Object({
   conversation_id: Uuid(),
   after_seq: Type.Optional(
     SeqText(
-      'Asks for what happened after this place instead: every change, or the newest messages if these are too many.',
+      'Requests the changes after this `seq` instead of a page. If there are too many, the newest messages are returned.',
     ),
   ),
 })
@@ -31,7 +31,7 @@ export const messageRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app
       schema: {
         tags: ['Conversations'],
         operationId: 'listMessages',
-        summary: 'The messages of a conversation, newest first, or what was missed of it',
+        summary: 'List the messages of a conversation, newest first, or its changes after `after_seq`',
         querystring: HistoryQuery,
         response: { 200: MessagePage, ...failures(400, 401, 403, 422, 429) },
       },

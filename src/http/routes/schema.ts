@@ -9,7 +9,7 @@ import { DOCUMENTATION_POLICY, SWAGGER_UI } from '../plugins/docs.ts'
 const PREFIX = '/api/schema'
 const SCRIPT = `${PREFIX}/redoc/redoc.js`
 
-/** Redoc searches in a worker that it creates from a blob. */
+/** Redoc runs its search in a worker that it creates from a blob. */
 const REDOC_POLICY = Object.entries({ ...DOCUMENTATION_POLICY, 'worker-src': 'blob:' })
   .map(([directive, sources]) => `${directive} ${sources}`)
   .join('; ')
@@ -30,7 +30,7 @@ const PAGE = `<!doctype html>
 </html>
 `
 
-/** The OpenAPI document at the paths that Whisper's clients know, and its pages: Swagger UI and Redoc. */
+/** The OpenAPI document at the paths that Whisper's clients use, with Swagger UI and Redoc. */
 export const schemaRoutes: FastifyPluginAsync = async (app) => {
   const schema = { hide: true }
   let redoc: string | undefined

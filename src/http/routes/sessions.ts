@@ -9,7 +9,7 @@ import { failures, NoContent } from '../schemas/responses.ts'
 
 const tags = ['Sessions']
 
-/** Where the caller is signed in. */
+/** The sessions of the caller. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app, { sessions }) => {
   app.get(
     '/sessions',
@@ -17,7 +17,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (app
       schema: {
         tags,
         operationId: 'listSessions',
-        summary: 'The sessions of the user',
+        summary: 'List the sessions of the user',
         response: {
           200: SessionList,
           ...failures(401, 429),

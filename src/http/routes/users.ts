@@ -14,7 +14,7 @@ const UsersQuery = Type.Object({
     Text({
       maxLength: 200,
       description:
-        'Part of an email or display name, in any case; of less than three characters, or without two letters in a row, the beginning.',
+        'A part of an email or display name, case-insensitive. A text with fewer than three characters, or without two adjacent letters or digits, matches only at the beginning.',
     }),
   ),
 })
@@ -30,7 +30,8 @@ export const userRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
       schema: {
         tags: ['Users'],
         operationId: 'listUsers',
-        summary: 'Everyone but the caller, or those they share a conversation or a room with, newest first',
+        summary:
+          'List other users, newest first: all, or with `DIRECTORY=members` those who share a conversation or room with the caller',
         querystring: UsersQuery,
         response: { 200: UserPage, ...failures(400, 401, 422, 429) },
       },

@@ -13,7 +13,7 @@ const details = Type.Object({
   user: User,
   conversations: Type.Array(Conversation, { description: 'The newest 500.' }),
   conversations_page_token: NullableText('For the next page of conversations; null if there is none.'),
-  users: Type.Array(UserSummary, { description: 'Everyone in these conversations but the user.' }),
+  users: Type.Array(UserSummary, { description: 'The other members of these conversations.' }),
 })
 
 /** The response to a sign-in. */
@@ -30,7 +30,7 @@ export const RefreshedSession = component(
   'RefreshedSession',
   Type.Object(
     { ...Type.Partial(details).properties, ...tokens },
-    { description: 'The same as signing in answers, or the tokens alone with `brief`.' },
+    { description: 'The sign-in response, or only the tokens with `brief`.' },
   ),
 )
 
@@ -57,7 +57,7 @@ const Session = component(
 
 export const SessionList = component(
   'SessionList',
-  Type.Object({ items: Type.Array(Session) }, { description: 'The last used first.' }),
+  Type.Object({ items: Type.Array(Session) }, { description: 'The most recently used first.' }),
 )
 
 const AccountEvent = component(
@@ -69,7 +69,7 @@ const AccountEvent = component(
     user_agent: NullableText('The `User-Agent` of the client.'),
     session_id: Type.Optional(Type.String({ description: 'The session that it concerns.' })),
     count: Type.Optional(
-      Type.Integer({ description: 'How many times it happened, where several are reported as one.' }),
+      Type.Integer({ description: 'The number of events, if this one stands for several.' }),
     ),
     created_at: Time,
   }),

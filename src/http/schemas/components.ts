@@ -14,7 +14,7 @@ export function component<Schema extends TSchema>(name: string, schema: Schema):
   return componentByContract(name, () => schema)
 }
 
-/** The same for a schema that differs between the dialects; its values are not type-checked. */
+/** Like `component`, for a schema that differs between the dialects. Its values are not type-checked. */
 export function componentByContract<Value = unknown>(
   name: string,
   schemaOf: (contract: Contract) => TSchema,
@@ -24,7 +24,7 @@ export function componentByContract<Value = unknown>(
   return Type.Unsafe<Value>({ $ref: `${name}#` })
 }
 
-/** Makes the named schemas known to the routes that are registered later. */
+/** Adds the named schemas to `app`, for the routes that are registered later. */
 export function addComponents(app: FastifyInstance, contract: Contract): void {
   for (const [name, schemaOf] of components) app.addSchema({ ...schemaOf(contract), $id: name })
 }

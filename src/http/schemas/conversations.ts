@@ -30,7 +30,7 @@ export const ConversationPage = component(
     {
       items: Type.Array(Conversation),
       users: Type.Array(UserSummary, {
-        description: 'Everyone in these conversations but the user.',
+        description: 'The other members of these conversations.',
       }),
       page_token: NullableText('For the next page.'),
     },
@@ -40,7 +40,10 @@ export const ConversationPage = component(
 
 export const PrivateConversation = component(
   'PrivateConversation',
-  Type.Object({ conversation_id: NullableText('Null when there is none.') }, { description: 'Its id.' }),
+  Type.Object(
+    { conversation_id: NullableText('Null when there is none.') },
+    { description: 'The id of the conversation.' },
+  ),
 )
 
 const Message = component(

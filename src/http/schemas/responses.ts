@@ -7,8 +7,8 @@ export const Problem = component(
   Type.Object(
     {
       error: Type.Object({
-        code: Type.String({ description: 'What went wrong, for programs: `snake_case`.' }),
-        message: Type.String({ description: 'What went wrong, for people: one sentence.' }),
+        code: Type.String({ description: 'A stable error code for programs, in `snake_case`.' }),
+        message: Type.String({ description: 'One sentence for people.' }),
       }),
       errors: Type.Optional(
         Type.Record(Type.String(), Type.Array(Type.String()), {
@@ -44,17 +44,17 @@ const FAILURES = {
   403: 'The caller may not do this.',
   404: 'Not found.',
   409: 'Conflicts with the current state.',
-  422: 'Fields are missing or not valid: `errors` has the reasons.',
-  429: 'Too many requests: try again after `Retry-After` seconds.',
+  422: 'Fields are missing or invalid. `errors` has the reasons.',
+  429: 'Too many requests. Retry after `Retry-After` seconds.',
 } as const
 
-/** The error responses that a route documents; every other one has the same body. */
+/** The error responses that a route documents. All other errors have the same body. */
 export function failures(...statuses: (keyof typeof FAILURES)[]): Record<string, TSchema> {
   const described = statuses.map((status) => [status, problem(FAILURES[status])] as const)
   return {
     ...Object.fromEntries(described),
-    '4xx': problem('The request was refused, for the reason given.'),
-    '5xx': problem('The server failed. A 503 may be tried again after `Retry-After` seconds.'),
+    '4xx': problem('The request was rejected. `error` has the reason.'),
+    '5xx': problem('The server failed. Retry a 503 after `Retry-After` seconds.'),
   }
 }
 

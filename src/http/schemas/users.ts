@@ -30,7 +30,7 @@ export const UserPage = componentByContract('UserPage', (contract) =>
 const settings = {
   hidden: Type.Boolean(),
   theme: Type.String({ description: 'day, night or auto.' }),
-  magnification: Type.Number({ description: 'From 0.7 to 1.4, in tenths.' }),
+  magnification: Type.Number({ description: 'From 0.7 to 1.4, with one decimal.' }),
   recents: Type.Array(Type.String()),
 }
 

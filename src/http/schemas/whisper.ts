@@ -46,7 +46,7 @@ export const TotpSetupProblem = component(
 
 const device = { user: Type.String(), name: Type.String() }
 const recoveryCodes = Type.Array(Type.String(), {
-  description: 'Each signs in once without the app. They are not shown again.',
+  description: 'Each can be used once instead of a code. They are not shown again.',
 })
 
 /** An authenticator app that is being set up. */
@@ -62,7 +62,7 @@ export const ConfirmedTotpDevice = component(
   'ConfirmedTotpDevice',
   Type.Object(
     { ...device, confirmed: Type.Literal(true), message: Type.String(), recovery_codes: recoveryCodes },
-    { description: 'From now on signing in needs a code.' },
+    { description: 'The confirmed app. Signing in now requires a code.' },
   ),
 )
 

@@ -9,7 +9,7 @@ import { authenticate, hasBearer } from '../../plugins/authenticate.ts'
 import { requireSameOrigin } from '../../plugins/same-origin.ts'
 import { readSession } from '../../plugins/session-cookie.ts'
 
-/** The verified owner of an account, and the proof that a TOTP enrolment is bound to. */
+/** The verified owner of an account, and the session or browser that a TOTP enrolment is bound to. */
 interface AccountOwner {
   account: Account
   enrolment: Enrolment

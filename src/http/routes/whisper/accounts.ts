@@ -26,7 +26,7 @@ const TokenParams = Type.Object({ token: Type.String() })
 
 const tags = ['Whisper authentication']
 
-/** Accounts without a password, from the first email to the refreshing of tokens. */
+/** Passwordless accounts: registration, email verification, the start of a sign-in, and token refresh. */
 export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
   app,
   { passwordless, accounts, sessions, securityLog, limits, config },
@@ -39,11 +39,11 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
       schema: {
         tags,
         operationId: 'registerWhisperAccount',
-        summary: 'Create an account, whose address is then proved by an email',
+        summary: 'Create an account and send a verification email',
         body: Type.Object({
           email: Email,
           username: Type.Optional(
-            Type.Union([Text(), Type.Null()], { description: '3 to 120 characters; made up if absent.' }),
+            Type.Union([Text(), Type.Null()], { description: '3 to 120 characters. Generated if absent.' }),
           ),
         }),
         response: { 201: WhisperAccount, ...failures(422, 429) },
@@ -68,7 +68,7 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
         tags,
         operationId: 'requestEmailVerification',
         summary:
-          'Ask for an email that proves the address; the answer is the same whether the account exists',
+          'Send a verification email if the account exists. The response does not reveal whether it does',
         body: Type.Object({ email: Email }),
         response: {
           200: Notice,
@@ -89,7 +89,7 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
       schema: {
         tags,
         operationId: 'showEmailVerification',
-        summary: 'The page an email leads to: it proves nothing by itself, its button does',
+        summary: 'Get the page that the link in the email opens. Its button verifies the address',
         params: TokenParams,
         response: { 200: HtmlPage, ...failures(429) },
       },
@@ -104,10 +104,10 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
       schema: {
         tags,
         operationId: 'completeEmailVerification',
-        summary: 'Prove the address with the token of an email, and go on in this browser',
+        summary: 'Verify the address with a token from an email, and store it in the session cookie',
         params: TokenParams,
         response: {
-          200: jsonOrPage(WhisperAccount, 'The account whose address it is.'),
+          200: jsonOrPage(WhisperAccount, 'The account with this address.'),
           ...failures(400, 403, 429),
         },
       },
@@ -115,11 +115,11 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
     },
     async (request, reply) => {
       requireSameOrigin(request, config.publicUrl)
-      const { account: proved, isFirst } = await passwordless.verify(request.params.token)
-      if (isFirst) securityLog.record('email_verified', { userId: proved.id, ...deviceOf(request) })
-      storeEmail(request, proved.email, 'verified')
+      const { account, isFirst } = await passwordless.verify(request.params.token)
+      if (isFirst) securityLog.record('email_verified', { userId: account.id, ...deviceOf(request) })
+      storeEmail(request, account.email, 'verified')
       if (wantsHtml(request)) return sendPage(reply, twoFactorPage(), config.publicUrl)
-      return whisperAccountView(proved, SET_UP_NEXT)
+      return whisperAccountView(account, SET_UP_NEXT)
     },
   )
 
@@ -129,10 +129,10 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
       schema: {
         tags,
         operationId: 'beginWhisperLogin',
-        summary: 'Begin to sign in with an address; leads to where the code is asked for, whoever it is',
+        summary: 'Begin a sign-in with an email address. Redirects to the code form for any address',
         body: Type.Object({ email: Email }),
         response: {
-          302: Type.Null({ description: 'To where the code is asked for.' }),
+          302: Type.Null({ description: 'Redirects to the code form.' }),
           ...failures(403, 422, 429),
         },
       },
@@ -152,8 +152,10 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
       schema: {
         tags,
         operationId: 'refreshWhisperSession',
-        summary: 'Exchange a refresh token, from the body, the bearer or the cookie, for new tokens',
-        body: Type.Object({ refresh: Type.Optional(NullableText('The cookie counts if nothing is given.')) }),
+        summary: 'Exchange a refresh token from the body, the bearer header or the cookie for new tokens',
+        body: Type.Object({
+          refresh: Type.Optional(NullableText('Defaults to the bearer token, then to the cookie.')),
+        }),
         response: { 200: WhisperSignIn, ...failures(401, 403, 422, 429) },
       },
       preHandler: limits.refreshes((request) => refreshTokenOf(request, config.publicUrl)),
@@ -161,18 +163,18 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
     async (request) => {
       const token = refreshTokenOf(request, config.publicUrl)
       if (token === undefined) throw new AppError('token_missing')
-      const isOfCookie = token === readSession(request).refreshToken
+      const isFromCookie = token === readSession(request).refreshToken
       const session = await sessions.refresh(token, deviceOf(request)).catch((error) => {
-        if (isOfCookie) clearSession(request)
-        throw expired(error)
+        if (isFromCookie) clearSession(request)
+        throw asSessionExpired(error)
       })
-      if (isOfCookie) replaceRefreshToken(request, session.refreshToken)
+      if (isFromCookie) replaceRefreshToken(request, session.refreshToken)
       return whisperSignInView(await accounts.find(session.userId), session)
     },
   )
 }
 
-/** What is named beats the cookie, which only a page of this site may use. */
+/** The refresh token of a request: from the body, the bearer header or the cookie, in this order. @throws AppError `cross_origin`. */
 function refreshTokenOf(request: FastifyRequest, publicUrl: string): string | undefined {
   const { refresh } = request.body as { refresh?: string | null }
   if (typeof refresh === 'string') return refresh
@@ -182,8 +184,8 @@ function refreshTokenOf(request: FastifyRequest, publicUrl: string): string | un
   return refreshToken
 }
 
-/** Whisper's clients know a refresh token that is not good (any more) as a session that is over. */
-function expired(cause: unknown): unknown {
-  const isBad = cause instanceof AppError && cause.code === 'invalid_token'
-  return isBad ? new AppError('session_expired', { cause }) : cause
+/** Converts `invalid_token` to `session_expired`, which Whisper's clients expect for an invalid refresh token. */
+function asSessionExpired(error: unknown): unknown {
+  const isInvalid = error instanceof AppError && error.code === 'invalid_token'
+  return isInvalid ? new AppError('session_expired', { cause: error }) : error
 }

@@ -12,7 +12,7 @@ import { roomRoutes } from './rooms.ts'
 import { socialRoutes } from './social.ts'
 import { totpRoutes } from './totp.ts'
 
-/** Whisper: its accounts, rooms and pages. All of them know the cookie, and take forms as well as JSON. */
+/** The accounts, rooms and pages of Whisper. All routes read the session cookie, and accept forms as well as JSON. */
 export const whisperRoutes: FastifyPluginAsync<WhisperOptions> = async (app, options) => {
   await useSessionCookie(app, options)
   await app.register(formBody)

@@ -19,7 +19,7 @@ import { RoomMessage, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 const PREFIX = '/api/v1/chat'
 const tags = ['Media']
 
-/** The images, sounds and videos of rooms: sent by members, and given to whoever has a link. */
+/** The image, audio and video files of rooms. Members upload them; anyone with a signed link can download them. */
 export const mediaRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, options) => {
   await app.register(linkRoutes, options)
   await app.register(uploadRoutes, options)
@@ -27,30 +27,29 @@ export const mediaRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app
 
 const linkRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { media, limits }) => {
   const path = `${PREFIX}/media/:id`
-  const bytes = (description: string) => ({ description, content: { '*/*': { schema: Binary } } })
+  const binary = (description: string) => ({ description, content: { '*/*': { schema: Binary } } })
   const schema = {
     tags,
     operationId: 'getMedia',
-    summary: 'A file, by a link from a message',
-    description:
-      'Such links are in the messages that members see. Each opens one file for an hour, to whoever has it.',
+    summary: 'Download a file by a signed link from a message',
+    description: 'A link is valid for one file and one hour. Anyone who has it can use it.',
     params: Type.Object({ id: Type.String() }),
     querystring: Type.Object({
       expires: Type.Optional(Type.Unsafe<unknown>({ description: 'Seconds since the epoch.' })),
-      signature: Type.Optional(Type.Unsafe<unknown>({ description: 'Of the file and the time.' })),
+      signature: Type.Optional(Type.Unsafe<unknown>({ description: 'Signs the file and the expiry.' })),
     }),
   }
 
   app.get<{ Params: { id: string }; Querystring: LinkQuery }>(
     path,
     {
-      // The route that Fastify would make answers by reading the whole file.
+      // The HEAD route that Fastify generates would read the whole file.
       exposeHeadRoute: false,
       schema: {
         ...schema,
         response: {
-          200: bytes('The file.'),
-          206: bytes('The range that was asked for.'),
+          200: binary('The file.'),
+          206: binary('The requested range.'),
           ...failures(403, 404, 429),
         },
       },
@@ -60,7 +59,7 @@ const linkRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { medi
       const { id, size } = found
       const etag = etagOf(found)
       if (isKnown(request.headers['if-none-match'], etag)) {
-        describe(reply, found).code(304)
+        setFileHeaders(reply, found).code(304)
         return null
       }
       const range = requestedRange(request.headers, { size, etag })
@@ -69,7 +68,7 @@ const linkRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { medi
         throw new AppError('range_not_satisfiable')
       }
       const stream = await media.open(id, range)
-      describe(reply, found).header('content-length', range ? range.end - range.start + 1 : size)
+      setFileHeaders(reply, found).header('content-length', range ? range.end - range.start + 1 : size)
       if (range) reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`)
       return stream
     },
@@ -80,12 +79,12 @@ const linkRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { medi
     { schema: { ...schema, hide: true } },
     async (request, reply) => {
       const found = await follow(request)
-      describe(reply, found).header('content-length', found.size)
+      setFileHeaders(reply, found).header('content-length', found.size)
       return null
     },
   )
 
-  /** Good links cost no limit: a page of a room has many, and whole offices share an address. */
+  /** Counts only invalid links as requests: a room page has many links, and many users may share an address. */
   async function follow(
     request: FastifyRequest<{ Params: { id: string }; Querystring: LinkQuery }>,
   ): Promise<LinkedMedia> {
@@ -108,28 +107,28 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, opti
     `${PREFIX}/rooms/:room_id/media`,
     {
       config: SLOW_BODY,
-      // The body is judged as it comes.
+      // `readUpload` validates the body while it streams.
       validatorCompiler: () => () => true,
       schema: {
         tags,
         security: WHISPER_SECURITY,
         operationId: 'uploadRoomMedia',
-        summary: 'Send an image, a sound or a video to a room',
-        description: `At most ${media.maxBytes} bytes. What a file is, its bytes decide.`,
+        summary: 'Send an image, audio or video file to a room',
+        description: `At most ${media.maxBytes} bytes. The server detects the type from the bytes.`,
         consumes: ['multipart/form-data'],
         params: Type.Object({ room_id: Type.String() }),
         body: Type.Object({
           file: Binary,
           media_format: Type.Optional(
-            Type.Enum([...MEDIA_FORMATS], { description: 'Which it is, where it could be two.' }),
+            Type.Enum([...MEDIA_FORMATS], { description: 'Decides if the bytes allow several formats.' }),
           ),
-          previous_message_id: Type.Optional(Type.String({ description: 'The message it answers.' })),
+          previous_message_id: Type.Optional(Type.String({ description: 'The message that it replies to.' })),
           client_message_id: Type.Optional(
-            Uuid({ description: 'Your own name for it, to send it again safely. To come before the file.' }),
+            Uuid({ description: 'An idempotency key. Must precede the file.' }),
           ),
         }),
         response: {
-          201: { ...RoomMessage, description: 'The message, which every member of the room receives.' },
+          201: { ...RoomMessage, description: 'The message. Every member of the room receives it.' },
           ...failures(400, 401, 403, 404, 422, 429),
         },
       },
@@ -138,9 +137,10 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, opti
       const { userId } = callerOf(request)
       const { room_id: roomId } = request.params
       await rooms.requireMember(roomId, userId)
-      const findSent = (name: string | undefined) => rooms.findSent(roomId, userId, name)
-      const place = { roomId, ownerId: userId, findSent }
-      const read = () => readUpload(request, media, place)
+      const findSent = (clientMessageId: string | undefined) =>
+        rooms.findSent(roomId, userId, clientMessageId)
+      const target = { roomId, ownerId: userId, findSent }
+      const read = () => readUpload(request, media, target)
       const form = await (config.rateLimits ? uploads.run(userId, read) : read())
       reply.code(201)
       if ('sent' in form) return listedMessageView(form.sent, media.url)
@@ -150,8 +150,8 @@ const uploadRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, opti
   )
 }
 
-/** What a file is sent with: it is shown as what it is, runs nothing, and is kept no longer than its link is good. */
-function describe(reply: FastifyReply, found: LinkedMedia): FastifyReply {
+/** Sets the headers of a file: its exact type, a policy under which it runs no scripts, and caching until its link expires. */
+function setFileHeaders(reply: FastifyReply, found: LinkedMedia): FastifyReply {
   return reply
     .header('content-type', found.contentType)
     .header('content-disposition', `inline; filename="${found.filename}"`)

@@ -14,7 +14,7 @@ const DENIED = 'The password was removed, and every session has ended.'
 const params = Type.Object({ token: Type.String() })
 const tags = ['Authentication']
 
-/** What the owner of an address can do about an account that somebody else registered with it. */
+/** Lets the owner of an address disable an account that someone else registered with it. */
 export const registrationDenialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
   app,
   { accountEmails, securityLog, limits, config },
@@ -27,7 +27,7 @@ export const registrationDenialRoutes: FastifyPluginAsyncTypebox<WhisperOptions>
       schema: {
         tags,
         operationId: 'showRegistrationDenial',
-        summary: 'The page that the confirmation email leads those to who did not register',
+        summary: 'Get the page on which the owner of an address can deny a registration',
         params,
         response: { 200: HtmlPage, ...failures(429) },
       },
@@ -42,10 +42,10 @@ export const registrationDenialRoutes: FastifyPluginAsyncTypebox<WhisperOptions>
       schema: {
         tags,
         operationId: 'denyRegistration',
-        summary: 'Remove the password and end all sessions of an account that is not confirmed yet',
+        summary: 'Remove the password and end all sessions of an unconfirmed account',
         params,
         response: {
-          200: jsonOrPage(Notice, 'Removed.'),
+          200: jsonOrPage(Notice, 'The password was removed.'),
           ...failures(400, 403, 429),
         },
       },

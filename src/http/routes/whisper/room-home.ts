@@ -14,7 +14,7 @@ import { RoomMessagePage, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 
 const ROOM_HOME = '/api/v1/chat/home'
 
-/** The messages of a room: JSON if `Accept` names it, otherwise a page. */
+/** The messages of a room, as JSON if `Accept` names it, otherwise as an HTML page. */
 export const roomHomeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, options) => {
   const { rooms, media, config } = options
 
@@ -33,10 +33,12 @@ export const roomHomeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
         tags: ['Rooms'],
         security: WHISPER_SECURITY,
         operationId: 'listRoomMessages',
-        summary: 'The messages of a room, newest first; a page unless `Accept` names application/json',
+        summary: 'List the messages of a room, newest first. HTML unless `Accept` names application/json',
         params: Type.Object({ room_id: Type.String() }),
         querystring: Type.Object({
-          cursor: Type.Optional(Text({ description: 'As in `previous_messages`; absent for the newest.' })),
+          cursor: Type.Optional(
+            Text({ description: 'From `previous_messages`. Absent for the newest messages.' }),
+          ),
         }),
         response: {
           200: jsonOrPage(RoomMessagePage, 'A page of messages.'),

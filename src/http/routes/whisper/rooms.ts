@@ -12,12 +12,12 @@ import { Room, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 const PREFIX = '/api/v1/chat'
 const MAX_USERS = 500
 
-/** The domain rejects unknown ids, and names them. */
+/** Unknown ids are rejected by the domain, which names them in the error. */
 const UserIds = List(Type.String({ maxLength: 100 }), {
   maxItems: MAX_USERS,
-  description: 'Ids of users, short or UUIDs; some may be named twice.',
+  description: 'Short ids or UUIDs of users. Duplicates are ignored.',
 })
-const Limit = { ...PageSizeText, description: 'From 1 to 100; 100 if absent.' }
+const Limit = { ...PageSizeText, description: 'From 1 to 100. Defaults to 100.' }
 const RoomId = { room_id: Type.String() }
 
 const tags = ['Rooms']
@@ -35,10 +35,10 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
         tags,
         security,
         operationId: 'listRooms',
-        summary: 'Rooms, newest first, a page at a time',
+        summary: 'List rooms, newest first',
         querystring: Type.Object({
           limit: Type.Optional(Limit),
-          before: Type.Optional(Text({ description: 'The id of a room: only older ones are listed.' })),
+          before: Type.Optional(Text({ description: 'The id of a room. Only older rooms are listed.' })),
         }),
         response: {
           200: Type.Array(Room, { description: 'The rooms, whether or not the caller is in them.' }),
@@ -59,9 +59,9 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
         tags,
         security,
         operationId: 'createRoom',
-        summary: 'Create a room; the caller is a member of it',
+        summary: 'Create a room with the caller as a member',
         body: Type.Object({
-          room_name: Type.String({ description: 'From 1 to 120 characters, as no other room is named.' }),
+          room_name: Type.String({ description: 'From 1 to 120 characters. Must be unique.' }),
           user_ids: Type.Optional(UserIds),
         }),
         response: { 201: Room, ...failures(401, 403, 409, 422, 429) },
@@ -81,7 +81,7 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
         tags,
         security,
         operationId: 'addRoomMembers',
-        summary: 'Add users to a room that the caller is in',
+        summary: 'Add users to a room of the caller',
         params: Type.Object(RoomId),
         body: Type.Object({ user_ids: UserIds }),
         response: { 200: Room, ...failures(401, 403, 404, 422, 429) },
@@ -100,7 +100,7 @@ export const roomRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app,
         tags,
         security,
         operationId: 'removeRoomMember',
-        summary: 'Remove a member from a room; the creator may remove anyone else, members themselves',
+        summary: 'Remove a member from a room. The creator may remove others; members may remove themselves',
         params: Type.Object({ ...RoomId, user_id: Type.String() }),
         response: { 204: NoContent, ...failures(401, 403, 404, 409, 429) },
       },

@@ -18,8 +18,8 @@ const SET_UP_NEXT = 'Proceed to 2FA setup.'
 
 const Backend = Type.Object({ backend: Type.String({ description: 'google-oauth2' }) })
 
-/** What the provider has the browser bring along. */
-const Answer = Type.Object({
+/** The query parameters of the redirect from the provider. */
+const CallbackQuery = Type.Object({
   state: Type.Optional(Type.String()),
   code: Type.Optional(Type.String()),
   error: Type.Optional(Type.String()),
@@ -28,12 +28,12 @@ const Answer = Type.Object({
 
 const tags = ['Whisper authentication']
 
-/** Where a provider sends browsers back to, as it must be told. */
+/** The path of the redirect URI to register with the provider. */
 export function socialCallbackPath(backend: string): string {
   return `${PREFIX}/social/complete/${backend}/`
 }
 
-/** Signing in with an account at another site. Programs get JSON; browsers, which come here by themselves, get pages. */
+/** Sign-in with an identity provider. API clients get JSON; browsers, which arrive by redirect, get pages. */
 export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
   app,
   { socialLogin, securityLog, limits, config },
@@ -44,9 +44,9 @@ export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
     schema: {
       tags,
       operationId: 'beginSocialLogin',
-      summary: 'Sign in with an account at another site: leads there',
+      summary: 'Begin a sign-in with an identity provider',
       params: Backend,
-      response: { 302: Type.Null({ description: 'To the provider.' }), ...failures(404, 429) },
+      response: { 302: Type.Null({ description: 'Redirects to the provider.' }), ...failures(404, 429) },
     },
     onRequest: limits.requests,
     async handler(request: FastifyRequest<{ Params: Static<typeof Backend> }>, reply: FastifyReply) {
@@ -64,21 +64,24 @@ export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
       schema: {
         tags,
         operationId: 'completeSocialLogin',
-        summary: 'Where the other site leads back to',
+        summary: 'Complete a sign-in: the redirect URI of the provider',
         params: Backend,
-        querystring: Answer,
+        querystring: CallbackQuery,
         response: {
-          302: Type.Null({ description: 'To where the code of the authenticator app is asked for.' }),
+          302: Type.Null({ description: 'Redirects to the form for the authenticator code.' }),
           ...failures(400, 403, 404, 409, 422, 429),
           201: jsonOrPage(
             WhisperAccount,
-            'Someone new has an account now, and has to set up an authenticator app.',
+            'An account was created. The user has to set up an authenticator app next.',
           ),
-          401: jsonOrPage(TotpSetupProblem, 'Someone known has to set up an authenticator app first.'),
+          401: jsonOrPage(
+            TotpSetupProblem,
+            'The account has no authenticator app, and has to set one up first.',
+          ),
         },
       },
       onRequest: limits.requests,
-      // It uses up what the browser has: whoever only looks must not.
+      // The request consumes the attempt in the cookie, which a HEAD request must not do.
       exposeHeadRoute: false,
     },
     async (request, reply) => {
@@ -96,7 +99,7 @@ export const socialRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
   )
 }
 
-/** What the rest of the API would answer, and the message that Whisper's clients look for. */
+/** The error body of the API, with the message also at the top level, where Whisper's clients read it. */
 function setUpFirst() {
   const failure = new AppError('totp_setup_required')
   return { ...errorBody(failure), message: failure.message }

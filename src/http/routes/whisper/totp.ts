@@ -24,19 +24,21 @@ import { ownerOf, ownerOrigin, requireOwner, requireRecentSignIn } from './accou
 const PREFIX = '/api/v1/user'
 const CONFIRMED = 'TOTP Device verified successfully. Proceed to login.'
 
-/** Codes are never stored: the domain judges them. */
+/** A code is never stored, so it needs no check here: the domain validates it. */
 const Code = Type.Object({
   otp_token: Type.String({
-    description: 'Six digits of the authenticator app; to sign in, or a recovery code.',
+    description:
+      'Six digits from the authenticator app. A recovery code also works once the app is confirmed.',
   }),
 })
 const Factors = Type.Object({
   otp_token: Type.Optional(
     Type.String({
-      description: 'Six digits of the authenticator app, or a recovery code; not needed without an app.',
+      description:
+        'Six digits from the authenticator app, or a recovery code. Required if the account has an app.',
     }),
   ),
-  password: Type.Optional(Type.String({ description: 'Needed where the account has one.' })),
+  password: Type.Optional(Type.String({ description: 'Required if the account has one.' })),
 })
 
 const tags = ['Whisper authentication']
@@ -59,7 +61,7 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
         tags,
         security,
         operationId: 'createTotpDevice',
-        summary: 'Begin to set up an authenticator app; what was begun before is given up',
+        summary: 'Begin to set up an authenticator app. Replaces an unconfirmed one',
         response: {
           201: TotpDevice,
           ...failures(401, 403, 409, 429),
@@ -81,7 +83,7 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
         tags,
         security,
         operationId: 'getTotpQrCode',
-        summary: 'The QR code that the authenticator app has to scan',
+        summary: 'Get the QR code to scan with the authenticator app',
         response: {
           200: {
             description: 'The image.',
@@ -106,7 +108,7 @@ const setUpRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { tot
         tags,
         security,
         operationId: 'confirmTotpDevice',
-        summary: 'Confirm the authenticator app with a code; ends every other session',
+        summary: 'Confirm the authenticator app with a code, and end all other sessions',
         body: Code,
         response: {
           200: ConfirmedTotpDevice,
@@ -139,7 +141,7 @@ const removalRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { t
         tags,
         security,
         operationId: 'replaceRecoveryCodes',
-        summary: 'Make new recovery codes, with a code; the earlier ones are void',
+        summary: 'Replace the recovery codes. Requires a code',
         body: Code,
         response: {
           200: RecoveryCodes,
@@ -160,7 +162,7 @@ const removalRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (app, { t
         tags,
         security,
         operationId: 'removeTotpDevice',
-        summary: 'Remove the authenticator app, with a code of it',
+        summary: 'Remove the authenticator app. Requires a code',
         body: Code,
         response: { 204: NoContent, ...failures(401, 403, 404, 422, 429) },
       },
@@ -186,7 +188,7 @@ const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
       schema: {
         tags,
         operationId: 'showTotpVerification',
-        summary: 'The page that asks for the code',
+        summary: 'Get the page with the code form',
         response: { 200: HtmlPage, ...failures(429) },
       },
       onRequest: limits.requests,
@@ -201,11 +203,13 @@ const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
         tags,
         operationId: 'verifyTotp',
         summary:
-          'Sign in with a code, and the password where the account has one; ends the Whisper session before it',
+          'Sign in with a code, and with the password if the account has one. Ends the previous Whisper session',
         body: Factors,
         response: {
           200: WhisperSignIn,
-          303: Type.Null({ description: 'To the rooms, for who came with a browser and without a script.' }),
+          303: Type.Null({
+            description: 'Redirects to the rooms, for a form that a browser submits without scripts.',
+          }),
           ...failures(401, 403, 422, 429),
         },
       },
@@ -215,7 +219,7 @@ const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
       requireSameOrigin(request, config.publicUrl)
       const email = claimedEmail(request)
       const { otp_token: code = '', password } = request.body
-      // A form that nobody filled in sends nothing between the quotes.
+      // An HTML form sends an empty text for an empty field.
       if (password) await passwordChecks(request)
       const origin = await originOf(request, email)
       const session = await signIn.withCode({ email, password: password || undefined }, { code, origin })
@@ -226,7 +230,7 @@ const codeRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = async (
     },
   )
 
-  /** A verified email sets the browser apart from unknown browsers, as having signed in before does. */
+  /** A browser with a verified email is a trusted client, as one that has signed in before. */
   async function originOf(request: FastifyRequest, email: string): Promise<CodeOrigin> {
     const origin = await deviceCookie.originOf(request, email)
     const isVerified = readSession(request).verification === 'verified'
