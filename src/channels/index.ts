@@ -1,4 +1,4 @@
-import { describeDatabaseFailure } from '../domain/shared/database-trouble.ts'
+import { describeDatabaseFailure } from '../domain/shared/database-failure.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { requestFields } from '../input/field-names.ts'
 import type { Endpoint, ErrorReply } from '../realtime/socket/endpoint.ts'

@@ -69,7 +69,7 @@ export interface Config {
   redis: RedisConfig | null
   /** Signs tokens. At least 32 characters. */
   secretKeyBase: string
-  /** Encrypt stored secrets: the first one encrypts, all of them decrypt. */
+  /** Encrypt secrets in the database: the first one encrypts, all of them decrypt. */
   vaultSecrets: string[]
   mail: MailConfig
   fromEmail: string

@@ -1,4 +1,4 @@
-/** Random secrets of 32 hexadecimal or decimal digits have more. The estimate is low for short secrets. */
+/** Minimum entropy. A random secret of 32 hexadecimal or decimal digits has more. The estimate is low for short secrets. */
 const MIN_BITS = 64
 const MIN_BITS_PER_CHARACTER = 2
 

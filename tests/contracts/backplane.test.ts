@@ -221,7 +221,7 @@ describe.skipIf(redisUrl === undefined)('RedisBackplane while Redis is unreachab
     expect(said).toEqual([
       [
         50,
-        'Connecting to Redis (REDIS_URL), and so to the other nodes, fails, and is tried again until it works.',
+        'Connecting to Redis (REDIS_URL), and so to the other nodes, failed. It is retried until it succeeds.',
       ],
       [30, 'Connecting to Redis (REDIS_URL), and so to the other nodes, works again.'],
     ])

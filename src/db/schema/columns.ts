@@ -4,7 +4,7 @@ export const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({ 
 
 /** A time with milliseconds. */
 export const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
-/** A moment, to the microsecond. A `Date` holds only its milliseconds. */
+/** A time with microseconds. A `Date` holds only the milliseconds. */
 export const preciseTime = (name: string) => timestamp(name, { withTimezone: true, precision: 6 })
 export const insertedAt = () => time('inserted_at').notNull().defaultNow()
 export const updatedAt = () => time('updated_at').notNull().defaultNow()

@@ -43,11 +43,11 @@ export const roomMembers = pgTable(
   (t) => [primaryKey({ columns: [t.roomId, t.userId] }), index('room_members_user').on(t.userId)],
 )
 
-/** What a file is to the reader of a room. */
+/** The kinds of media that a room shows. */
 export const MEDIA_FORMATS = ['image', 'audio', 'video'] as const
 export type MediaFormat = (typeof MEDIA_FORMATS)[number]
 
-/** An image, audio or video file in the media store. The server takes the format from the bytes. */
+/** An image, audio or video file in the media store. The server detects the format from the bytes. */
 export const media = pgTable(
   'media',
   {

@@ -23,7 +23,7 @@ export function rejectFields(problems: Record<string, string | undefined>): void
   if (Object.keys(fields).length) throw new AppError('validation_failed', { fields })
 }
 
-/** What is wrong with an email address, which is trimmed already. */
+/** The problem of an email address; undefined if it is valid. Expects trimmed text. */
 export function emailProblem(email: string): string | undefined {
   if (!isStorable(email)) return NOT_STORABLE
   if (email.length > 2 * MAX_EMAIL_LENGTH || characterCount(email) > MAX_EMAIL_LENGTH) {
@@ -39,7 +39,7 @@ export function readEmail(input: string): string {
   return email
 }
 
-/** What is wrong with a display name, which is trimmed already. The only email address it may be is the account's own. */
+/** The problem of a display name; undefined if it is valid. Expects trimmed text. The only email address it may be is the account's own. */
 export function displayNameProblem(name: string, email: string): string | undefined {
   if (!isStorable(name)) return NOT_STORABLE
   const { min, max } = DISPLAY_NAME_LENGTH
@@ -49,7 +49,7 @@ export function displayNameProblem(name: string, email: string): string | undefi
   return looksLikeEmail(name) ? 'must not look like the email address of somebody else' : nameProblem(name)
 }
 
-/** What is wrong with new settings, by setting. */
+/** The problems of new settings, by setting. */
 export function profileProblems(changes: Partial<Profile>): Record<string, string | undefined> {
   const { theme, magnification, recents, whoCanAdd } = changes
   return {
@@ -68,7 +68,7 @@ function magnificationProblem(magnification: number): string | undefined {
   // 0.7 * 10 is not quite 7.
   const tenths = Math.round(magnification * 10)
   const isExact = tenths / 10 === magnification
-  return isExact && tenths >= min && tenths <= max ? undefined : 'must be from 0.7 to 1.4, in tenths'
+  return isExact && tenths >= min && tenths <= max ? undefined : 'must be from 0.7 to 1.4, with one decimal'
 }
 
 function recentsProblem(recents: string[]): string | undefined {

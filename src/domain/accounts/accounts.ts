@@ -37,7 +37,7 @@ export interface AccountsOptions {
   conversations: Pick<Conversations, 'listOf'>
 }
 
-/** What a client shows after a sign-in. */
+/** The data of the response to a sign-in. */
 export interface SignInDetails {
   account: Account
   /** The newest ones. */
@@ -48,7 +48,7 @@ export interface SignInDetails {
   users: UserSummary[]
 }
 
-/** What a client shows after a refresh: the same without unread messages. */
+/** The data of the response to a refresh: the same without the numbers of unread messages. */
 export type RefreshDetails = Omit<SignInDetails, 'conversations'> & {
   conversations: Omit<ListedConversation, 'unread'>[]
 }

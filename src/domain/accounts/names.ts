@@ -1,11 +1,11 @@
-/** What is wrong with the name of a user, which must not be mistaken for another's. Expects a trimmed name of valid length. */
+/** The problem of a user's name that others could mistake for another one; undefined if it is valid. Expects a trimmed name of valid length. */
 export function nameProblem(name: string): string | undefined {
   const letters = withoutEmoji(name)
   if (INVISIBLE.test(letters)) return INVISIBLE_MESSAGE
   return isOfOneScript(letters) ? undefined : MIXED_SCRIPTS_MESSAGE
 }
 
-/** What is wrong with a title, which may have words in several scripts. */
+/** The problem of a title, whose words may be in different scripts; undefined if it is valid. */
 export function titleProblem(title: string): string | undefined {
   const letters = withoutEmoji(title)
   if (INVISIBLE.test(letters)) return INVISIBLE_MESSAGE

@@ -45,11 +45,11 @@ export interface ProviderResponse {
   iss?: string | undefined
 }
 
-/** The account of a sign-in, and what the user has to do next; an account with a password or a device still needs these. */
+/** The account of a sign-in, and the next step: an account with a password or an authenticator app still requires it. */
 export interface SocialSignIn {
   account: Account
   outcome: 'created' | 'needs_device' | 'needs_code'
-  /** What the sign-in has changed, as kinds of security events. */
+  /** The changes that the sign-in made, as kinds of security events. */
   changes: ('registered' | 'email_verified' | 'identity_linked')[]
 }
 

@@ -11,7 +11,7 @@ export function newUsername(): string {
   return `user-${SUFFIX()}`
 }
 
-/** What is wrong with a username, which is trimmed already. */
+/** The problem of a username; undefined if it is valid. Expects trimmed text. */
 export function usernameProblem(username: string): string | undefined {
   if (!isStorable(username) || /\p{Cc}/u.test(username)) return 'has characters that cannot be used'
   const { min, max } = LENGTH

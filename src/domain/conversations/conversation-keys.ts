@@ -32,7 +32,7 @@ export function requireShallowKeys({ publicKey, privateKey }: KeyPair): void {
 
 /** @throws AppError `validation_failed` when a key is too large. */
 export function sealKeys(vault: Vault, owner: KeyOwner, { publicKey, privateKey }: KeyPair): StoredKeys {
-  // The previous version reads the sealed form, so a public key is written in both forms until the next release.
+  // The previous version reads the encrypted form, so a public key is written in both forms until the next release.
   const sealedPublic = vault.seal(serialize(publicKey, 'public_key'), contextOf(owner, 'public'))
   const sealedPrivate = vault.seal(serialize(privateKey, 'private_key'), contextOf(owner, 'private'))
   return {

@@ -115,7 +115,7 @@ export class Conversations {
     return details
   }
 
-  /** The same for a valid id; undefined if the user is not a member. */
+  /** Like `open`, for a valid id; undefined if the user is not a member. */
   async find(conversationId: string, userId: string): Promise<ConversationDetails | undefined> {
     const rows = await listMemberRows(this.#db, conversationId, userId)
     const details = openConversationDetails(this.#keyReader, rows, { conversationId, userId })
@@ -203,7 +203,7 @@ export class Conversations {
     )
   }
 
-  /** Stores public keys in readable form that an older version stored only sealed, so that each is decrypted once. */
+  /** Stores public keys in plain text that an older version stored only encrypted, so that each is decrypted once. */
   async #fillPublicKeys(
     conversationId: string,
     rows: MemberRow[],

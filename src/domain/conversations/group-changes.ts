@@ -17,13 +17,13 @@ import {
   requireUsers,
 } from './membership.ts'
 
-/** A change of a group: the users to add, and its alias unless that stays as it is. */
+/** A change of a group: the users to add, and the new alias; undefined keeps the alias. */
 export interface GroupChange {
   newMembers: readonly string[]
   alias?: string | null | undefined
 }
 
-/** Who changes which group. */
+/** A group, and the member who changes it. */
 interface GroupRef {
   id: string
   userId: string

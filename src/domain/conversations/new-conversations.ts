@@ -14,7 +14,7 @@ import type { Vault } from '../vault/vault.ts'
 import { type KeyPair, sealKeys } from './conversation-keys.ts'
 import { readAlias, readUserIds, requireCapacity, requireUsers } from './membership.ts'
 
-/** What new conversations depend on. */
+/** The dependencies, creator and keys of a new conversation. */
 interface StartContext {
   addingRules: AddingRules
   vault: Vault

@@ -9,7 +9,7 @@ export type { EmailDetails } from '../../db/queries/mail/outbox.ts'
 /** Emails that a user asks for; each has a link with a one-time token. */
 export type RequestedEmailKind = Exclude<TokenContext, 'registration_denial'>
 
-/** Emails that report a change of the account. They have no token, and are sent whatever happens to the account later. */
+/** Emails that report a change of the account. They have no token, and are sent even if the account changes later. */
 export type NoticeKind =
   | 'email_changed'
   | 'password_changed'

@@ -19,7 +19,7 @@ export class MediaRecovery {
     this.#db = db
     this.#clock = clock
     this.#store = store
-    this.#failures = new FailureReporter(log, 'Moving uploads to their permanent place')
+    this.#failures = new FailureReporter(log, 'Moving uploads to permanent storage')
   }
 
   /** Recovers now and every hour. @throws when the store cannot be used. */

@@ -62,7 +62,7 @@ export function isMediaFormat(value: unknown): value is MediaFormat {
   return (MEDIA_FORMATS as readonly unknown[]).includes(value)
 }
 
-/** Says what a file is by its first bytes: `HEAD_BYTES` of them, or all there are. Undefined for what may not be sent. */
+/** Detects the container of a file from its first `HEAD_BYTES`, or from all bytes of a shorter file. Undefined if it is not accepted. */
 export async function detectContainer(head: Buffer): Promise<Container | undefined> {
   const extension = await detectExtension(head)
   const container = extension === undefined ? undefined : CONTAINERS[extension]
@@ -73,7 +73,7 @@ export async function detectContainer(head: Buffer): Promise<Container | undefin
   return container.isValidHeader?.(head) === false ? undefined : container
 }
 
-/** The content type of a file of this kind. */
+/** The content type of a file in this container. */
 export function contentTypeOf({ subtype }: Container, format: MediaFormat): string {
   return `${format}/${subtype}`
 }
@@ -92,7 +92,7 @@ async function detectExtension(head: Buffer): Promise<string | undefined> {
   }
 }
 
-/** Whether the file ends before its ID3 tag does (ID3v2.4, section 3.1: four bytes of seven bits). */
+/** Whether the file ends within its ID3 tag (ID3v2.4, section 3.1: the size is four bytes of seven bits). */
 function isCutInTag(head: Buffer): boolean {
   const tagBytes = [...head.subarray(6, 10)].reduce((size, byte) => size * 128 + (byte & 127), 0)
   return head.length < HEAD_BYTES && 10 + tagBytes >= head.length
@@ -102,13 +102,13 @@ function hasGifVersion(head: Buffer): boolean {
   return startsWith(head, 'GIF87a') || startsWith(head, 'GIF89a')
 }
 
-/** An ID3 tag, or the header of a frame whose bit rate is one (ISO 11172-3, section 2.4.2.3). */
+/** Whether the file begins with an ID3 tag, or with a frame header that has a valid bit rate (ISO 11172-3, section 2.4.2.3). */
 function hasTagOrFrame(head: Buffer): boolean {
   const bitRate = head[2]! >> 4
   return startsWith(head, 'ID3') || (bitRate > 0 && bitRate < 15)
 }
 
-/** Old QuickTime files have no `ftyp` and begin with any atom. Its size comes first and is at least 8, or 1 for a 64-bit size. */
+/** Whether the file begins with a valid atom: old QuickTime files have no `ftyp`. The size of an atom is at least 8, or 1 for a 64-bit size. */
 function hasAtom(head: Buffer): boolean {
   return head.readUInt32BE(0) >= 8 || head.readUInt32BE(0) === 1
 }

@@ -11,7 +11,7 @@ const MIN_LOCAL_PART = 4
 /** Resolves from `src/` and from `dist/`. */
 const COMMON_PASSWORDS = new URL('../../../src/domain/passwords/common-passwords.txt', import.meta.url)
 
-/** What is wrong with a new password of the account with this email; undefined when nothing is. */
+/** The problem of a new password of the account with this email; undefined if it is valid. */
 export function passwordProblem(password: string, email: string): string | undefined {
   if (isOversized(password)) return `must have at most ${MAX_LENGTH} characters`
   if (!isStorable(password)) return 'contains characters that cannot be used'
@@ -32,7 +32,7 @@ function guessableProblem(password: string, email: string): string | undefined {
   return undefined
 }
 
-/** Whether it repeats up to six characters, or is part of an alphabet or a row of keys. */
+/** Whether it repeats up to six characters, or is a part of the alphabet, the digits or the rows of a keyboard. */
 function isPattern(password: string): boolean {
   return /^(.{1,6}?)\1+$/su.test(password) || RUNS.some((run) => run.includes(password))
 }

@@ -21,14 +21,14 @@ const MAX_RAW_LENGTH = 1024
 /** Shared by all servers of the process. */
 const threads = new HashingThreads()
 
-/** The result of checking the password of a sign-in; `unneeded` where the account has none. */
+/** The result of checking the password of a sign-in; `unneeded` if the account has none. */
 export type PasswordResult = 'right' | 'wrong' | 'missing' | 'unneeded'
 
 interface PasswordsOptions {
   maxConcurrent?: number
-  /** What a new hash costs. */
+  /** The cost parameters of new hashes. */
   cost?: HashJob['cost']
-  /** Verified in place of the hash of an account that has none: made at the same cost. */
+  /** Verified for an account without a hash. Must have the same cost. */
   dummyHash?: string
 }
 
@@ -88,7 +88,7 @@ export class Passwords {
   }
 }
 
-/** NFKC: one spelling for all ways to enter the same characters. */
+/** Normalizes to NFKC, so that different ways to enter the same characters match. */
 export function normalizePassword(password: string): string {
   return password.normalize('NFKC')
 }

@@ -10,8 +10,8 @@ export interface RoomChange<T> {
   /** Makes the change, in one transaction. */
   make(tx: Orm): Promise<T>
   /**
-   * Finds the change as an attempt made it whose commit outcome is unknown; undefined if it was rolled back. Runs in the
-   * transaction that would make it again.
+   * Finds the result of an attempt whose commit outcome is unknown; undefined if it was rolled back. Runs in the transaction that
+   * would make the change again.
    */
   find(tx: Orm, made: T): Promise<T | undefined>
   /** Wraps the change with work outside of the database. It runs when the outcome is known, before `onCommitted`. */
@@ -49,7 +49,7 @@ export class RoomChanges {
   }
 
   async #commit<T>(change: RoomChange<T>, until: number): Promise<T> {
-    /** What the latest attempt had made before its commit. */
+    /** The result of the latest attempt, before its commit. */
     let made: { result: T } | undefined
     const attempt = (outcomeUnknown: boolean) =>
       this.#db.transaction(async (tx) => {

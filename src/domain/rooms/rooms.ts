@@ -95,7 +95,7 @@ export class Rooms {
   }
 
   /**
-   * Adds users, which any member may do; present members are ignored.
+   * Adds users. Any member may do this. Users who are members already are ignored.
    * @throws AppError `no_room`, `not_member`, `email_unconfirmed`, `not_allowed_to_add`, or `validation_failed` naming unknown
    * ids.
    */

@@ -16,7 +16,7 @@ interface Window<Event> {
   last: Event
 }
 
-/** Keys with a window of their own; further keys share one. */
+/** Maximum number of keys with their own window. Further keys share one. */
 const MAX_KEYS = 10_000
 const SHARED_KEY = ''
 

@@ -13,7 +13,7 @@ export interface SharedCounter {
   hit(key: string, windowMs: number): Promise<Hits>
 }
 
-/** Keys in memory; the least recently used ones are dropped. */
+/** Maximum number of keys in memory. The least recently used are dropped. */
 const MAX_KEYS = 25_000
 
 /** Counts hits in fixed windows, in bounded memory. */

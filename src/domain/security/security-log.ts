@@ -45,7 +45,7 @@ export interface SecurityEventDetails {
   /** The network address of the client. */
   ip?: string | null | undefined
   userAgent?: string | null | undefined
-  /** A fixed word for the cause, where the kind alone does not say it. */
+  /** A fixed word for the cause, if the kind does not imply it. */
   reason?: string | undefined
 }
 

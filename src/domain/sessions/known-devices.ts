@@ -10,7 +10,7 @@ import { isStorable } from '../shared/text.ts'
 /** How long a device is recognized after its last sign-in. */
 export const KNOWN_DEVICE_LIFETIME_MS = 365 * 24 * 60 * 60 * 1000
 
-/** Accounts per device; the one with the oldest sign-in is dropped. */
+/** Maximum number of accounts per device. The account with the oldest sign-in is dropped. */
 const MAX_ACCOUNTS = 5
 
 /** A sign-in of an account on a device. */

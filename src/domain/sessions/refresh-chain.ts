@@ -71,8 +71,8 @@ export class RefreshChain {
   }
 
   /**
-   * Exchanges the newest token for its successor. A used one gets the newest for a minute after its own first use, however many
-   * successors it has. Later use means that two parties hold tokens of the session.
+   * Exchanges the newest token for its successor. A used token is exchanged for the newest one for a minute after its first use,
+   * however many successors it has. Later use means that two parties hold tokens of the session.
    */
   async exchange(tx: Orm, token: string, now: number): Promise<Exchange> {
     const hash = hashToken(token)

@@ -60,7 +60,7 @@ export interface SessionsOptions {
   log: Log
 }
 
-/** A session can change the factors of its account for this long after it was opened. */
+/** How long after a sign-in its session may change the factors of the account. */
 const RECENT_SIGN_IN_MS = 10 * 60 * 1000
 const MAX_LISTED_SESSIONS = 100
 
@@ -177,7 +177,7 @@ export class Sessions {
   /** The user and session of a valid refresh token, without exchanging it. */
   async holderOf(refreshToken: string): Promise<TokenHolder | undefined> {
     const holder = await this.#chain.holder(this.#db.orm, refreshToken, this.#clock.now())
-    // The session may have been revoked in the meantime.
+    // The session may have been revoked after the query.
     return holder && !this.isRevoked(holder.sessionId) ? holder : undefined
   }
 
@@ -197,7 +197,7 @@ export class Sessions {
   }
 
   /**
-   * Requires that a session was opened within the last ten minutes, which took every factor of the account.
+   * Requires that a session was opened within the last ten minutes. Opening one requires every factor of the account.
    * @throws AppError `reauthentication_required`.
    */
   async requireRecentSignIn(sessionId: string): Promise<void> {
@@ -231,7 +231,7 @@ export class Sessions {
     }
   }
 
-  /** The user's active sessions, the last used one first. */
+  /** The user's active sessions, the most recently used first. */
   list(userId: string): Promise<SessionSummary[]> {
     return listSessions(this.#db.orm, userId, this.#activeAt(), MAX_LISTED_SESSIONS)
   }

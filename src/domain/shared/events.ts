@@ -8,7 +8,7 @@ export interface DomainEvents {
     sessionIds: string[]
     /** Whether this node revoked them. Otherwise it found the revocation in the database. */
     isHere: boolean
-    /** Whether the client of this one session asked for it by signing out. Always false for what was found in the database. */
+    /** Whether the session signed out by itself. Always false for revocations that were found in the database. */
     isSignOut: boolean
   }
   hidden_changed: { userId: string; hidden: boolean }

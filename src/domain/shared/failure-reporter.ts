@@ -19,7 +19,7 @@ export class FailureReporter {
     if (!this.#failing) {
       this.#log.error(
         { cause: causeOf(error) },
-        `${this.#operation} fails, and is tried again until it works.`,
+        `${this.#operation} failed. It is retried until it succeeds.`,
       )
     }
     this.#failing = true

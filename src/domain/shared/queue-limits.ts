@@ -7,7 +7,7 @@ export interface QueueCapacity {
   size: number
 }
 
-/** Counts the queued changes, and rejects those that exceed the capacity. */
+/** Counts the queued changes, and rejects changes beyond the capacity. */
 export class QueueLimits {
   readonly #capacity: QueueCapacity
   #changes = 0

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import { failureOf } from '../../db/failures.ts'
 import { AppError } from '../../errors.ts'
 
-/** Milliseconds after which a change is not retried. */
+/** A change is not retried after this time. */
 export const COMMIT_TIMEOUT_MS = 10_000
 
 const MIN_RETRY_DELAY_MS = 20

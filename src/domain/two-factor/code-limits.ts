@@ -17,7 +17,7 @@ const MAX_ATTEMPTS_PER_DAY = 100
 
 /** Wrong codes in a row from unknown clients, after which their codes are refused until an email verifies the address. */
 const MAX_FAILURES = 100
-/** Clients with the right password have failures of their own beyond `MAX_FAILURES`, which others cannot use up. */
+/** The limit after the right password. Clients without the password cannot use up the failures beyond `MAX_FAILURES`. */
 const MAX_FAILURES_AFTER_PASSWORD = 200
 
 /** The client that sends a code. */

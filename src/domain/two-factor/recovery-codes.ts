@@ -14,7 +14,7 @@ export function newRecoveryCodes(): string[] {
   return Array.from({ length: CODE_COUNT }, () => Array.from({ length: GROUP_COUNT }, newGroup).join('-'))
 }
 
-/** The hash that is stored of a code, in any spelling; undefined for a text that is no recovery code. */
+/** The stored hash of a recovery code, which may be entered in any spelling; undefined if the text is not a recovery code. */
 export function recoveryCodeHash(userId: string, input: string): Uint8Array | undefined {
   const code = input
     .replace(/[\s-]/g, '')

@@ -22,7 +22,7 @@ export class TotpSecrets {
     return { userId, vaultKey, secret }
   }
 
-  /** The secret of a device; the secret of no device in the same time. */
+  /** The secret of a device. Without a device it decrypts a decoy, which takes the same time. */
   open(device: SealedSecret | undefined): string {
     if (!device) return this.#vault.open(this.#decoy, contextOf(DECOY_USER))
     const { userId, vaultKey, secret } = device

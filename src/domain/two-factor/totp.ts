@@ -26,7 +26,7 @@ export interface TotpOptions {
 
 type Owner = Pick<UserSummary, 'id' | 'email'>
 
-/** What a sign-in was accepted by. */
+/** The factor by which an attempt was accepted. */
 type Factor = 'code' | 'recovery_code' | 'password'
 
 /** Verifies the codes of authenticator apps (RFC 6238) and recovery codes. */

@@ -8,7 +8,7 @@ import {
 } from '../../db/queries/conversations/keys.ts'
 import { deriveKey } from '../../keys.ts'
 
-/** What a ciphertext is for, as additional authenticated data: it cannot be decrypted in another context. */
+/** The purpose and owner of a ciphertext, as additional authenticated data: it cannot be decrypted in another context. */
 export type SealContext = readonly string[]
 
 /** A ciphertext, and the fingerprint of its key. */

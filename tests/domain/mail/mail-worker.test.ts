@@ -306,7 +306,7 @@ describe('an email that was not accepted', () => {
     }
     expect(await rowsLeft()).toBe(0)
     expect(lines).toMatchObject([
-      { msg: 'Sending emails fails, and is tried again until it works.', cause: 'EENVELOPE 550' },
+      { msg: 'Sending emails failed. It is retried until it succeeds.', cause: 'EENVELOPE 550' },
       {
         msg: 'An email was not sent within 24 hours and is dropped.',
         kind: 'email_change',

@@ -511,7 +511,7 @@ describe.runIf(process.env.DATABASE_URL)('two nodes on one database', () => {
       expect(other.ended).toEqual([session.sessionId])
     })
     expect(other.lines.map(({ msg }) => msg)).toEqual([
-      'Reading the sessions that other nodes revoked fails, and is tried again until it works.',
+      'Reading the sessions that other nodes revoked failed. It is retried until it succeeds.',
       'Reading the sessions that other nodes revoked works again.',
     ])
   })

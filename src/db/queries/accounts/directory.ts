@@ -25,10 +25,10 @@ export async function listUsers(orm: Orm, query: UserListQuery): Promise<UserSum
     .limit(query.limit)
 }
 
-/** A listed user, with what decides how much of it the reader may see. */
+/** A user in a directory of members, with the data that decides which fields the reader may see. */
 export interface ListedUser extends UserSummary {
   username: string
-  /** Whether they share a conversation or a room with the reader. */
+  /** Whether the user shares a conversation or a room with the reader. */
   isContact: boolean
 }
 

@@ -15,7 +15,7 @@ export interface ConversationRow {
   readSeq: number
 }
 
-/** What a client needs after a refresh. */
+/** The data of the response to a refresh. */
 export interface SignInRow {
   account: Account
   conversations: ConversationRow[]

@@ -56,8 +56,8 @@ export async function mediaUse(orm: Orm, ownerId: string, since: Date): Promise<
 }
 
 /**
- * When, of what the user has sent after `since`, so many of the oldest files were sent as hold these bytes and are these
- * many; undefined when all are not enough.
+ * The time of the file up to which the oldest files that the user has sent after `since` add up to `bytes` and `files`: that much
+ * quota is free when this file expires. Undefined when all files together are fewer.
  */
 export async function timeOfOldestMedia(
   orm: Orm,

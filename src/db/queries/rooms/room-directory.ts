@@ -5,16 +5,16 @@ import { hasPartOfName, hasPartOfUsername } from '../accounts/name-search.ts'
 import { hasEmail, summary } from '../accounts/users.ts'
 import { isOlderThan, type RoomListQuery } from './rooms.ts'
 
-/** A room as a list for people names it. */
+/** A room in a list. */
 export interface RoomEntry {
   id: string
   name: string
-  /** The username. */
+  /** The username of the creator. */
   creator: string
   memberCount: number
 }
 
-/** A user as a list for people names one. */
+/** A user in a list. */
 export interface RoomPerson {
   shortId: string
   username: string
@@ -48,7 +48,7 @@ export function listRoomEntries(
     .limit(limit)
 }
 
-/** The members of a room by name, those after a name. */
+/** The members of a room by username, starting after the username `after`. */
 export function listRoomPeople(
   db: Orm,
   { roomId, after, limit }: { roomId: string; after: string; limit: number },
@@ -62,7 +62,7 @@ export function listRoomPeople(
     .limit(limit)
 }
 
-/** Users who are not in a room, by name: found by a part of a name that shows no email, or the whole email. */
+/** Users who are not in a room, by username. Matches a part of the username or of a display name without an email, or the whole email. */
 export function searchInviteCandidates(
   db: Orm,
   { roomId, search, limit }: { roomId: string; search: string; limit: number },
@@ -71,11 +71,11 @@ export function searchInviteCandidates(
     .select()
     .from(roomMembers)
     .where(and(eq(roomMembers.roomId, roomId), eq(roomMembers.userId, users.id)))
-  const isMeant = or(hasPartOfUsername(search), hasPartOfName(search), hasEmail(search))
+  const isMatch = or(hasPartOfUsername(search), hasPartOfName(search), hasEmail(search))
   return db
     .select(person)
     .from(users)
-    .where(and(notExists(membership), isMeant))
+    .where(and(notExists(membership), isMatch))
     .orderBy(asc(users.username))
     .limit(limit)
 }

@@ -3,7 +3,7 @@ import { alias } from 'drizzle-orm/pg-core'
 import type { Orm } from '../../database.ts'
 import { type MediaFormat, media, roomMessages, users } from '../../schema.ts'
 
-/** A message of a room, with the shown details of its sender, its media, and the message it answers. */
+/** A message of a room, with its sender, its media, and the message that it replies to. */
 export interface RoomMessage {
   id: string
   roomId: string
@@ -13,7 +13,7 @@ export interface RoomMessage {
   text: string | null
   media: RoomMedia | null
   sender: { shortId: string; username: string }
-  /** Null when it answers none. */
+  /** The message that it replies to; null if it is not a reply. */
   previous: { id: string; text: string | null; format: MediaFormat | null; username: string } | null
   insertedAt: Date
 }

@@ -2,7 +2,7 @@ import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Orm } from '../../database.ts'
 import { roomMembers, rooms, users } from '../../schema.ts'
 
-/** A room as everyone may see it: its creator and members by their short ids, the first member first. */
+/** A room with the short ids of its creator and its members, in the order in which they were added. */
 export interface Room {
   id: string
   name: string
@@ -11,7 +11,7 @@ export interface Room {
   insertedAt: Date
 }
 
-/** A user as rooms know one. */
+/** A user with the ids and the name that rooms use. */
 export interface RoomUser {
   userId: string
   shortId: string
@@ -56,7 +56,7 @@ export async function lockRoom(tx: Orm, id: string): Promise<{ creatorId: string
   return row
 }
 
-/** Locks the room in the same way and takes its next `seq`; undefined if there is no room. */
+/** Locks the room like `lockRoom` and takes its next `seq`; undefined if there is no such room. */
 export async function takeRoomSeq(tx: Orm, id: string): Promise<number | undefined> {
   const [row] = await tx
     .update(rooms)
@@ -82,7 +82,7 @@ export async function findRoomMember(
   return row && (row.member as RoomUser | null)
 }
 
-/** Who became a member of a room, and when. */
+/** A new member of a room, and when they were added. */
 export interface NewRoomMember {
   userId: string
   insertedAt: Date
@@ -90,7 +90,7 @@ export interface NewRoomMember {
 
 const newRoomMember = { userId: roomMembers.userId, insertedAt: roomMembers.insertedAt }
 
-/** Adds those who are not members yet, all with the same time, and returns them. */
+/** Adds the users who are not members yet, all with the same time, and returns them. */
 export async function insertRoomMembers(
   tx: Orm,
   roomId: string,
@@ -181,12 +181,12 @@ function selectRooms(db: Orm, condition: SQL | undefined) {
     .$dynamic()
 }
 
-/** Those who were added together are in the order of their accounts. */
+/** Members with the same time are ordered by user id. */
 const MEMBERS = sql<string[]>`array(
   select u.short_id from room_members m join users u on u.id = m.user_id
   where m.room_id = ${rooms.id} order by m.inserted_at, m.user_id)`
 
-/** Whether a room comes after the named one in a list. Rooms that were made at the same moment are in the order of their ids. */
+/** Whether a room is listed after the given one. Rooms with the same creation time are ordered by id. */
 export function isOlderThan(id: string | undefined): SQL | undefined {
   // One subquery for both columns could not use the index.
   const insertedAt = sql`(select r.inserted_at from rooms r where r.id = ${id})`

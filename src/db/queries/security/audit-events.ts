@@ -11,7 +11,7 @@ export interface AuditEvent {
   sessionId: string | null
   ip: string | null
   userAgent: string | null
-  /** How many events the row represents: in a flood, only the first ones have rows of their own. */
+  /** How many events the row represents: in a flood, only the first events have their own rows. */
   count: number
   /** Milliseconds since the epoch. */
   insertedAt: number

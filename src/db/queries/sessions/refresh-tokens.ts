@@ -63,7 +63,7 @@ export async function markUsed(orm: Orm, hash: Uint8Array, now: Date): Promise<v
   await orm.update(refreshTokens).set({ firstUsedAt: now }).where(eq(refreshTokens.hash, hash))
 }
 
-/** Deletes expired ones among the session's ten oldest tokens: more than are added, so that the chain stays short. */
+/** Deletes the expired tokens among the session's ten oldest. These are more than are added, so the chain stays short. */
 export async function deleteOldestExpired(orm: Orm, sessionId: string, now: Date): Promise<void> {
   const oldest = orm
     .select({ hash: refreshTokens.hash })

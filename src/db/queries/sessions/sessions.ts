@@ -69,7 +69,7 @@ export interface ActiveAt {
   createdAfter: Date
 }
 
-/** The user's active sessions, the last used one first. */
+/** The user's active sessions, the most recently used first. */
 export async function listSessions(
   orm: Orm,
   userId: string,
