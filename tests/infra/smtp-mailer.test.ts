@@ -19,8 +19,8 @@ it('sends to one address, whatever characters it contains', async () => {
 
 it('throws when the server is unreachable', async () => {
   const { url, received } = await openSmtpServer()
-  const nobody = url.replace(/\d+$/, '1')
-  await expect(new SmtpMailer({ url: nobody, from: FROM }).send(EMAIL)).rejects.toMatchObject({
+  const unreachable = url.replace(/\d+$/, '1')
+  await expect(new SmtpMailer({ url: unreachable, from: FROM }).send(EMAIL)).rejects.toMatchObject({
     code: expect.stringMatching(/^E/),
   })
   expect(received()).toEqual([])

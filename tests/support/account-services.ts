@@ -32,12 +32,13 @@ import { recordingLogger } from './log.ts'
 import { cheapPasswords } from './passwords.ts'
 
 export const SECRET = 'a secret of thirty-two characters'
-/** Keeps every rule. */
+/** A password that satisfies all rules. */
 export const PASSWORD = 'four brave otters sing'
 
+/** The device of a sign-in. */
 export const PHONE = { userAgent: 'Phone', ip: '192.0.2.1' }
 
-/** A signer of access tokens as the HTTP server makes it. */
+/** Creates the access token signer of the HTTP server. */
 export async function openSigner(): Promise<AccessTokenSigner> {
   const app = Fastify()
   await app.register(jwt, { secret: SECRET, verify: { ignoreExpiration: true } })
@@ -45,7 +46,7 @@ export async function openSigner(): Promise<AccessTokenSigner> {
   return accessTokenSigner(app)
 }
 
-/** One node's sessions, with what they tell others. */
+/** The sessions of one node, with the ids that it revoked and its log lines. */
 export function openSessions(
   db: Database,
   signer: AccessTokenSigner,
@@ -74,7 +75,7 @@ export function openSessions(
   return { sessions, clock, events, ended, lines, securityLog, securityLines: security.lines }
 }
 
-/** A running mail worker whose emails stay in the mailbox, unless another mailer takes them. */
+/** Starts a mail worker. Default mailer: the development mailbox. */
 export function openMail(
   db: Database,
   {
@@ -100,7 +101,7 @@ export function openMail(
 
 export type AccountNode = ReturnType<typeof openAccounts>
 
-/** Everything about accounts on one node, with a clock that stands still and emails that stay in a mailbox. */
+/** The account services of one node, with a manual clock and the development mailbox. */
 export function openAccounts(db: Database, signer: AccessTokenSigner) {
   const node = openSessions(db, signer)
   const { sessions, clock, events } = node
@@ -149,7 +150,7 @@ export async function authenticate(
   return account
 }
 
-/** The two services of authenticator apps. */
+/** The services for authenticator apps. */
 export function openTotp({
   vault = new Vault([SECRET]),
   ...options
@@ -168,7 +169,7 @@ export function openTotp({
   return { totp: new Totp(shared), enrolment: new TotpEnrolment({ ...shared, issuer: 'Parley' }) }
 }
 
-/** A user without a password, for rules that ask for none. */
+/** Inserts a user without a password, and returns the id. */
 export async function addUser(db: Database, email: string): Promise<string> {
   const id = newId()
   const user = { id, email, displayName: email, shortId: nanoid(), username: `user-${nanoid()}` }
@@ -176,7 +177,7 @@ export async function addUser(db: Database, email: string): Promise<string> {
   return id
 }
 
-/** The token in the link of an email. */
+/** Extracts the token from the link in an email. */
 export function tokenIn(email: { text: string } | undefined): string {
   const token = /\?token=([\w-]+)/.exec(email?.text ?? '')?.[1]
   if (!token) throw new Error('There is no link in the email.')

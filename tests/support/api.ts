@@ -47,10 +47,10 @@ const CONFIG: Config = {
   logLevel: 'info',
 }
 
-/** A password that is good enough. */
+/** A password that satisfies all rules. */
 export const PASSWORD = 'correct horse battery staple'
 
-/** What signing in answers. */
+/** The response to a sign-in. */
 export interface SignedIn {
   user: { id: string; email: string; display_name: string }
   conversations: { id: string }[]
@@ -68,15 +68,15 @@ interface SentEmail {
 }
 
 interface ApiRequest {
-  /** Goes as JSON; text goes as it is. */
+  /** Sent as JSON. Strings are sent unchanged. */
   body?: unknown
   token?: string | undefined
   headers?: Record<string, string>
-  /** The address the request comes from. */
+  /** The IP address of the client. */
   from?: string
 }
 
-/** The server on an emptied database, at a clock that stands still; it is closed when the test is over. */
+/** Starts a server on an emptied database, with a manual clock. It is closed when the test has finished. */
 export async function startApi(
   db: Database,
   overrides: Partial<Config> = {},
@@ -86,7 +86,7 @@ export async function startApi(
   return startApiOn(db, overrides, clock)
 }
 
-/** Another server on the database as it is; it is closed when the test is over. */
+/** Starts another server without emptying the database. It is closed when the test has finished. */
 export async function startApiOn(
   db: Database,
   overrides: Partial<Config>,
@@ -97,14 +97,14 @@ export async function startApiOn(
   return api
 }
 
-/** The same for several tests: the caller closes it. */
+/** Starts a server for several tests. The caller closes it. */
 export async function openApi(
   db: Database,
   overrides: Partial<Config> = {},
   clock = new ManualClock(),
 ): Promise<TestApi> {
   const log = recordingLogger()
-  // The tests of a file share the database.
+  // The tests of a file share the database, so closing the server must not close it.
   const database = { ...db, close: async () => {} }
   const app = await buildApp(
     { ...CONFIG, ...overrides },
@@ -113,7 +113,7 @@ export async function openApi(
   return new TestApi({ app, database, clock, log })
 }
 
-/** A running server and the handles a test needs. */
+/** A running server, with its database, clock and log. */
 export class TestApi {
   readonly app: App
   readonly database: Database
@@ -135,7 +135,7 @@ export class TestApi {
     return this.app.services
   }
 
-  /** Sends a request; `line` is like `POST /auth/login`. */
+  /** Sends a request. @param line method and path: `POST /auth/login`. */
   send(line: string, { body, token, headers, from }: ApiRequest = {}): Promise<LightMyRequestResponse> {
     const [method, url] = line.split(' ') as [InjectOptions['method'], string]
     return this.http.inject({
@@ -153,7 +153,7 @@ export class TestApi {
     return answer(await this.send('POST /auth/register', { body }))
   }
 
-  /** The same, and confirms the address. */
+  /** Registers `<name>@example.com`, and confirms the address. */
   async registerConfirmed(name: string): Promise<SignedIn> {
     const person = await this.register(name)
     const token = await this.tokenOfEmail(`${name}@example.com`)
@@ -166,7 +166,7 @@ export class TestApi {
     return this.send('POST /auth/login', { body: { email: `${name}@example.com`, password } })
   }
 
-  /** A conversation of two, begun by the first. */
+  /** Starts a private conversation. @returns its id. */
   async startConversation(one: SignedIn, other: SignedIn): Promise<string> {
     const keys = { publicKey: { kty: 'RSA' }, privateKey: { kty: 'RSA' } }
     const { conversation } = await this.services.conversations.startPrivate(one.user.id, {
@@ -176,13 +176,13 @@ export class TestApi {
     return conversation.id
   }
 
-  /** The emails sent so far, newest first. */
+  /** All sent emails, newest first. */
   async emails(): Promise<SentEmail[]> {
     await this.app.mailWorker.drain()
     return answer(await this.send('GET /dev/mailbox.json'))
   }
 
-  /** The token of the newest email to an address. */
+  /** The token in the newest email to an address. */
   async tokenOfEmail(to: string): Promise<string> {
     const email = (await this.emails()).find((one) => one.to === to)
     const token = /token=([\w-]+)/.exec(email?.text ?? '')?.[1]

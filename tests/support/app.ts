@@ -13,15 +13,15 @@ import { type Json, openSocket, type PhoenixVersion, settle } from './phoenix.ts
 
 export const PASSWORD = 'four brave otters sing'
 
-/** Someone with an account and a session. */
+/** A user with a session. */
 export interface Person {
   id: string
   email: string
   token: string
   refreshToken: string
-  /** Opens a socket of theirs with an official client, to another node if `at` says so; it is closed when the test ends. */
+  /** Opens a socket with the official client. `at`: another node. The socket is closed when the test has finished. */
   connect(options?: { version?: PhoenixVersion; at?: { url: string } }): Socket
-  /** Joins a topic with their token, on their first socket. @throws when the join is refused. */
+  /** Joins a topic on the first socket. @throws if the join is rejected. */
   join(topic: string, payload?: object): Promise<Channel>
 }
 
@@ -47,14 +47,14 @@ const environment = {
   RATE_LIMITS: 'off',
 }
 
-/** An empty database; gone when the test has finished and its servers are closed. */
+/** Opens an empty database. It is closed when the test has finished. */
 async function emptyDatabase(): Promise<Database> {
   const database = await openTestDatabase()
   onTestFinished(() => database.close())
   return { ...database, close: async () => {} }
 }
 
-/** A whole server on a port of its own, with a clock that stands still; gone when the test has finished. */
+/** Starts a server on a port of its own, with a manual clock. It is closed when the test has finished. */
 export async function startApp(
   env: Record<string, string> = {},
   change: Partial<Config> = {},
@@ -62,12 +62,12 @@ export async function startApp(
   return startNode({ env, change, database: await emptyDatabase(), clock: new ManualClock() })
 }
 
-/** Several servers on one database, which are connected until their backplanes are cut. */
+/** Starts several servers on one database, connected by backplanes that a test can disconnect. */
 export async function startNodes(count: number): Promise<(TestApp & { backplane: InProcessBackplane })[]> {
   const shared = { database: await emptyDatabase(), clock: new ManualClock() }
   const nodes = []
   for (const backplane of InProcessBackplane.group(count)) {
-    // Each has the database as an object of its own, so that a test can have one of them lose its connection.
+    // Each server has its own `Database` object, so that a test can make queries of one server fail.
     const own = { ...shared, database: { ...shared.database }, backplane }
     nodes.push({ ...(await startNode(own)), backplane })
   }

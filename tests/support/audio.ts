@@ -1,6 +1,6 @@
 const WAV_RATE = 8_000
 
-/** A tone: 8-bit PCM. */
+/** A WAV file: a tone in 8-bit PCM. */
 export function wav(seconds = 1): Buffer {
   const samples = Buffer.from(
     Array.from({ length: seconds * WAV_RATE }, (_, i) => 128 + Math.round(40 * Math.sin(i / 3))),
@@ -21,7 +21,7 @@ export function wav(seconds = 1): Buffer {
   return Buffer.concat([header, samples])
 }
 
-/** Silence: frames of MPEG-1 layer III, 128 kbit/s, 44.1 kHz, whose side information is all zero. */
+/** An MP3 file with silence: MPEG-1 layer III, 128 kbit/s, 44.1 kHz, with side information of zeros. */
 export function mp3(seconds = 1): Buffer {
   const frame = Buffer.alloc(417)
   frame.set([0xff, 0xfb, 0x90, 0xc0])
@@ -31,10 +31,10 @@ export function mp3(seconds = 1): Buffer {
 /** 20 ms of silence in Opus (RFC 6716). */
 export const OPUS_SILENCE = Buffer.from('f8fffe', 'hex')
 
-/** What an Opus decoder has to know: one channel (RFC 7845, section 5.1). */
+/** The Opus identification header: one channel (RFC 7845, section 5.1). */
 export const OPUS_HEAD = Buffer.from('4f7075734865616401010000 80bb0000 0000 00'.replaceAll(' ', ''), 'hex')
 
-/** Silence: Opus in Ogg, a page a second. */
+/** An Ogg file with silence in Opus, one page per second. */
 export function ogg(seconds = 1): Buffer {
   const tags = Buffer.from(`OpusTags\x06\0\0\0parley\0\0\0\0`, 'latin1')
   const pages = [page([OPUS_HEAD], { flags: 2, granule: 0, number: 0 })]

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 
-/** Compiles what the tests start as processes of their own, once for all of them. */
+/** Compiles the server, which some tests start as a process. Runs once before all tests. */
 export function setup(): void {
   execFileSync(process.execPath, ['scripts/build.js'], { stdio: 'inherit' })
 }

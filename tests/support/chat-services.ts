@@ -68,7 +68,7 @@ export interface GroupOfTwo {
 }
 
 /** Creates a fresh fixture for each test of a file, in one database. */
-export function setUpGroupOfTwo(give: (given: GroupOfTwo) => void): void {
+export function setUpGroupOfTwo(assign: (fixture: GroupOfTwo) => void): void {
   let db: Database
   beforeAll(async () => {
     db = await openTestDatabase()
@@ -78,7 +78,7 @@ export function setUpGroupOfTwo(give: (given: GroupOfTwo) => void): void {
     await truncateAll(db)
     const chat = await openChat(db)
     const [ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
-    give({ db, chat, ann, bob, cid, group: await startGroup(chat, [ann, bob]) })
+    assign({ db, chat, ann, bob, cid, group: await startGroup(chat, [ann, bob]) })
   })
 }
 
@@ -87,7 +87,7 @@ export function contentsFor(userIds: string[], text: string): Map<string, string
   return new Map(userIds.map((id) => [id, text]))
 }
 
-/** The code of the `AppError` that a promise rejects with; `kept` if it resolves. @throws any other error. */
+/** Returns `ok` if a promise resolves, or the code of the `AppError` that it rejects with. @throws any other error. */
 export async function resultOf(promise: Promise<unknown>): Promise<string> {
   try {
     await promise

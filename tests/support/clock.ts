@@ -6,7 +6,7 @@ interface Timer {
   work: () => void
 }
 
-/** A clock that stands still until it is advanced; timers that fall due run on the way, in order. */
+/** A clock that stands still until it is advanced. Timers then run in order of their time. */
 export class ManualClock implements Clock {
   readonly #timers = new Set<Timer>()
   #now: number
@@ -27,7 +27,7 @@ export class ManualClock implements Clock {
     return this.#add({ at: this.#now + ms, period: undefined, work })
   }
 
-  /** Moves time forward; what the timers started in the background is not waited for. */
+  /** Advances the time and runs timers. Does not wait for asynchronous work of the timers. */
   advance(ms: number): void {
     const end = this.#now + ms
     for (let timer = this.#nextDue(end); timer; timer = this.#nextDue(end)) {
@@ -39,7 +39,7 @@ export class ManualClock implements Clock {
     this.#now = end
   }
 
-  /** Moves time forward as when a suspended machine wakes up: a timer that fell due many times runs once. */
+  /** Advances the time as after a suspend: a timer that is due several times runs once. */
   jump(ms: number): void {
     this.#now += ms
     for (const timer of [...this.#timers].filter(({ at }) => at <= this.#now)) {

@@ -2,7 +2,7 @@ import type { Channel } from 'phoenix'
 import type { Person, TestApp } from './app.ts'
 import { settle } from './phoenix.ts'
 
-/** Keys as a client would make them, as far as the server can tell. */
+/** Keys in the format of a client. The server does not check their contents. */
 export const KEYS = {
   public_key: { kty: 'RSA', alg: 'RSA-OAEP-256', e: 'AQAB', n: 'abc', ext: true, key_ops: ['encrypt'] },
   private_key: {
@@ -16,17 +16,17 @@ export const KEYS = {
   },
 }
 
-/** Sends an event with the person's token. */
+/** Pushes an event with the user's token. */
 export function push(person: Person, channel: Channel, event: string, payload: object = {}) {
   return settle(channel.push(event, { token: person.token, ...payload }))
 }
 
-/** The same text for every recipient: what the server sees as so many encrypted copies. */
+/** The payload of a message with one copy of the text for each recipient. */
 export function copiesFor(people: { id: string }[], text: string) {
   return { encrypted_messages: Object.fromEntries(people.map(({ id }) => [id, text])) }
 }
 
-/** A group of people, who all joined their `system:general`, `user:<id>` and the conversation. */
+/** Signs up users and starts a group. All of them join the conversation and their `user:<id>`. */
 export async function startGroup(app: TestApp, names: string[], alias?: string) {
   const people = await Promise.all(names.map((name) => app.signUp(name)))
   const [creator] = people as [Person, ...Person[]]
@@ -39,7 +39,7 @@ export async function startGroup(app: TestApp, names: string[], alias?: string) 
   return { id: id as string, people, ...(await joinAll(people, id)) }
 }
 
-/** A private conversation of two people who joined it. */
+/** Signs up two users and starts a private conversation. Both join it and their `user:<id>`. */
 export async function startPrivate(app: TestApp, names: [string, string]) {
   const people = (await Promise.all(names.map((name) => app.signUp(name)))) as [Person, Person]
   const system = await people[0].join('system:general')

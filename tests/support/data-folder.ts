@@ -4,8 +4,8 @@ import { EMBEDDED_TEMPLATE } from './embedded-template.ts'
 import { temporaryFolder } from './folder.ts'
 
 /**
- * A new `DATA_DIR` with an empty embedded database in it, gone when the test has finished. A server that has to make one takes seconds
- * to start.
+ * Creates a `DATA_DIR` with an empty embedded database. It is deleted when the test has finished. The database is a copy, because
+ * creating one takes seconds.
  */
 export function dataFolder(): string {
   const folder = temporaryFolder()

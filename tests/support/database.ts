@@ -11,7 +11,7 @@ import { EMBEDDED_TEMPLATE } from './embedded-template.ts'
 /** Opened by this test file and in use by no test now: opening one takes a second, and emptying it milliseconds. */
 const idle: Database[] = []
 
-/** Tables above it are truncated; deleting is faster below it, but leaves the space taken. */
+/** Larger tables are truncated. For smaller ones `delete` is faster, but it does not free space. */
 const MAX_BYTES_TO_DELETE = 256 * 1024
 
 /**
@@ -54,7 +54,7 @@ export async function createTestDatabase(
   return { url: url.href, drop }
 }
 
-/** Drops what the workers of this process have left. */
+/** Drops the databases that the workers of this process have left. */
 export async function dropTestDatabases(server: string): Promise<void> {
   await onServer(server, async (sql) => {
     const databases =
@@ -63,12 +63,12 @@ export async function dropTestDatabases(server: string): Promise<void> {
   })
 }
 
-/** Empties every table, for tests that share a database. */
+/** Empties all tables, for tests that share a database. */
 export async function truncateAll({ orm }: Database): Promise<void> {
   await orm.execute(EMPTY_ALL)
 }
 
-/** One statement, since a round trip for each of the tables would take longer than the rest. */
+/** One statement, because one round trip per table would take longer. */
 const EMPTY_ALL = sql.raw(`
 do $$
 declare
@@ -84,7 +84,7 @@ begin
     );
     return;
   end if;
-  set local session_replication_role = replica; -- deletes in any order, whatever refers to what
+  set local session_replication_role = replica; -- disables foreign keys
   for name in select format('%I', tablename) from pg_tables where schemaname = 'public' loop
     execute 'select exists (select 1 from ' || name || ')' into has_rows;
     if has_rows then
@@ -93,7 +93,7 @@ begin
   end loop;
 end $$`)
 
-/** Names of databases say whose workers made them. */
+/** Database names contain the id of the process whose workers created them. */
 function prefixOf(pid: number): string {
   return `parley_test_${pid}_`
 }

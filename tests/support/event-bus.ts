@@ -1,6 +1,6 @@
 import { EventBus } from '../../src/domain/shared/events.ts'
 
-/** An event bus whose listeners' errors are the test's. */
+/** Creates an event bus that throws the errors of its listeners. */
 export function openEventBus(): EventBus {
   return new EventBus((error) => {
     throw error

@@ -3,15 +3,15 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } 
 import { serve } from './openid-provider.ts'
 
 /**
- * A provider that says whatever a test has it say, for what no real one could be brought to do. Unless told otherwise it
- * gives everyone who brings any code a good proof of being `ann@example.com`.
+ * An OpenID Connect provider with responses that a test can change. By default it accepts any code, and returns a valid id_token
+ * of `ann@example.com`.
  */
 export class FakeOpenIdProvider {
   readonly issuer: string
-  /** The paths that were asked for, in order. */
+  /** The requested paths, in order. */
   readonly requests: string[] = []
-  /** What answers a path instead. */
-  readonly answers = new Map<string, RequestListener>()
+  /** Handlers that replace the response to a path. */
+  readonly handlers = new Map<string, RequestListener>()
   /** The discovery document. */
   document: Record<string, unknown>
   /** The claims of the next id_token. */
@@ -24,15 +24,15 @@ export class FakeOpenIdProvider {
     const keys = await generateKeyPair('ES256')
     let listener: RequestListener = () => {}
     const issuer = await serve((request, response) => listener(request, response))
-    const double = new FakeOpenIdProvider(issuer, keys)
-    double.claims = {
-      ...double.claims,
+    const provider = new FakeOpenIdProvider(issuer, keys)
+    provider.claims = {
+      ...provider.claims,
       aud: clientId,
       iat: Math.floor(now / 1000),
       exp: Math.floor(now / 1000) + 600,
     }
-    listener = (request, response) => double.#answer(request, response)
-    return double
+    listener = (request, response) => provider.#answer(request, response)
+    return provider
   }
 
   private constructor(issuer: string, keys: { privateKey: CryptoKey; publicKey: CryptoKey }) {
@@ -48,7 +48,7 @@ export class FakeOpenIdProvider {
     this.claims = { iss: issuer, sub: 'ann', email: 'ann@example.com', email_verified: true }
   }
 
-  /** The id_token of the next exchange; a test may replace it. */
+  /** Returns the id_token of the next exchange. A test may replace it. */
   idToken: () => Promise<string> = () => this.sign()
 
   sign(key: CryptoKey | Uint8Array = this.#key, alg = 'ES256'): Promise<string> {
@@ -59,8 +59,8 @@ export class FakeOpenIdProvider {
     return exportJWK(this.#publicKey)
   }
 
-  /** Signs with another key from now on, as providers do once in a while. */
-  async changeKey(): Promise<void> {
+  /** Rotates the signing key. */
+  async rotateKey(): Promise<void> {
     const { privateKey, publicKey } = await generateKeyPair('ES256')
     this.#key = privateKey
     this.#publicKey = publicKey
@@ -70,8 +70,8 @@ export class FakeOpenIdProvider {
   #answer: RequestListener = async (request, response) => {
     const path = request.url ?? ''
     this.requests.push(path)
-    const instead = this.answers.get(path)
-    if (instead) return instead(request, response)
+    const handler = this.handlers.get(path)
+    if (handler) return handler(request, response)
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify(await this.#body(path)))
   }

@@ -14,16 +14,16 @@ interface Received {
   idempotencyKey: string | undefined
 }
 
-/** A server on loopback that answers as the HTTP API of Resend does, gone when the test has finished. */
+/** Starts a fake of the HTTP API of Resend on loopback. It is closed when the test has finished. */
 export async function startFakeResend() {
   const emails: Received[] = []
-  let isRefusing = false
+  let isRejecting = false
   const server = createServer(async (request, response) => {
     const body = (await json(request)) as Pick<Received, 'from' | 'to' | 'subject' | 'text' | 'html'>
     const { authorization, 'idempotency-key': idempotencyKey } = request.headers
-    const isRight = request.method === 'POST' && request.url === '/emails'
+    const isValid = request.method === 'POST' && request.url === '/emails'
     response.setHeader('content-type', 'application/json')
-    if (!isRight || isRefusing) {
+    if (!isValid || isRejecting) {
       response.statusCode = 422
       const message = `Invalid \`to\` field: ${body.to}`
       response.end(JSON.stringify({ statusCode: 422, name: 'validation_error', message }))
@@ -44,7 +44,7 @@ export async function startFakeResend() {
     url: `http://127.0.0.1:${port}`,
     received: () => emails,
     refuse() {
-      isRefusing = true
+      isRejecting = true
     },
   }
 }

@@ -1,4 +1,4 @@
-/** As much of a browser's XMLHttpRequest as phoenix.js uses to poll. */
+/** The part of XMLHttpRequest that phoenix.js uses for long polling. */
 export class FakeXhr {
   timeout = 0
   readyState = 0

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- * When a connection is cut: before the statement reaches the server, while it runs there, or after the response. With `late`, the
+ * When a connection is cut: before the statement reaches the server, while it runs there, or after the response. With `delayed`, the
  * statement is held back and reaches the server later.
  */
 export type CutPoint = 'before' | 'during' | 'reply' | 'delayed'
@@ -83,12 +83,12 @@ export class FaultProxy {
       server.removeAllListeners('data')
       // The connection to the server stays open: otherwise the server would cancel the statement.
       client.removeAllListeners('close')
-      const arrive = () => {
+      const forward = () => {
         server.write(data)
         return new Promise<void>((answered) => server.once('data', () => answered()))
       }
-      if (cut.at === 'delayed') this.#delayed = arrive
-      else arrive().then(end)
+      if (cut.at === 'delayed') this.#delayed = forward
+      else forward().then(end)
       if (cut.at !== 'reply') end()
     })
   }

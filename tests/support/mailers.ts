@@ -1,8 +1,8 @@
 import type { Email, Mailer } from '../../src/domain/mail/mail-worker.ts'
 
-/** A mailer that fails as often as it is told to, and remembers every email it was given. */
+/** A mailer that fails a number of times, and records all attempts. */
 export class UnreliableMailer implements Mailer {
-  readonly tried: Email[] = []
+  readonly attempts: Email[] = []
   readonly sent: Email[] = []
   #failures: number
 
@@ -11,7 +11,7 @@ export class UnreliableMailer implements Mailer {
   }
 
   async send(email: Email): Promise<void> {
-    this.tried.push(email)
+    this.attempts.push(email)
     if (this.#failures-- > 0) {
       throw Object.assign(new Error(`550 <${email.to}> is not welcome`), {
         code: 'EENVELOPE',
@@ -22,12 +22,12 @@ export class UnreliableMailer implements Mailer {
   }
 }
 
-/** A mailer that holds every email until it is opened. */
+/** A mailer that delays all emails until `open` is called. */
 export class GatedMailer implements Mailer {
   readonly sent: Email[] = []
   waiting = 0
-  most = 0
-  /** Lets all emails through, those that wait and those that come. */
+  maxWaiting = 0
+  /** Sends all waiting and future emails. */
   readonly open: () => void
   readonly #opened: Promise<void>
 
@@ -40,7 +40,7 @@ export class GatedMailer implements Mailer {
   }
 
   async send(email: Email): Promise<void> {
-    this.most = Math.max(this.most, ++this.waiting)
+    this.maxWaiting = Math.max(this.maxWaiting, ++this.waiting)
     await this.#opened
     this.waiting--
     this.sent.push(email)

@@ -17,7 +17,7 @@ interface LibraryOptions {
   secretKeyBase?: string
 }
 
-/** One process's media library, over a folder that is gone when the test has finished. */
+/** The media library of one process. Default folder: a temporary one. */
 export function openLibrary(
   db: Database,
   {
@@ -43,7 +43,7 @@ export function filesIn(dir: string): string[] {
     .map(({ parentPath, name }) => `${parentPath}/${name}`)
 }
 
-/** Makes a room of one user, who is its creator, and returns its id. */
+/** Inserts a room whose creator is its only member. @returns its id. */
 export async function addRoom(db: Database, creatorId: string): Promise<string> {
   const id = nanoid()
   await db.rows('insert into rooms (id, name, creator_id) values ($1, $2, $3)', [id, `Room ${id}`, creatorId])
@@ -51,7 +51,7 @@ export async function addRoom(db: Database, creatorId: string): Promise<string> 
   return id
 }
 
-/** Stores a received file as a room would, without the message. */
+/** Stores a received file as a room does, without a message. */
 export function storeUpload(db: Database, library: MediaLibrary, upload: StoredUpload): Promise<void> {
   return library.store(upload, () => db.transaction((tx) => library.record(tx, upload)))
 }

@@ -3,7 +3,7 @@ import { PNG } from 'pngjs'
 export { mp3, ogg, wav } from './audio.ts'
 export { mp4, voice, webm } from './videos.ts'
 
-/** A PNG of one colour. */
+/** A PNG image of one color. */
 export function png({ width = 16, height = 16, rgb = [204, 51, 51] } = {}): Buffer {
   const image = new PNG({ width, height })
   for (let pixel = 0; pixel < width * height; pixel++) image.data.set([...rgb, 255], pixel * 4)

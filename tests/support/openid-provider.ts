@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net'
 import type { ClientMetadata } from 'oidc-provider'
 import { onTestFinished, vi } from 'vitest'
 
-/** Someone's account at the provider; the key it is kept under is the subject, and what they sign in with. */
+/** An account at the provider. Its key in `accounts` is its subject and login name. */
 export interface ProviderAccount {
   email?: string
   email_verified?: boolean
 }
 
-/** A real OpenID Connect provider on loopback, whose pages can be driven without a browser. */
+/** An OpenID Connect provider (`oidc-provider`) on loopback. */
 export interface OpenIdServer {
   issuer: string
   accounts: Map<string, ProviderAccount>
@@ -23,10 +23,10 @@ export interface ProviderClient {
   redirectUri: string
 }
 
-/** Takes a while to make. */
+/** Generated once, because it is slow. */
 const signingKey = newSigningKey()
 
-/** Starts a provider that knows these clients, and everyone in `accounts`; it is gone when the test has finished. */
+/** Starts a provider with these clients. Tests add users to `accounts`. It is closed when the test has finished. */
 export async function startOpenIdServer(...clients: ProviderClient[]): Promise<OpenIdServer> {
   const accounts = new Map<string, ProviderAccount>()
   let listener: RequestListener = () => {}
@@ -59,24 +59,24 @@ export async function startOpenIdServer(...clients: ProviderClient[]): Promise<O
   return { issuer, accounts }
 }
 
-/** A browser at the provider: it keeps the provider's cookies, and follows redirects as far as the provider's own pages go. */
+/** A browser that submits the forms of the provider. It keeps cookies, and follows redirects within the provider. */
 export class ProviderBrowser {
   readonly #cookies = new Map<string, string>()
 
-  /** Opens an authorization URL, signs in and consents when asked to. @returns where the browser is sent in the end. */
+  /** Opens an authorization URL, signs in and consents. @returns the final redirect URL. */
   async signIn(authorizationUrl: string, login: string): Promise<URL> {
-    return this.#walk(authorizationUrl, (page) => {
+    return this.#navigate(authorizationUrl, (page) => {
       const form = { prompt: /name="prompt" value="(\w+)"/.exec(page)?.[1] ?? '', login, password: 'any' }
       return { url: /action="([^"]+)"/.exec(page)?.[1], body: new URLSearchParams(form) }
     })
   }
 
-  /** Opens an authorization URL and turns back. @returns where the browser is sent in the end. */
+  /** Opens an authorization URL and cancels. @returns the final redirect URL. */
   async cancel(authorizationUrl: string): Promise<URL> {
-    return this.#walk(authorizationUrl, (page) => ({ url: /href="([^"]+\/abort)"/.exec(page)?.[1] }))
+    return this.#navigate(authorizationUrl, (page) => ({ url: /href="([^"]+\/abort)"/.exec(page)?.[1] }))
   }
 
-  async #walk(
+  async #navigate(
     start: string,
     answer: (page: string) => { url: string | undefined; body?: URLSearchParams },
   ): Promise<URL> {
@@ -93,10 +93,10 @@ export class ProviderBrowser {
         continue
       }
       const { url, ...rest } = answer(page)
-      if (!url) throw new Error(`The provider has no way on: ${response.status} ${page}`)
+      if (!url) throw new Error(`The provider's page has no form or link: ${response.status} ${page}`)
       next = { url: new URL(url, next.url).href, ...rest }
     }
-    throw new Error('The provider leads nowhere')
+    throw new Error('The provider redirects too often.')
   }
 
   async #fetch({ url, body }: { url: string; body?: URLSearchParams }): Promise<Response> {
@@ -115,7 +115,7 @@ export class ProviderBrowser {
   }
 }
 
-/** Listens on a loopback port until the test has finished. @returns the address. */
+/** Listens on a loopback port until the test has finished. @returns the URL. */
 export async function serve(listener: RequestListener): Promise<string> {
   const server: Server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -135,7 +135,7 @@ function newSigningKey() {
   return { ...privateKey.export({ format: 'jwk' }), kid: 'test', use: 'sig', alg: 'RS256' }
 }
 
-/** The provider warns at length that it is set up for development, on whatever version of Node. */
+/** Suppresses the provider's warnings about its development setup. */
 async function withoutConsoleOutput<T>(make: () => Promise<T>): Promise<T> {
   const spies = [vi.spyOn(console, 'warn'), vi.spyOn(console, 'info')]
   for (const spy of spies) spy.mockImplementation(() => {})

@@ -1,6 +1,6 @@
 import { Passwords } from '../../src/domain/passwords/passwords.ts'
 
-/** Passwords at the lowest cost that Argon2id allows: a hash takes microseconds instead of tens of milliseconds. */
+/** Creates `Passwords` with the lowest Argon2id cost: a hash takes microseconds instead of tens of milliseconds. */
 export function cheapPasswords(options: { maxConcurrent?: number } = {}): Passwords {
   return new Passwords({
     ...options,

@@ -47,15 +47,15 @@ export function settle(push: Push): Promise<Settled> {
   })
 }
 
-/** Records the events of one kind that a channel receives, to be awaited one by one. */
+/** Records the events of one name that a channel receives. Each call of the result waits for the next one. */
 export function listen<T = Json>(channel: Channel, event: string): () => Promise<T> {
-  const heard: T[] = []
+  const received: T[] = []
   const waiting: ((payload: T) => void)[] = []
   channel.on(event, (payload: T) => {
     const next = waiting.shift()
     if (next) next(payload)
-    else heard.push(payload)
+    else received.push(payload)
   })
   return () =>
-    heard.length ? Promise.resolve(heard.shift() as T) : new Promise((resolve) => waiting.push(resolve))
+    received.length ? Promise.resolve(received.shift() as T) : new Promise((resolve) => waiting.push(resolve))
 }

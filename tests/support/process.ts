@@ -13,20 +13,20 @@ export const SECRETS = {
 export interface ServerProcess {
   url: string
   child: ChildProcess
-  /** All that was printed so far. */
+  /** Everything printed so far, to both streams. */
   output(): string
-  /** The exit code, or the signal that ended it. */
+  /** Resolves with the exit code or the signal. */
   exited: Promise<number | string>
 }
 
-/** What starts the server: `wrap` makes of it the command that is run, as a process group of its own. */
+/** `wrap` changes the command that starts the server. The process then gets its own process group. */
 export interface SpawnOptions {
   wrap?: (command: string[]) => string[]
 }
 
 const COMMAND = [process.execPath, fileURLToPath(new URL('../../dist/main.js', import.meta.url))]
 
-/** Runs the server as a process of its own, without waiting for it to be ready; killed when the test has finished. */
+/** Starts a server process without waiting until it is ready. It is killed when the test has finished. */
 export async function spawnServer(
   env: Record<string, string>,
   { wrap }: SpawnOptions = {},
@@ -53,7 +53,7 @@ export async function spawnServer(
   return { url: `http://127.0.0.1:${port}`, child, output: () => printed, exited }
 }
 
-/** The same, once it is ready. @throws when it exits instead. */
+/** Starts a server process and waits until it is ready. @throws if it exits. */
 export async function startServer(
   env: Record<string, string>,
   options?: SpawnOptions,
@@ -78,7 +78,7 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-/** Without effect when all of it has ended. */
+/** Does nothing if all processes have ended. */
 function killGroup({ pid }: ChildProcess): void {
   try {
     if (pid) process.kill(-pid, 'SIGKILL')

@@ -2,7 +2,7 @@ import { startApp, type TestApp } from './app.ts'
 import { temporaryFolder } from './folder.ts'
 import { freePort } from './free-port.ts'
 
-/** A whole server that is reached under the address it knows of itself. */
+/** Starts a server whose `PUBLIC_URL` is its actual address, so that its links work. */
 export async function startPublicApp(env: Record<string, string> = {}): Promise<TestApp> {
   const port = await freePort()
   const publicUrl = `http://localhost:${port}`

@@ -11,7 +11,7 @@ interface Plan {
   Plans?: Plan[]
 }
 
-/** Runs `work`, and counts the rows of a table that PostgreSQL looks at for it, also those that it drops again. */
+/** Runs `work`, and counts the rows of a table that its queries scan, including those that a filter removes. */
 export async function rowsReadOf(table: string, db: Database, work: () => Promise<unknown>): Promise<number> {
   const log = logStatements(db)
   await work()

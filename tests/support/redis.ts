@@ -9,7 +9,7 @@ import { temporaryFolder } from './folder.ts'
 /** The Redis server for tests. Without it, tests that need Redis are skipped, also those that start their own server. */
 export const redisUrl = process.env.REDIS_URL
 
-export interface OwnRedis {
+export interface RedisProcess {
   url: string
   start(): Promise<void>
   /** Kills the server, as a crash would. */
@@ -17,7 +17,7 @@ export interface OwnRedis {
 }
 
 /** Starts a Redis server for one test. `cluster`: a cluster of one node with all slots. */
-export async function startRedis({ cluster = false } = {}): Promise<OwnRedis> {
+export async function startRedis({ cluster = false } = {}): Promise<RedisProcess> {
   const port = await freePort()
   const url = `redis://127.0.0.1:${port}`
   const settings = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder()]
@@ -26,7 +26,7 @@ export async function startRedis({ cluster = false } = {}): Promise<OwnRedis> {
 
   async function start() {
     server = spawn('redis-server', [...settings, ...clusterSettings].map(String), { stdio: 'ignore' })
-    await answers(url, cluster)
+    await untilReady(url, cluster)
   }
   async function stop() {
     if (server?.exitCode !== null || server.signalCode !== null) return
@@ -38,7 +38,7 @@ export async function startRedis({ cluster = false } = {}): Promise<OwnRedis> {
   return { url, start, stop }
 }
 
-async function answers(url: string, cluster: boolean): Promise<void> {
+async function untilReady(url: string, cluster: boolean): Promise<void> {
   const client = createClient({ url, socket: { reconnectStrategy: 50 } })
   client.on('error', () => {})
   await client.connect()

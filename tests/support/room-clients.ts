@@ -4,16 +4,16 @@ import type { Json } from './phoenix.ts'
 import { RawClient } from './raw-client.ts'
 import { findPerson, type RoomPerson } from './rooms.ts'
 
-/** Someone with an account, a session, and the ids and name that rooms show. */
+/** A user with a session, and the ids and name that rooms show. */
 export type Member = Person & RoomPerson
 
-/** Signs someone up who may become a member. */
+/** Signs up a user who can be added to rooms. */
 export async function signUpMember(app: TestApp, name: string): Promise<Member> {
   const person = await app.signUp(name)
   return Object.assign(person, await findPerson(app.database, person.id))
 }
 
-/** A room of these; the first is its creator. */
+/** Signs up users and creates a room of them. The first is its creator. */
 export async function startRoom<Names extends string[]>(app: TestApp, ...names: Names) {
   const people = await Promise.all(names.map((name) => signUpMember(app, name)))
   const [creator, ...others] = people as [Member, ...Member[]]
@@ -22,12 +22,12 @@ export async function startRoom<Names extends string[]>(app: TestApp, ...names: 
   return { roomId: id, people: people as { [Name in keyof Names]: Member } }
 }
 
-/** Where the socket of a room is. */
+/** The URL of the socket of a room. */
 export function roomUrl({ url }: { url: string }, roomId: string): string {
   return `${url.replace('http', 'ws')}/ws/chat/${roomId}/`
 }
 
-/** Connects to a room with an access token; undone when the test has finished. */
+/** Connects to a room with an access token. The connection is closed when the test has finished. */
 export async function connectToRoom(
   app: TestApp,
   { token }: Person,
@@ -37,7 +37,7 @@ export async function connectToRoom(
   return connectClient(roomUrl(app, roomId), { ...options, headers: { authorization: `Bearer ${token}` } })
 }
 
-/** Connects to a room in any way; undone when the test has finished. @throws an Error with `status` when it is refused. */
+/** Connects to a URL. The connection is closed when the test has finished. @throws an Error with `status` if the handshake is rejected. */
 export async function connectClient(
   url: string,
   options?: Parameters<typeof RawClient.connect>[1],
@@ -60,12 +60,12 @@ export async function eventsBeforeMarker(client: RawClient): Promise<Json[]> {
   return client.frames.splice(0)
 }
 
-/** A file as rooms take it: JSON, `<delimiter>`, bytes. */
+/** The frame of a file: JSON metadata, `<delimiter>`, bytes. */
 export function fileFrame(metadata: unknown, bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`${JSON.stringify(metadata)}<delimiter>`), bytes])
 }
 
-/** The status with which a connection was refused. */
+/** The HTTP status of a handshake. 101 if the connection was accepted. */
 export async function handshakeStatus(connecting: Promise<unknown>): Promise<number> {
   return connecting.then(
     () => 101,

@@ -19,12 +19,12 @@ const CHANGES = [
   'room_typing',
 ] as const
 
-/** An event as it was emitted, under its name. */
+/** An emitted event, with its name. */
 export type EmittedEvent = {
   [Name in (typeof CHANGES)[number]]: { name: Name } & DomainEvents[Name]
 }[(typeof CHANGES)[number]]
 
-/** One node's rooms, with the events that they emit, in order. */
+/** The room services of one node, with the events that they emitted, in order. */
 export function openRooms(db: Database, clock = new ManualClock()) {
   const events = openEventBus()
   const emitted: EmittedEvent[] = []
@@ -56,7 +56,7 @@ export async function addPerson(db: Database, name: string): Promise<RoomPerson>
   return findPerson(db, await addUser(db, `${name}@example.com`))
 }
 
-/** The rest of a user, by their UUID. */
+/** Finds a user by UUID. */
 export async function findPerson(db: Database, id: string): Promise<RoomPerson> {
   const rows = await db.rows<RoomPerson>(
     'select id::text, short_id as "shortId", username from users where id = $1',

@@ -10,15 +10,15 @@ interface Received {
   html: string
 }
 
-/** A real SMTP server on loopback, gone when the test has finished. */
+/** Starts an SMTP server on loopback. It is closed when the test has finished. */
 export async function openSmtpServer() {
   const emails: Received[] = []
-  let isRefusing = false
+  let isRejecting = false
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
     onRcptTo({ address }, _session, done) {
-      done(isRefusing ? Object.assign(new Error(`<${address}> is unknown`), { responseCode: 550 }) : null)
+      done(isRejecting ? Object.assign(new Error(`<${address}> is unknown`), { responseCode: 550 }) : null)
     },
     onData(stream, { envelope }, done) {
       const chunks: Buffer[] = []
@@ -39,12 +39,12 @@ export async function openSmtpServer() {
     url: `smtp://127.0.0.1:${port}`,
     received: () => emails,
     refuse() {
-      isRefusing = true
+      isRejecting = true
     },
   }
 }
 
-/** Reads as much of MIME (RFC 2045, 2046) as our emails use: two parts, plain or quoted-printable. */
+/** Parses the MIME (RFC 2045, 2046) that our emails use: two parts, plain or quoted-printable. */
 function readMessage(raw: string): Omit<Received, 'to'> {
   const subject = /^Subject: (.*)$/m.exec(raw)?.[1]?.trim() ?? ''
   const boundary = /boundary="([^"]+)"/.exec(raw)?.[1]

@@ -11,7 +11,7 @@ export const BEGIN_PATH = '/api/v1/user/social/begin/google-oauth2'
 export const CALLBACK_PATH = '/api/v1/user/social/complete/google-oauth2/'
 export const PUBLIC_URL = 'https://chat.example'
 
-/** What our server is to the provider. */
+/** The registration of our server at the provider. */
 export const CLIENT = {
   clientId: 'parley',
   clientSecret: 'a-secret-between-two-servers',
@@ -21,19 +21,19 @@ export const CLIENT = {
 /** The address of `ann`, who has an account at the provider. */
 export const EMAIL = 'ann@example.com'
 
-/** Begins to sign in. @returns where the provider is. */
+/** Starts a sign-in. @returns the authorization URL. */
 export async function beginSignIn(browser: WhisperClient): Promise<URL> {
   const response = await browser.send(`GET ${BEGIN_PATH}`)
   expect(response.statusCode, response.body).toBe(302)
   return new URL(response.headers.location!)
 }
 
-/** Comes back from the provider. */
+/** Follows the redirect from the provider to our server. */
 export function followCallback(browser: WhisperClient, url: URL): Promise<LightMyRequestResponse> {
   return browser.send(`GET ${url.pathname}${url.search}`)
 }
 
-/** Our server and a real provider, where `ann` has an account with a verified address. */
+/** Starts our server and a provider, where `ann` has an account with a verified address. */
 export async function startWithProvider(db: Database) {
   const server = await startOpenIdServer(CLIENT)
   server.accounts.set('ann', { email: 'ann@example.com', email_verified: true })
@@ -41,19 +41,19 @@ export async function startWithProvider(db: Database) {
   return { api, server, browser: new WhisperClient(api, EMAIL) }
 }
 
-/** The provider judges by the real time, so our server has to begin with it. */
+/** Starts our server with the real time, because the provider uses it. */
 export function startApiWith(db: Database, { issuer }: Pick<OpenIdServer, 'issuer'>): Promise<TestApi> {
   const overrides = { publicUrl: PUBLIC_URL, google: { ...CLIENT, issuer } }
   return startApi(db, overrides, new ManualClock(Date.now()))
 }
 
-/** The whole way: there, signing in, and back. */
+/** Signs in through the provider. */
 export async function signIn(browser: WhisperClient, login = 'ann'): Promise<LightMyRequestResponse> {
   const url = await beginSignIn(browser)
   return followCallback(browser, await new ProviderBrowser().signIn(url.href, login))
 }
 
-/** Our server and a provider that lies at will, with a browser about to come back from there. */
+/** Starts our server and a fake provider. The browser has started a sign-in. `callback` is the redirect URL to follow. */
 export async function startWithFakeProvider(db: Database) {
   const clock = new ManualClock()
   const provider = await FakeOpenIdProvider.start(CLIENT.clientId, clock.now())
@@ -66,17 +66,17 @@ export async function startWithFakeProvider(db: Database) {
   return { api, provider, browser, callback }
 }
 
-/** Where a provider would send a browser, with this in the query. */
+/** The redirect URL from the provider with this query. */
 export function callbackUrl(query: Record<string, string>): URL {
   return new URL(`${CLIENT.redirectUri}?${new URLSearchParams(query)}`)
 }
 
-/** How a request failed: its status and code. */
+/** The status and error code of a failed request. */
 export function failure(response: LightMyRequestResponse) {
   return [response.statusCode, response.json().error.code]
 }
 
-/** Everyone with an account, with the subjects of their identities. */
+/** All users, with the subjects of their linked identities. */
 export async function users(db: Database): Promise<Record<string, unknown>[]> {
   return db.rows(
     `select users.email, username, is_username_set, display_name, password_hash, email_confirmed_at is not null as confirmed,

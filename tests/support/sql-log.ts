@@ -10,7 +10,7 @@ interface Session {
   prepareQuery(query: Query, ...rest: unknown[]): unknown
 }
 
-/** Writes down every statement that drizzle sends, in a transaction or not, until the test has finished. */
+/** Records all statements that Drizzle sends, inside and outside of transactions, until the test has finished. */
 export function logStatements(db: Database): { statements: string[]; queries: Query[]; stop(): void } {
   const log = { statements: [] as string[], queries: [] as Query[], stop: () => spy.mockRestore() }
   const { session } = db.orm._ as unknown as { session: Session }

@@ -1,7 +1,7 @@
-/** Whether the tests run as long as `npm run test:stress` has them run. */
+/** Whether the tests are run by `npm run test:stress`. */
 const IS_STRESS = process.env.STRESS === '1'
 
-/** How many rounds a test of random or repeated inputs takes: a few by default, all of them under stress. */
+/** The number of rounds of a test of random or repeated inputs. `all` is used by `npm run test:stress`. */
 export function rounds(few: number, all: number): number {
   return IS_STRESS ? all : few
 }

@@ -1,8 +1,8 @@
 import type { Database, Orm } from '../../src/db/database.ts'
 
 /**
- * What happens to a transaction: its connection is lost at the `start`, `before` its commit arrives, or with the `answer` to
- * its commit; it waits too long for a lock (`locked`), or there is no connection to be had (`away`).
+ * Where a transaction fails: the connection is lost at `begin`, before the commit arrives, or before the reply to the commit
+ * arrives; a lock times out; or the database is unreachable.
  */
 export type TransactionFault = 'begin' | 'before_commit' | 'commit_reply' | 'lock_timeout' | 'unreachable'
 
@@ -14,7 +14,7 @@ const CODES: Record<TransactionFault, string> = {
   unreachable: 'ECONNREFUSED',
 }
 
-/** Makes the transactions of a database fail as `faults` say, one each, and then all as `otherwise` says; `failureCount` counts them. */
+/** Makes transactions fail. Each takes the next of `faults`, and `otherwise` when none is left. */
 export function injectFaults(db: Database) {
   const injected: {
     faults: TransactionFault[]

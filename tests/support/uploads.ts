@@ -11,13 +11,13 @@ export interface Answer {
   body: Json
 }
 
-/** Where an upload goes, and from whom; null is nobody. */
+/** The room of an upload and its sender. Null: without a token. */
 export interface Target {
   roomId: string
   from: Person | null
 }
 
-/** A server with a room, and Ann in it. */
+/** Creates a room with Ann as its only member. */
 export async function startRoomWithAnn(
   app: TestApp,
 ): Promise<{ ann: Person; roomId: string; target: Target }> {
@@ -27,7 +27,7 @@ export async function startRoomWithAnn(
   return { ann, roomId: body.id, target: { roomId: body.id, from: ann } }
 }
 
-/** Sends a form as a browser does: bytes are files, and all of it comes in this order. */
+/** Sends a form as a browser does. Bytes are sent as files. The order of the parts is kept. */
 export async function upload(
   app: TestApp,
   target: Target,
@@ -41,7 +41,7 @@ export async function upload(
   return post(app, target, form)
 }
 
-/** Posts any body to where uploads go. */
+/** Posts any body to the upload route. */
 export async function post(
   app: TestApp,
   { roomId, from }: Target,
@@ -56,17 +56,17 @@ export async function post(
   return { status: response.status, headers: response.headers, body: await response.json() }
 }
 
-/** An upload that goes on for as long as the test wants. */
+/** An upload in progress. */
 export interface OpenUpload {
   socket: Socket
   /** Sends more of the file. */
   send(bytes: Uint8Array): void
   finish(): void
-  /** The status line and what follows, as soon as any of it comes. */
+  /** Resolves with the first bytes of the response. */
   answered: Promise<string>
 }
 
-/** Begins an upload, up to the first byte of its file. @param length the promised length; by default it is not told. */
+/** Starts an upload, and sends everything before the bytes of the file. @param length the Content-Length. Default: chunked. */
 export async function beginUpload(
   { url }: { url: string },
   { roomId, token }: { roomId: string; token: string },
@@ -101,12 +101,12 @@ export async function beginUpload(
   }
 }
 
-/** The files of a server's media store; what is on its way is in `incoming`. */
+/** The files in the media store of a server. Incomplete uploads are in `incoming`. */
 export function mediaFiles(dataDir: string): string[] {
   return filesIn(dataDir).filter((path) => path.includes('/media/'))
 }
 
-/** Rewrites a public URL to the address of the test server. */
+/** Replaces the origin of a public URL by that of the test server. */
 export function onTestServer({ url }: { url: string }, publicUrl: string): string {
   const { pathname, search } = new URL(publicUrl)
   return url + pathname + search

@@ -3,7 +3,7 @@ import { OPUS_HEAD, OPUS_SILENCE } from './audio.ts'
 const SIDE = 16
 const FRAMES_PER_SECOND = 25
 
-/** A key frame of red, 16 by 16. */
+/** A red VP8 key frame, 16 by 16 pixels. */
 const VP8_FRAME = Buffer.from(
   'sAIAnQEqEAAQAAAHCIWFiJmEiAEkEBOtUB/AEGfv2P79PgL/2d36d36d3+Bj/+57v7nu/ue7/7mcAA==',
   'base64',
@@ -11,22 +11,22 @@ const VP8_FRAME = Buffer.from(
 const H264_FRAME = Buffer.from('AAAAGWW4AAQAAAn///giigACAX44AAgBxwABB2w=', 'base64')
 const H264_CONFIGURATION = Buffer.from('AULACv/hABBnQsAKjI1OTcBDQEHhEI1AAQAEaM48gA==', 'base64')
 
-/** A red video: VP8 in WebM. */
+/** A WebM file with red VP8 video. */
 export function webm(seconds = 1): Buffer {
-  const picture = element('e0', element('b0', [SIDE]), element('ba', [SIDE]))
-  const track = element('ae', NUMBERS, element('83', [1]), element('86', 'V_VP8'), picture)
+  const videoSettings = element('e0', element('b0', [SIDE]), element('ba', [SIDE]))
+  const track = element('ae', NUMBERS, element('83', [1]), element('86', 'V_VP8'), videoSettings)
   return webmOf(track, { seconds, block: VP8_FRAME, perSecond: FRAMES_PER_SECOND })
 }
 
-/** Silence as a browser records it: Opus in WebM. */
+/** A WebM file with silence in Opus, as browsers record audio. */
 export function voice(seconds = 1): Buffer {
-  const sound = element('e1', element('b5', float(48_000)), element('9f', [1]))
+  const audioSettings = element('e1', element('b5', float(48_000)), element('9f', [1]))
   const codec = Buffer.concat([element('86', 'A_OPUS'), element('63a2', OPUS_HEAD)])
-  const track = element('ae', NUMBERS, element('83', [2]), codec, sound)
+  const track = element('ae', NUMBERS, element('83', [2]), codec, audioSettings)
   return webmOf(track, { seconds, block: OPUS_SILENCE, perSecond: 50 })
 }
 
-/** A red video: H.264 in MP4. @param padding bytes to make the file larger by. */
+/** An MP4 file with red H.264 video. @param padding the number of additional bytes. */
 export function mp4(seconds = 1, { padding = 0 } = {}): Buffer {
   const frames = seconds * FRAMES_PER_SECOND
   const file = box('ftyp', 'isom', words(512), 'isomiso2avc1mp41')
@@ -97,7 +97,7 @@ function words(...values: number[]): Buffer {
   return result
 }
 
-/** The `moov` box of a video whose frames, each a key frame, lie one after another from `offset`. */
+/** The `moov` box of a video. All frames are key frames and stored consecutively from `offset`. */
 function movie(frames: number, offset: number): Buffer {
   const TICKS = 1_000
   const duration = (frames * TICKS) / FRAMES_PER_SECOND

@@ -6,7 +6,7 @@ import type { TestApi } from './api.ts'
 
 type RequestOptions = NonNullable<Parameters<TestApi['send']>[1]>
 
-/** What signing in to Whisper answers. */
+/** The response to a Whisper sign-in. */
 export interface WhisperTokens {
   id: string
   email: string
@@ -16,7 +16,7 @@ export interface WhisperTokens {
 
 const PREFIX = '/api/v1/user'
 
-/** A browser that keeps the cookie, a mailbox, and an authenticator app: all that signing in to Whisper takes. */
+/** A client of the Whisper API: it keeps cookies, reads emails, and has an authenticator app. */
 export class WhisperClient {
   readonly #api: TestApi
   readonly email: string
@@ -29,7 +29,7 @@ export class WhisperClient {
     this.cookies = new Map(cookies)
   }
 
-  /** Another browser with the cookies this one has now, and the same app. */
+  /** Another client with the same cookies and the same authenticator app. */
   copy(): WhisperClient {
     const copy = new WhisperClient(this.#api, this.email, this.cookies)
     copy.#app = this.#app
@@ -44,7 +44,7 @@ export class WhisperClient {
     return response
   }
 
-  /** The same, below `/api/v1/user`, with a JSON body; `line` is like `POST login/`. */
+  /** Sends a request below `/api/v1/user` with a JSON body. @param line method and path: `POST login/`. */
   request(line: string, body: unknown = {}, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
     const [method, path] = line.split(' ')
     return this.send(`${method} ${PREFIX}/${path}`, { body, ...options })
@@ -54,7 +54,7 @@ export class WhisperClient {
     return this.request('POST register/', { email: this.email, ...(username !== undefined && { username }) })
   }
 
-  /** The link of the newest email. @throws when there is none. */
+  /** The link in the newest email. @throws if there is none. */
   async confirmationLink(): Promise<string> {
     const emails = await this.#api.emails()
     const email = emails.find(({ to, text }) => to === this.email && text.includes(PREFIX))
@@ -63,13 +63,13 @@ export class WhisperClient {
     return link
   }
 
-  /** Presses the button behind the link of the newest email. */
+  /** Confirms the address with the link in the newest email. */
   async confirmEmail(): Promise<LightMyRequestResponse> {
     const { pathname } = new URL(await this.confirmationLink())
     return this.send(`POST ${pathname}`, { body: {} })
   }
 
-  /** Scans the QR code. @throws when there is none. */
+  /** Requests the QR code and scans it. @throws if there is none. */
   async scanQrCode(options: RequestOptions = {}): Promise<TOTP> {
     const response = await this.request('POST qr-code/', {}, options)
     const uri = readQrCode(response.rawPayload)
@@ -77,19 +77,19 @@ export class WhisperClient {
     return this.#app
   }
 
-  /** The code the app shows, a number of steps from now. */
+  /** The code of the app, a number of time steps from now. */
   code(steps = 0): string {
-    if (!this.#app) throw new Error('The app knows no secret.')
+    if (!this.#app) throw new Error('No QR code was scanned.')
     return this.#app.generate({ timestamp: this.#api.clock.now() + steps * 30_000 })
   }
 
-  /** A code that was not used before, since its time has just begun. */
+  /** The code of the next time step. Each code is accepted once. */
   nextCode(): string {
     this.#api.clock.advance(30_000)
     return this.code()
   }
 
-  /** Sets the app up, with the address proved or a token. @returns the recovery codes. */
+  /** Sets up the app. The address must be confirmed, or `options` contain a token. @returns the recovery codes. */
   async setUpTotp(options: RequestOptions = {}): Promise<string[]> {
     await this.request('POST totp-device/create/', {}, options)
     await this.scanQrCode(options)
@@ -98,7 +98,7 @@ export class WhisperClient {
     return response.json().recovery_codes
   }
 
-  /** Registers, proves the address and sets the app up. @returns the recovery codes. */
+  /** Registers, confirms the address and sets up the app. @returns the recovery codes. */
   async registerWithTotp(): Promise<string[]> {
     await this.register()
     await this.confirmEmail()
@@ -109,13 +109,13 @@ export class WhisperClient {
     return this.request('POST login/', { email: this.email })
   }
 
-  /** Gives a code, and a password if there is one, for the address that was given before. */
+  /** Submits a code, and optionally a password, for the address of the previous step. */
   verifyCode(code: string, password?: string, options: RequestOptions = {}): Promise<LightMyRequestResponse> {
     const body = { otp_token: code, ...(password !== undefined && { password }) }
     return this.request('POST totp/verify/', body, options)
   }
 
-  /** Signs in, with a fresh code unless one is given. */
+  /** Signs in. Default: with the next code. */
   async signIn(code = this.nextCode(), password?: string): Promise<WhisperTokens> {
     await this.login()
     const response = await this.verifyCode(code, password)
@@ -130,7 +130,7 @@ export class WhisperClient {
   }
 }
 
-/** What a QR code says. @throws when there is none in the PNG. */
+/** Decodes the QR code in a PNG. @throws if there is none. */
 export function readQrCode(png: Buffer): string {
   const { data, width, height } = PNG.sync.read(png)
   const found = decodeQr.default(new Uint8ClampedArray(data), width, height)

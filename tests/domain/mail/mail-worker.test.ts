@@ -118,7 +118,7 @@ describe('an email', () => {
     const { worker } = start({ mailer })
     await queue('password_reset', null)
     await worker.drain()
-    const token = tokenIn(mailer.tried[0])
+    const token = tokenIn(mailer.attempts[0])
     const tables = await db.rows(
       'select to_jsonb(o) from mail_outbox o union all select to_jsonb(t) from tokens t',
       [],
@@ -188,7 +188,7 @@ describe('the worker', () => {
     await eventually(() => expect(mailer.waiting).toBe(4))
     mailer.open()
     await worker.drain()
-    expect(mailer.most).toBe(4)
+    expect(mailer.maxWaiting).toBe(4)
     expect(mailer.sent.length).toBe(10)
   })
 
@@ -264,12 +264,12 @@ describe('an email that was not accepted', () => {
     ] as const) {
       clock.advance(seconds * SECOND)
       await worker.drain()
-      expect(mailer.tried.length).toBe(tries)
+      expect(mailer.attempts.length).toBe(tries)
     }
     expect(mailer.sent.length).toBe(1)
-    expect(new Set(mailer.tried.map(({ id }) => id)).size).toBe(1)
-    expect(new Set(mailer.tried.map(tokenIn)).size).toBe(4)
-    for (const email of mailer.tried) {
+    expect(new Set(mailer.attempts.map(({ id }) => id)).size).toBe(1)
+    expect(new Set(mailer.attempts.map(tokenIn)).size).toBe(4)
+    for (const email of mailer.attempts) {
       expect(await tokens.owner(db.orm, 'password_reset', tokenIn(email))).toMatchObject({ id: ann })
     }
     expect(await rowsLeft()).toBe(0)

@@ -259,9 +259,9 @@ describe('a provider that lies', () => {
 
   it('to one browser after the other cannot be made to by one of them', async () => {
     const { browser, callback, provider } = await startWithFakeProvider(db)
-    provider.answers.set('/token', (_, response) => response.writeHead(500).end())
+    provider.handlers.set('/token', (_, response) => response.writeHead(500).end())
     expect(failure(await followCallback(browser, callback))).toEqual([503, 'provider_unavailable'])
-    provider.answers.clear()
+    provider.handlers.clear()
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
   })
 })
