@@ -1,5 +1,5 @@
-// Compiles src/ into dist/, unless dist/ is already what these sources and this configuration make.
-// It writes to standard error only: what runs after it may have its output read by a program.
+// Compiles src/ into dist/, unless dist/ is up to date.
+// Writes only to standard error, because another program may read the standard output of the command that runs afterwards.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const stamp = join(root, 'dist', '.build')
-// A development dependency: `npm prune --omit=dev` removes it.
+// A development dependency, which `npm prune --omit=dev` removes.
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
 const config = 'tsconfig.build.json'
-// Not the lockfile: packages do not change what is emitted, and `npm prune` rewrites it.
+// The lockfile is not included: packages do not change the output, and `npm prune` rewrites it.
 const inputs = ['package.json', 'tsconfig.json', config, 'scripts/build.js']
 
 process.umask(0o022)
@@ -30,7 +30,7 @@ function build() {
   writeFileSync(stamp, hash)
 }
 
-/** Contents, not times: `git pull`, a copy or a container layer may set any time. */
+/** Hashes contents, because `git pull`, copying and container layers change modification times. */
 function hashOf(/** @type {string[]} */ paths) {
   const hash = createHash('sha256')
   for (const path of paths)

@@ -1,17 +1,18 @@
-/* Three people talk; see what each of them reads, and what the server gets to see. PARLEY_URL names a server to do it on. */
-import { findStage } from './demo/server.ts'
-import { Story } from './demo/story.ts'
-import { Wire } from './demo/wire.ts'
+/* Three users chat. Prints what each of them reads and what the server receives. PARLEY_URL: the server to use. */
+
+import { Scenario } from './demo/scenario.ts'
+import { findServer } from './demo/server.ts'
+import { TrafficRecorder } from './demo/traffic-recorder.ts'
 
 try {
-  const { url, description, stop } = await findStage(process.env.PARLEY_URL)
+  const { url, description, stop } = await findServer(process.env.PARLEY_URL)
   console.log(description)
   try {
-    await new Story({ url, wire: new Wire() }, console.log).tell()
+    await new Scenario({ url, recorder: new TrafficRecorder() }, console.log).run()
   } finally {
     await stop()
   }
-  console.log('\nEverything was as it should be.')
+  console.log('\nAll checks passed.')
 } catch (error) {
   const { message, cause } = error as Error
   console.error(`\nThe demo failed: ${message}${cause instanceof Error ? `: ${cause.message}` : ''}`)

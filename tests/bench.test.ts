@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CURVES, plot } from '../scripts/bench/plot.ts'
+import { PLOTS, plot } from '../scripts/bench/plot.ts'
 import type { Result } from '../scripts/bench/result.ts'
 import { formatTables } from '../scripts/bench/table.ts'
 
@@ -13,7 +13,7 @@ const results: Result[] = [2, 50].flatMap((members) =>
 )
 
 describe('the benchmark', () => {
-  it('prints a table a scenario, with figures to three digits', () => {
+  it('prints one table per scenario, with three significant digits', () => {
     expect(formatTables(results)).toBe(
       [
         '### group sends',
@@ -28,9 +28,9 @@ describe('the benchmark', () => {
     )
   })
 
-  it('draws a curve a subject, with the cost at its place between 0 and the top', () => {
-    const curve = CURVES['group-cpu']
-    if (!curve) throw new Error('The curve is gone.')
+  it('draws one curve per subject', () => {
+    const curve = PLOTS['group-cpu']
+    if (!curve) throw new Error('The plot group-cpu is not defined.')
     const svg = plot(curve, results)
     expect(svg.match(/<path /g)).toHaveLength(2)
     expect(svg.match(/<circle /g)).toHaveLength(4)

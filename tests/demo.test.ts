@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
-import { Story } from '../scripts/demo/story.ts'
-import { Wire } from '../scripts/demo/wire.ts'
+import { Scenario } from '../scripts/demo/scenario.ts'
+import { TrafficRecorder } from '../scripts/demo/traffic-recorder.ts'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config/config.ts'
 import type { Database } from '../src/db/database.ts'
@@ -16,7 +16,7 @@ const environment = {
 }
 
 it.each(['documented', 'legacy'])(
-  'tells its story, and leaves no word of it in the database (%s)',
+  'runs without errors, and the database contains no text of its messages (%s)',
   async (CONTRACT) => {
     const database = await openTestDatabase()
     const config = readConfig({ ...environment, CONTRACT })
@@ -28,8 +28,8 @@ it.each(['documented', 'legacy'])(
     onTestFinished(() => app.close())
 
     const lines: string[] = []
-    const world = { url: await app.listen(), wire: new Wire() }
-    const { words, secrets } = await new Story(world, (line) => lines.push(line)).tell()
+    const context = { url: await app.listen(), recorder: new TrafficRecorder() }
+    const { words, secrets } = await new Scenario(context, (line) => lines.push(line)).run()
 
     expect(words).toContain('umbrella')
     expect(lines.join('\n')).toContain('The lighthouse opens on Saturday')
@@ -38,13 +38,13 @@ it.each(['documented', 'legacy'])(
   },
 )
 
-it('notices a word that was sent in clear', async () => {
-  const wire = new Wire()
-  wire.record('["1","2","conversation:1","send_message",{"encrypted_messages":{"1":"an umbrella"}}]')
-  expect(wire.leaked(['lighthouse', 'umbrella'])).toEqual(['umbrella'])
+it('detects a word that was sent unencrypted', async () => {
+  const recorder = new TrafficRecorder()
+  recorder.record('["1","2","conversation:1","send_message",{"encrypted_messages":{"1":"an umbrella"}}]')
+  expect(recorder.leaked(['lighthouse', 'umbrella'])).toEqual(['umbrella'])
 })
 
-/** Every row of every table, whatever its columns, that has one of these texts: as it is, or as bytes. */
+/** All rows of all tables that contain one of these texts, as text or as bytes. */
 async function rowsWith(db: Database, texts: string[]): Promise<string[]> {
   const found: string[] = []
   for (const { name } of await tables(db)) {

@@ -1,46 +1,48 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { CURVES, plot } from './plot.ts'
-import type { Effort, Report, Result } from './result.ts'
+import { PLOTS, plot } from './plot.ts'
+import type { BenchOptions, Report, Result } from './result.ts'
 import { measureConnections } from './scenarios/connections.ts'
-import { measureDatabaseFloor } from './scenarios/database.ts'
+import { measureDatabase } from './scenarios/database.ts'
 import { measureFanout } from './scenarios/fanout.ts'
 import { measureHistory, measureLogin } from './scenarios/http.ts'
 import { measureNodes } from './scenarios/nodes.ts'
 import { measurePresence } from './scenarios/presence.ts'
 import { measureGroups, measurePairs } from './scenarios/sends.ts'
-import { floor } from './subjects/floor.ts'
+import { bareWs } from './subjects/bare-ws.ts'
 import { Parley, parleyEmbedded, parleyOnPostgres } from './subjects/parley.ts'
 import { socketIo } from './subjects/socket-io.ts'
 import type { Subject, SubjectKind } from './subjects/subject.ts'
 import { formatTables } from './table.ts'
 
-type Scenario = (subject: Subject, effort: Effort, report: Report) => Promise<void>
+type Scenario = (subject: Subject, benchOptions: BenchOptions, report: Report) => Promise<void>
 
-/** A scenario that needs the chat's own API. */
-function ofParley(measure: (subject: Parley, effort: Effort, report: Report) => Promise<void>): Scenario {
-  return async (subject, effort, report) => {
-    if (subject instanceof Parley) await measure(subject, effort, report)
+/** A scenario that uses the API of Parley. */
+function parleyOnly(
+  measure: (subject: Parley, benchOptions: BenchOptions, report: Report) => Promise<void>,
+): Scenario {
+  return async (subject, benchOptions, report) => {
+    if (subject instanceof Parley) await measure(subject, benchOptions, report)
   }
 }
 
-/** Each begins with fresh processes, so that no subject pays for what an earlier scenario left behind. */
+/** Each scenario starts new processes, so that it is not affected by earlier ones. */
 const SCENARIOS: Record<string, { measure: Scenario; subjects: SubjectKind[] }> = {
-  sends: { measure: measurePairs, subjects: [parleyOnPostgres, parleyEmbedded, socketIo, floor] },
+  sends: { measure: measurePairs, subjects: [parleyOnPostgres, parleyEmbedded, socketIo, bareWs] },
   groups: { measure: measureGroups, subjects: [parleyOnPostgres, socketIo] },
-  fanout: { measure: measureFanout, subjects: [parleyOnPostgres, socketIo, floor] },
-  presence: { measure: ofParley(measurePresence), subjects: [parleyOnPostgres] },
-  connections: { measure: measureConnections, subjects: [parleyOnPostgres, socketIo, floor] },
-  history: { measure: ofParley(measureHistory), subjects: [parleyOnPostgres] },
-  login: { measure: ofParley(measureLogin), subjects: [parleyOnPostgres] },
+  fanout: { measure: measureFanout, subjects: [parleyOnPostgres, socketIo, bareWs] },
+  presence: { measure: parleyOnly(measurePresence), subjects: [parleyOnPostgres] },
+  connections: { measure: measureConnections, subjects: [parleyOnPostgres, socketIo, bareWs] },
+  history: { measure: parleyOnly(measureHistory), subjects: [parleyOnPostgres] },
+  login: { measure: parleyOnly(measureLogin), subjects: [parleyOnPostgres] },
 }
 
-/** These start what they measure themselves. */
-const OTHERS: Record<string, (effort: Effort, report: Report) => Promise<void>> = {
+/** Scenarios that start their own processes. */
+const STANDALONE_SCENARIOS: Record<string, (benchOptions: BenchOptions, report: Report) => Promise<void>> = {
   nodes: measureNodes,
-  database: measureDatabaseFloor,
+  database: measureDatabase,
 }
-const NAMES = [...Object.keys(SCENARIOS), ...Object.keys(OTHERS)]
+const NAMES = [...Object.keys(SCENARIOS), ...Object.keys(STANDALONE_SCENARIOS)]
 
 const { values: options } = parseArgs({
   options: {
@@ -52,7 +54,10 @@ const { values: options } = parseArgs({
   },
 })
 
-const effort: Effort = { seconds: options.quick ? 2 : Number(options.seconds), quick: options.quick }
+const benchOptions: BenchOptions = {
+  seconds: options.quick ? 2 : Number(options.seconds),
+  quick: options.quick,
+}
 const results: Result[] = []
 const report: Report = (result) => {
   results.push(result)
@@ -60,15 +65,16 @@ const report: Report = (result) => {
 }
 
 for (const name of options.only.flatMap((names) => names.split(','))) {
-  const measure = OTHERS[name]
-  if (measure) await measure(effort, report)
+  const measure = STANDALONE_SCENARIOS[name]
+  if (measure) await measure(benchOptions, report)
   else await run(name)
 }
 if (options.plots) await drawPlots()
 console.log(options.json ? JSON.stringify(results, null, 2) : formatTables(results))
 
 const lost = results.filter(({ figures }) => (figures.lost ?? 0) !== 0)
-if (lost.length) console.error(`Something was lost in ${lost.length} runs: their figures do not count.`)
+if (lost.length)
+  console.error(`Messages or requests were lost in ${lost.length} runs. Their figures are invalid.`)
 process.exit(lost.length ? 1 : 0)
 
 async function run(name: string): Promise<void> {
@@ -77,7 +83,7 @@ async function run(name: string): Promise<void> {
   for (const kind of scenario.subjects) {
     const subject = await kind.start()
     try {
-      await scenario.measure(subject, effort, report)
+      await scenario.measure(subject, benchOptions, report)
     } finally {
       await subject.stop()
     }
@@ -87,7 +93,7 @@ async function run(name: string): Promise<void> {
 async function drawPlots(): Promise<void> {
   const folder = new URL('../../docs/performance/', import.meta.url)
   await mkdir(folder, { recursive: true })
-  for (const [name, curve] of Object.entries(CURVES)) {
+  for (const [name, curve] of Object.entries(PLOTS)) {
     if (!results.some(({ scenario }) => scenario === curve.scenario)) continue
     await writeFile(new URL(`${name}.svg`, folder), plot(curve, results))
   }

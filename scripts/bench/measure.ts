@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Clock ticks of the kernel per second; the same on every Linux that Node runs on. */
-const TICKS = 100
+/** Kernel clock ticks per second (USER_HZ). The same on all Linux systems that Node supports. */
+const TICKS_PER_SECOND = 100
 
-/** CPU seconds a process has used, user and system (proc(5), `stat`). */
+/** User and system CPU seconds of a process (proc(5), `stat`). */
 export function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / TICKS
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
 /** Resident memory of a process in KiB. */
@@ -15,7 +15,7 @@ export function residentKib(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }
 
-/** Latencies of one kind, in milliseconds. */
+/** Collects latencies in milliseconds. */
 export class Latencies {
   readonly #values: number[] = []
 
@@ -23,14 +23,14 @@ export class Latencies {
     this.#values.push(ms)
   }
 
-  /** @param fraction 0.5 is the median. NaN when there is none. */
-  at(fraction: number): number {
+  /** Returns a percentile. @param fraction 0.5 is the median. @returns NaN if there are no values. */
+  percentile(fraction: number): number {
     const sorted = this.#values.toSorted((a, b) => a - b)
     return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN
   }
 }
 
-/** Runs `work` for each index below `count`, at most `width` at a time, and gives the results in order. */
+/** Runs `work` for each index below `count`, at most `width` concurrently. @returns the results in order. */
 export async function pool<T>(
   count: number,
   width: number,
@@ -48,7 +48,7 @@ export async function pool<T>(
   return results
 }
 
-/** Waits until `isTrue`, at most `ms`. */
+/** Waits until `isTrue` returns true, at most `ms`. @returns its last value. */
 export async function until(isTrue: () => boolean, ms: number): Promise<boolean> {
   const limit = performance.now() + ms
   while (!isTrue() && performance.now() < limit) await sleep(5)

@@ -5,15 +5,15 @@ const HEIGHT = 300
 const MARGIN = { left: 70, right: 150, top: 40, bottom: 50 }
 const COLOURS = ['#2f6f9f', '#c2571a', '#3d8b54', '#7a4ea3']
 
-interface Curve {
+interface PlotOptions {
   title: string
   scenario: string
   figure: string
   x: string
 }
 
-/** The growth curves of the documentation: how a cost grows with its cause. */
-export const CURVES: Record<string, Curve> = {
+/** The plots of docs/performance.md: cost against size. */
+export const PLOTS: Record<string, PlotOptions> = {
   'group-cpu': { title: 'CPU of one message', scenario: 'group sends', figure: 'CPU µs', x: 'members' },
   'connection-memory': {
     title: 'Memory of one idle connection',
@@ -35,8 +35,8 @@ export const CURVES: Record<string, Curve> = {
   },
 }
 
-/** Draws one curve per subject: the cause on a logarithmic axis, the cost on a linear one that begins at 0. */
-export function plot({ title, scenario, figure, x }: Curve, results: readonly Result[]): string {
+/** Draws one curve per subject: size on a logarithmic axis, cost on a linear axis from 0. */
+export function plot({ title, scenario, figure, x }: PlotOptions, results: readonly Result[]): string {
   const points = results
     .filter((result) => result.scenario === scenario && result.figures[figure] !== undefined)
     .map(({ subject, size, figures }) => ({
@@ -44,8 +44,8 @@ export function plot({ title, scenario, figure, x }: Curve, results: readonly Re
       at: Number.parseInt(size, 10),
       cost: figures[figure] as number,
     }))
-  const causes = points.map(({ at }) => Math.log10(at))
-  const [low, high] = [Math.min(...causes), Math.max(...causes)]
+  const sizes = points.map(({ at }) => Math.log10(at))
+  const [low, high] = [Math.min(...sizes), Math.max(...sizes)]
   const top = Math.max(...points.map(({ cost }) => cost)) * 1.1
   const left = (at: number) =>
     MARGIN.left + ((Math.log10(at) - low) / (high - low || 1)) * (WIDTH - MARGIN.left - MARGIN.right)

@@ -1,22 +1,22 @@
-/** One measurement: what was done, who did it, and its figures. */
+/** One measurement of a subject in a scenario. */
 export interface Result {
   scenario: string
-  /** What distinguishes this run of the scenario: `200 members`. */
+  /** The size of this run of the scenario: `200 members`. */
   size: string
   subject: string
   figures: Figures
 }
 
-/** Figures by name; the name says the unit. `lost` must be 0. */
+/** Figures by name. The name contains the unit. `lost` must be 0. */
 export type Figures = Record<string, number>
 
-/** Receives measurements as they are made. */
+/** Called with each measurement. */
 export type Report = (result: Result) => void
 
-/** How long and how far to measure. */
-export interface Effort {
-  /** Seconds of each closed or open loop. */
+/** Duration and sizes of the measurements. */
+export interface BenchOptions {
+  /** The duration of each closed or open loop. */
   seconds: number
-  /** Leaves out what takes minutes: the largest sizes. */
+  /** Skips the largest sizes, which take minutes. */
   quick: boolean
 }

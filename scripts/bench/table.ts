@@ -1,6 +1,6 @@
 import type { Result } from './result.ts'
 
-/** Prints measurements as tables, one a scenario: subjects in rows, figures in columns. */
+/** Formats measurements as one table per scenario: subjects in rows, figures in columns. */
 export function formatTables(results: readonly Result[]): string {
   const scenarios = [...new Set(results.map(({ scenario }) => scenario))]
   return scenarios.map((scenario) => formatScenario(scenario, results)).join('\n\n')

@@ -2,20 +2,20 @@ import { Latencies, pool, until } from './measure.ts'
 import type { Client, Subject } from './subjects/subject.ts'
 
 const CONTENT = 'y'.repeat(344)
-const KEY_LENGTH = 12
-const CONTENT_MARK = Buffer.from('"content":"')
+const ID_LENGTH = 12
+const CONTENT_PREFIX = Buffer.from('"content":"')
 
-/** People who share a talk; the first of them writes. */
+/** The members of a conversation. The first one sends. */
 export interface Group {
-  talk: string
+  conversation: string
   clients: Client[]
   recipients: string[]
 }
 
-/** What is on its way: each message is known by the first characters of its content. */
+/** Tracks undelivered messages by the first characters of their contents. */
 export class Traffic {
   readonly acks: Latencies
-  readonly #missing = new Map<string, number>()
+  readonly #undelivered = new Map<string, number>()
   #next = 0
   acked = 0
 
@@ -27,42 +27,46 @@ export class Traffic {
     for (const client of clients) client.onEvent((frame) => this.#delivered(frame))
   }
 
-  /** Sends a message to a group; resolves when it is acknowledged. `since` is when it should have been sent. */
-  async send({ talk, clients, recipients }: Group, since = performance.now()): Promise<void> {
-    const key = String(this.#next++).padStart(KEY_LENGTH, '0')
-    this.#missing.set(key, recipients.length)
-    await (clients[0] as Client).send(talk, recipients, key + CONTENT.slice(KEY_LENGTH))
+  /** Sends a message to a group, and resolves when it is acknowledged. Latency is measured from `since`. */
+  async send({ conversation, clients, recipients }: Group, since = performance.now()): Promise<void> {
+    const id = String(this.#next++).padStart(ID_LENGTH, '0')
+    this.#undelivered.set(id, recipients.length)
+    await (clients[0] as Client).send(conversation, recipients, id + CONTENT.slice(ID_LENGTH))
     this.acked += 1
     this.acks.add(performance.now() - since)
   }
 
-  /** Waits for what is still on its way; what is missing then was lost. */
+  /** Waits for undelivered copies. @returns how many were lost. */
   async lost(): Promise<number> {
-    await until(() => this.#missing.size === 0, 5_000)
-    return [...this.#missing.values()].reduce((sum, copies) => sum + copies, 0)
+    await until(() => this.#undelivered.size === 0, 5_000)
+    return [...this.#undelivered.values()].reduce((sum, copies) => sum + copies, 0)
   }
 
   #delivered(frame: Buffer): void {
-    const at = frame.indexOf(CONTENT_MARK)
+    const at = frame.indexOf(CONTENT_PREFIX)
     if (at < 0) return
-    const start = at + CONTENT_MARK.length
-    const key = frame.toString('latin1', start, start + KEY_LENGTH)
-    const missing = (this.#missing.get(key) ?? 0) - 1
-    if (missing > 0) this.#missing.set(key, missing)
-    else this.#missing.delete(key)
+    const start = at + CONTENT_PREFIX.length
+    const id = frame.toString('latin1', start, start + ID_LENGTH)
+    const remaining = (this.#undelivered.get(id) ?? 0) - 1
+    if (remaining > 0) this.#undelivered.set(id, remaining)
+    else this.#undelivered.delete(id)
   }
 }
 
-/** Connects people, in groups that share a talk. */
+/** Connects users and starts conversations of them. */
 export async function startGroups(subject: Subject, count: number, members: number): Promise<Group[]> {
   const clients = await pool(count * members, 16, (user) => subject.connect(user))
   return pool(count, 4, async (i) => {
     const own = clients.slice(i * members, (i + 1) * members)
-    return { talk: await subject.startTalk(own), clients: own, recipients: own.map(({ userId }) => userId) }
+    return {
+      conversation: await subject.startConversation(own),
+      clients: own,
+      recipients: own.map(({ userId }) => userId),
+    }
   })
 }
 
-/** What is to come to these groups from now on. */
+/** Tracks the messages to these groups from now on. */
 export function listenTo(groups: readonly Group[], acks?: Latencies): Traffic {
   const traffic = new Traffic(acks)
   for (const group of groups) traffic.listen(group)

@@ -1,10 +1,10 @@
 import type { webcrypto } from 'node:crypto'
-import { encryptFor, KeyPair } from './keyring.ts'
+import { encryptFor, KeyPair } from './keys.ts'
 import type { Person } from './person.ts'
 
 type JsonWebKey = webcrypto.JsonWebKey
 
-/** One recipient's copy of a message, as it comes from the server. */
+/** One recipient's copy of a message, as the server sends it. */
 export interface Message {
   id: string
   sender: string
@@ -12,13 +12,13 @@ export interface Message {
   message_group: string
 }
 
-/** What one message becomes: a text for each member, by user id, that only they can read. */
+/** The encrypted copies of one message, by recipient. */
 export type Copies = Record<string, string>
 
-/** How messages come: new or edited. */
+/** The events that contain a message. */
 export type MessageEventName = 'new_message' | 'edit_message'
 
-/** What such an event carries. */
+/** The payload of these events. */
 export interface MessageEvent {
   conversation_id: string
   message: Message
@@ -35,7 +35,7 @@ interface Page {
   page_token: string | null
 }
 
-/** A conversation as one of its members sees it: with their own key pair, and everybody's public keys. */
+/** A conversation of one member, with the member's key pair and the public keys of all members. */
 export class Conversation {
   readonly id: string
   readonly member: Person
@@ -51,7 +51,7 @@ export class Conversation {
     this.#publicKeys = { ...reply.public_keys, [member.id]: keys.publicKey }
   }
 
-  /** Starts a conversation; the creator's keys go with the request. */
+  /** Starts a conversation. The request contains the creator's keys. */
   static async start(creator: Person, event: string, payload: object): Promise<Conversation> {
     const { publicKey, privateKey } = await (await KeyPair.generate()).stored(creator.passphrase)
     const keys = { public_key: publicKey, private_key: privateKey }
@@ -59,7 +59,7 @@ export class Conversation {
     return Conversation.open(creator, id)
   }
 
-  /** Joins; a member who has no keys yet makes them, one who has recovers them from what the server keeps. */
+  /** Joins a conversation. Generates keys for the member, or decrypts those that the server stores. */
   static async open(member: Person, id: string): Promise<Conversation> {
     const topic = `conversation:${id}`
     const reply = await member.join<JoinReply>(topic)
@@ -77,8 +77,8 @@ export class Conversation {
     return new Conversation(member, id, keys, reply)
   }
 
-  /** Waits until every member has published a key: before that nothing can be written to all of them. */
-  async everyoneHasKeys(): Promise<void> {
+  /** Waits until all members have published a key. Before that, no message can be encrypted for all of them. */
+  async waitForKeys(): Promise<void> {
     while (this.#memberIds.some((id) => !this.#publicKeys[id])) {
       const { user_id, public_key } = await this.event<{ user_id: string; public_key: JsonWebKey }>(
         'set_encryption_keys',
@@ -87,7 +87,7 @@ export class Conversation {
     }
   }
 
-  /** Sends one copy per member, each encrypted for its reader. @returns the copies, by user id. */
+  /** Sends one encrypted copy per member. @returns the copies, by user id. */
   async write(text: string): Promise<Copies> {
     const copies = await this.#encrypt(text)
     await this.push('send_message', { encrypted_messages: copies })
@@ -100,11 +100,11 @@ export class Conversation {
     return copies
   }
 
-  /** The member's own copy of the next message of this kind; messages come on the topic of the person. */
+  /** Waits for the next message event on the member's `user:<id>` topic. @returns the member's copy. */
   async nextMessage(event: MessageEventName): Promise<Message> {
     const topic = `user:${this.member.id}`
     const isMine = ({ conversation_id }: MessageEvent) => conversation_id === this.id
-    return (await this.member.inbox.take(topic, event, isMine)).message
+    return (await this.member.events.take(topic, event, isMine)).message
   }
 
   read({ content }: Message): Promise<string> {
@@ -115,12 +115,12 @@ export class Conversation {
     return this.member.push(`conversation:${this.id}`, event, payload)
   }
 
-  /** The next event of this name on the conversation's own topic. */
+  /** Waits for the next event of this name on the topic of the conversation. */
   event<T>(name: string, where?: (payload: T) => boolean): Promise<T> {
-    return this.member.inbox.take(`conversation:${this.id}`, name, where)
+    return this.member.events.take(`conversation:${this.id}`, name, where)
   }
 
-  /** The whole history over HTTP, page by page, newest first. */
+  /** Reads the whole history over HTTP, newest first. */
   async history(pageSize: number): Promise<Message[]> {
     const items: Message[] = []
     const query = new URLSearchParams({ conversation_id: this.id, page_size: String(pageSize) })

@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Channel, type Push, Socket } from 'phoenix'
-import { Inbox } from './inbox.ts'
-import { Passphrase } from './keyring.ts'
-import type { Wire } from './wire.ts'
+import { EventBuffer } from './event-buffer.ts'
+import { Passphrase } from './keys.ts'
+import type { TrafficRecorder } from './traffic-recorder.ts'
 
-/** Where people meet, and who listens. */
-export interface World {
+/** The server, and the recorder of all traffic. */
+export interface DemoContext {
   url: string
-  wire: Wire
+  recorder: TrafficRecorder
 }
 
 interface Login {
@@ -21,32 +21,36 @@ interface SignedIn {
   refresh_token: string
 }
 
-/** Someone with an account, one session and one connection. */
+/** A user with one session and one connection. */
 export class Person {
   readonly name: string
   readonly id: string
   readonly login: Login
   readonly passphrase: Passphrase
-  readonly inbox: Inbox
-  /** Resolves with the code when the server closes the connection. */
+  readonly events: EventBuffer
+  /** Resolves with the close code when the server closes the connection. */
   readonly closed: Promise<number>
-  readonly #world: World
+  readonly #context: DemoContext
   readonly #socket: Socket
   readonly #refreshToken: string
   readonly #token: string
   readonly #channels = new Map<string, Channel>()
 
-  private constructor(world: World, who: Pick<Person, 'name' | 'login' | 'passphrase'>, signedIn: SignedIn) {
+  private constructor(
+    context: DemoContext,
+    who: Pick<Person, 'name' | 'login' | 'passphrase'>,
+    signedIn: SignedIn,
+  ) {
     this.name = who.name
     this.login = who.login
     this.passphrase = who.passphrase
     this.id = signedIn.user.id
-    this.inbox = new Inbox(who.name)
-    this.#world = world
+    this.events = new EventBuffer(who.name)
+    this.#context = context
     this.#token = signedIn.auth_token
     this.#refreshToken = signedIn.refresh_token
-    this.#socket = new Socket(`${world.url.replace(/^http/, 'ws')}/socket`, {
-      transport: world.wire.transport(),
+    this.#socket = new Socket(`${context.url.replace(/^http/, 'ws')}/socket`, {
+      transport: context.recorder.transport(),
       authToken: this.#token,
     })
     this.closed = new Promise((resolve) => {
@@ -57,35 +61,35 @@ export class Person {
     })
   }
 
-  /** Makes an account. `secrets` gets what the server must never learn: the passphrase. */
-  static async register(world: World, name: string, secrets: Set<string>): Promise<Person> {
+  /** Creates an account. Adds the passphrase, which the server must never receive, to `secrets`. */
+  static async register(context: DemoContext, name: string, secrets: Set<string>): Promise<Person> {
     const login = {
       email: `${name.toLowerCase()}.${randomBytes(4).toString('hex')}@example.com`,
       password: randomBytes(18).toString('base64url'),
     }
     const secret = randomUUID()
     secrets.add(secret)
-    const signedIn = await request<SignedIn>(world, 'POST', '/auth/register', {
+    const signedIn = await request<SignedIn>(context, 'POST', '/auth/register', {
       body: { ...login, display_name: `${name} of the demo` },
     })
-    return new Person(world, { name, login, passphrase: new Passphrase(secret) }, signedIn)
+    return new Person(context, { name, login, passphrase: new Passphrase(secret) }, signedIn)
   }
 
-  /** The same person on another device, who brings nothing but their password and their passphrase. */
-  static async signIn(world: World, { name, login, passphrase }: Person): Promise<Person> {
-    const signedIn = await request<SignedIn>(world, 'POST', '/auth/login', { body: login })
-    return new Person(world, { name, login, passphrase }, signedIn)
+  /** Signs the same user in on another device, which knows only the password and the passphrase. */
+  static async signIn(context: DemoContext, { name, login, passphrase }: Person): Promise<Person> {
+    const signedIn = await request<SignedIn>(context, 'POST', '/auth/login', { body: login })
+    return new Person(context, { name, login, passphrase }, signedIn)
   }
 
   connect(): void {
     this.#socket.connect()
   }
 
-  /** Joins a topic and returns the reply; its events go to the inbox from now on. */
+  /** Joins a topic and returns the reply. Its events are added to `events` from now on. */
   join<T>(topic: string, params: object = {}): Promise<T> {
     const channel = this.#socket.channel(topic, { token: this.#token, ...params })
     channel.onMessage = (event, payload) => {
-      if (!/^(phx_|chan_reply_)/.test(event)) this.inbox.deliver({ topic, event, payload })
+      if (!/^(phx_|chan_reply_)/.test(event)) this.events.deliver({ topic, event, payload })
       return payload
     }
     this.#channels.set(topic, channel)
@@ -99,12 +103,12 @@ export class Person {
   }
 
   get<T>(path: string): Promise<T> {
-    return request(this.#world, 'GET', path, { token: this.#token })
+    return request(this.#context, 'GET', path, { token: this.#token })
   }
 
-  /** Ends the session; the server then closes the connection. */
+  /** Ends the session. The server then closes the connection. */
   async signOut(): Promise<void> {
-    await request(this.#world, 'POST', '/api/signout', { body: { token: this.#refreshToken } })
+    await request(this.#context, 'POST', '/api/signout', { body: { token: this.#refreshToken } })
   }
 
   disconnect(): void {
@@ -118,13 +122,13 @@ export class Person {
       push
         .receive('ok', resolve)
         .receive('error', fail)
-        .receive('timeout', () => fail('no answer'))
+        .receive('timeout', () => fail('timeout'))
     })
   }
 }
 
 async function request<T>(
-  { url, wire }: World,
+  { url, recorder }: DemoContext,
   method: string,
   path: string,
   { body, token }: { body?: object; token?: string },
@@ -136,8 +140,8 @@ async function request<T>(
   }
   const response = await fetch(`${url}${path}`, { method, headers, ...(sent && { body: sent }) })
   const received = await response.text()
-  wire.record(sent ?? '')
-  wire.record(received)
+  recorder.record(sent ?? '')
+  recorder.record(received)
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status} ${received}`)
   return (received && JSON.parse(received)) as T
 }

@@ -4,34 +4,34 @@ import { join } from 'node:path'
 import { buildApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 
-/** Where the demo takes place. */
-export interface Stage {
+/** The server of the demo. */
+export interface DemoServer {
   url: string
-  /** What to tell about it. */
+  /** Printed at the start. */
   description: string
   stop(): Promise<void>
 }
 
-const USUAL_URL = 'http://127.0.0.1:4000'
+const DEFAULT_URL = 'http://127.0.0.1:4000'
 
-/** The server at `url`; without one, the server that runs at the usual address, or else one made for the occasion. */
-export async function findStage(url: string | undefined): Promise<Stage> {
-  if (url) return visit(url.replace(/\/+$/, ''))
-  return (await isReady(USUAL_URL)) ? visit(USUAL_URL) : build()
+/** Uses the server at `url`. Default: a server that runs at `DEFAULT_URL`, otherwise a new one. */
+export async function findServer(url: string | undefined): Promise<DemoServer> {
+  if (url) return useServer(url.replace(/\/+$/, ''))
+  return (await isReady(DEFAULT_URL)) ? useServer(DEFAULT_URL) : startServer()
 }
 
-function visit(url: string): Stage {
+function useServer(url: string): DemoServer {
   return { url, description: `The server at ${url}`, stop: async () => {} }
 }
 
-async function build(): Promise<Stage> {
+async function startServer(): Promise<DemoServer> {
   const dir = await mkdtemp(join(tmpdir(), 'parley-demo-'))
   const removeDir = () => rm(dir, { recursive: true, force: true })
   try {
     const app = await buildApp(readConfig({ DATA_DIR: dir, PORT: '0', LOG_LEVEL: 'error' }))
     const stop = () => app.close().finally(removeDir)
     const url = await app.listen()
-    return { url, description: `A server of its own at ${url}, gone at the end`, stop }
+    return { url, description: `A server of its own at ${url}, deleted at the end`, stop }
   } catch (error) {
     await removeDir()
     throw error

@@ -1,17 +1,17 @@
-import type { Bench, Habits, Limits } from './site.ts'
+import type { Bench, Limits, Usage } from './capacity.ts'
 
-/** People who write now and then to friends and to groups. Put your own in their place. */
-export const HABITS: Habits = {
-  online: 0.1,
-  devices: 1.3,
+/** The assumed usage. Replace it by your own. */
+export const USAGE: Usage = {
+  onlineShare: 0.1,
+  devicesPerUser: 1.3,
   messagesPerDay: 40,
-  peak: 3,
-  copies: 5,
+  peakFactor: 3,
+  copiesPerMessage: 5,
   connectsPerDay: 10,
-  stay: 1_800,
+  sessionSeconds: 1_800,
 }
 
-/** From docs/performance.md: how group sends grow with their members, idle connections, presence, the database alone. */
+/** From docs/performance.md: group sends by members, idle connections, presence, the database alone. */
 export const BENCH: Bench = {
   nodeCopyUs: 12.3,
   postgresqlCopyUs: 20,
@@ -21,9 +21,9 @@ export const BENCH: Bench = {
   presenceBytes: 100,
 }
 
-/** Half busy at the worst hour: the rest is for nodes that are away, and for what nobody foresaw. */
+/** Half of the capacity is reserved for failed nodes and unexpected load. */
 export const LIMITS: Limits = {
-  busy: 0.5,
+  maxUtilization: 0.5,
   connectionsPerNode: 50_000,
   postgresqlCores: 16,
   walBytesPerSecond: 100e6,

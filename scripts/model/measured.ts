@@ -1,11 +1,11 @@
-/** A closed loop: so many private messages in flight at any moment, on so many nodes. */
+/** A closed loop with a fixed number of private messages in flight. */
 export interface Loop {
   nodes: number
   withRedis: boolean
   inFlight: number
 }
 
-/** Microseconds of CPU a message, of all processes of a part. */
+/** CPU microseconds per message, by part. Each is the sum over all processes of the part. */
 export interface Parts {
   nodeUs: number
   redisUs: number
@@ -16,7 +16,7 @@ export interface Parts {
 /** One row of the scenario `nodes` of `npm run bench`. */
 export type Row = Loop & Parts
 
-/** The run that docs/performance.md shows. */
+/** The run in docs/performance.md. */
 export const MEASURED: readonly Row[] = [
   row(1, false, 1, [387, 4.08, 619, 139]),
   row(1, true, 1, [494, 57.2, 634, 131]),

@@ -1,24 +1,24 @@
 import type { Result } from '../bench/result.ts'
 import { formatTables } from '../bench/table.ts'
-import { BENCH, HABITS, LIMITS } from './assumptions.ts'
-import { learn, perCpuSecond, predict } from './closed-loop.ts'
+import { BENCH, LIMITS, USAGE } from './assumptions.ts'
+import { type Capacity, planCapacity } from './capacity.ts'
 import { type Loop, MEASURED, type Parts, type Row } from './measured.ts'
-import { type Site, siteFor } from './site.ts'
+import { fitCosts, perCpuSecond, predict } from './message-costs.ts'
 
 const USERS = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
 
 /** The tables of docs/scaling.md. */
 export function modelTables(): string {
-  const costs = learn(MEASURED)
+  const costs = fitCosts(MEASURED)
   return formatTables([
-    ...MEASURED.map((row) => comparisonOf(row, predict(costs, row))),
-    ...USERS.map((users) => needsOf(siteFor(users, costs, BENCH, HABITS, LIMITS))),
+    ...MEASURED.map((row) => comparison(row, predict(costs, row))),
+    ...USERS.map((users) => capacityResult(planCapacity(users, costs, BENCH, USAGE, LIMITS))),
   ])
 }
 
-function comparisonOf(row: Row, predicted: Parts): Result {
+function comparison(row: Row, predicted: Parts): Result {
   return {
-    scenario: 'measured, and as the model has it',
+    scenario: 'measured and modeled',
     size: `${row.inFlight} in flight`,
     subject: nameOf(row),
     figures: {
@@ -34,9 +34,9 @@ function comparisonOf(row: Row, predicted: Parts): Result {
   }
 }
 
-function needsOf(site: Site): Result {
+function capacityResult(site: Capacity): Result {
   return {
-    scenario: 'what a site needs at its busiest hour',
+    scenario: 'capacity at the busiest hour',
     size: `${site.users.toLocaleString('en-US')} users`,
     subject: 'parley',
     figures: {
@@ -47,7 +47,7 @@ function needsOf(site: Site): Result {
       'PostgreSQL servers': site.postgresqlServers,
       'GB a day': site.diskBytesPerDay / 1e9,
       'presence MB/s a node': site.presenceBytesPerNode / 1e6,
-      'beats/s': site.beatsPerSecond,
+      'heartbeats/s': site.heartbeatsPerSecond,
     },
   }
 }

@@ -3,14 +3,14 @@ import { v7 as newId } from 'uuid'
 import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
 import { type Draft, sendBatch } from '../../../src/db/queries/conversations/send-batch.ts'
-import type { Effort, Report } from '../result.ts'
+import type { BenchOptions, Report } from '../result.ts'
 import { createDatabase } from '../subjects/postgres.ts'
 
 const PAIRS = 100
 const CONTENT = 'y'.repeat(344)
 
-/** What PostgreSQL can take by itself: the statement of the send queue, full batches, without a server around it. */
-export async function measureDatabaseFloor({ seconds }: Effort, report: Report): Promise<void> {
+/** Measures PostgreSQL alone: the statement of the send queue with full batches. */
+export async function measureDatabase({ seconds }: BenchOptions, report: Report): Promise<void> {
   const { url, drop } = await createDatabase()
   const db = await openDatabase({ kind: 'postgres', url, poolSize: 4 })
   const pairs = Array.from({ length: PAIRS }, () => ({
@@ -60,7 +60,7 @@ export async function measureDatabaseFloor({ seconds }: Effort, report: Report):
   await drop()
 }
 
-/** On disk for conversations, and to the WAL of the whole server. */
+/** The size of the conversation tables, and the WAL position of the server. */
 async function bytesWritten(db: Database): Promise<{ disk: number; wal: number }> {
   const [bytes] = await db.rows<{ disk: number; wal: number }>(
     `select (pg_total_relation_size('conversations') + pg_total_relation_size('message_groups')

@@ -1,19 +1,23 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import { cpuSeconds, Latencies, pool, until } from '../measure.ts'
-import type { Effort, Report } from '../result.ts'
+import type { BenchOptions, Report } from '../result.ts'
 import type { Client, Subject } from '../subjects/subject.ts'
 
 const MEMBERS = 200
-const MARK = Buffer.from('start_typing')
+const EVENT_NAME = Buffer.from('start_typing')
 
-/** Something that is not kept, told to everyone in a talk: the next burst leaves when the last has reached all. */
-export async function measureFanout(subject: Subject, { seconds }: Effort, report: Report): Promise<void> {
+/** Measures broadcasts that are not stored. Each burst starts when the previous one is delivered. */
+export async function measureFanout(
+  subject: Subject,
+  { seconds }: BenchOptions,
+  report: Report,
+): Promise<void> {
   const clients = await pool(MEMBERS, 16, (user) => subject.connect(user))
-  const talk = await subject.startTalk(clients)
+  const conversation = await subject.startConversation(clients)
   let delivered = 0
   for (const client of clients) {
     client.onEvent((frame) => {
-      if (frame.includes(MARK)) delivered += 1
+      if (frame.includes(EVENT_NAME)) delivered += 1
     })
   }
   for (const burst of [1, 8, 64]) {
@@ -23,7 +27,7 @@ export async function measureFanout(subject: Subject, { seconds }: Effort, repor
     while (performance.now() - start < seconds * 1000) {
       const since = performance.now()
       expected += burst * MEMBERS
-      await Promise.all(Array.from({ length: burst }, () => (clients[0] as Client).signal(talk)))
+      await Promise.all(Array.from({ length: burst }, () => (clients[0] as Client).broadcast(conversation)))
       while (delivered < expected && performance.now() - since < 5_000) await tick()
       rounds.add(performance.now() - since)
     }
@@ -36,8 +40,8 @@ export async function measureFanout(subject: Subject, { seconds }: Effort, repor
       subject: subject.name,
       figures: {
         'deliveries/s': Math.round((delivered - before) / elapsed),
-        'p50 ms': rounds.at(0.5),
-        'p99 ms': rounds.at(0.99),
+        'p50 ms': rounds.percentile(0.5),
+        'p99 ms': rounds.percentile(0.99),
         'CPU µs': (used / (delivered - before)) * 1e6,
         lost: expected - delivered,
       },

@@ -1,16 +1,16 @@
 import postgres from 'postgres'
-import { HttpWire } from '../http-wire.ts'
+import { HttpClient } from '../http-client.ts'
 import { cpuSeconds, Latencies, pool } from '../measure.ts'
-import type { Effort, Report } from '../result.ts'
+import type { BenchOptions, Report } from '../result.ts'
 import type { Parley } from '../subjects/parley.ts'
 
 const CONNECTIONS = 32
 const LOGINS = 200
 
-/** The latest 20 messages of a conversation, as its history grows. On PostgreSQL, where it can be grown at once. */
+/** Measures reading the latest 20 messages of conversations of several lengths. On PostgreSQL only, where rows are inserted in bulk. */
 export async function measureHistory(
   subject: Parley,
-  { seconds, quick }: Effort,
+  { seconds, quick }: BenchOptions,
   report: Report,
 ): Promise<void> {
   const { databaseUrl } = subject
@@ -18,41 +18,41 @@ export async function measureHistory(
   const { token } = await subject.account(0)
   const client = await subject.connect(0)
   for (const length of quick ? [1_000, 10_000] : [1_000, 10_000, 100_000, 1_000_000]) {
-    const talk = await subject.startTalk([client])
-    await fillHistory(databaseUrl, talk, client.userId, length)
-    const path = `/api/messages?conversation_id=${talk}`
-    const figures = await hammer(subject, { path, token, seconds })
+    const conversation = await subject.startConversation([client])
+    await fillHistory(databaseUrl, conversation, client.userId, length)
+    const path = `/api/messages?conversation_id=${conversation}`
+    const figures = await measureRequests(subject, { path, token, seconds })
     report({ scenario: 'history page', size: `${length} messages`, subject: subject.name, figures })
   }
   client.close()
 }
 
-/** Logins, many at once, and what they do to everyone else. */
-export async function measureLogin(subject: Parley, _effort: Effort, report: Report): Promise<void> {
+/** Measures concurrent logins, and the latency of other requests during them. */
+export async function measureLogin(subject: Parley, _effort: BenchOptions, report: Report): Promise<void> {
   const { email, token } = await subject.account(0)
   const body = JSON.stringify({ email, password: 'four brave otters sing' })
   const others = new Latencies()
   let isDone = false
-  const bystander = async () => {
-    const wire = new HttpWire(subject.http)
+  const sendOtherRequests = async () => {
+    const client = new HttpClient(subject.http)
     while (!isDone) {
       const since = performance.now()
-      await wire.request('GET', '/api/sessions', { token })
+      await client.request('GET', '/api/sessions', { token })
       others.add(performance.now() - since)
     }
-    wire.close()
+    client.close()
   }
   const [cpu, start] = [cpuSeconds(subject.pid), performance.now()]
-  const watching = bystander()
+  const otherRequests = sendOtherRequests()
   const statuses = await pool(LOGINS, LOGINS, async () => {
-    const wire = new HttpWire(subject.http)
-    const status = await wire.request('POST', '/auth/login', { body })
-    wire.close()
+    const client = new HttpClient(subject.http)
+    const status = await client.request('POST', '/auth/login', { body })
+    client.close()
     return status
   })
   const elapsed = (performance.now() - start) / 1000
   isDone = true
-  await watching
+  await otherRequests
   report({
     scenario: 'login',
     size: `${LOGINS} at once`,
@@ -60,53 +60,58 @@ export async function measureLogin(subject: Parley, _effort: Effort, report: Rep
     figures: {
       'logins/s': Math.round(LOGINS / elapsed),
       'CPU ms': ((cpuSeconds(subject.pid) - cpu) / LOGINS) * 1000,
-      'others p50 ms': others.at(0.5),
-      'others p99 ms': others.at(0.99),
+      'others p50 ms': others.percentile(0.5),
+      'others p99 ms': others.percentile(0.99),
       lost: statuses.filter((status) => status !== 200).length,
     },
   })
 }
 
-async function hammer(
+async function measureRequests(
   subject: Parley,
   { path, token, seconds }: { path: string; token: string; seconds: number },
 ) {
-  const wires = Array.from({ length: CONNECTIONS }, () => new HttpWire(subject.http))
+  const clients = Array.from({ length: CONNECTIONS }, () => new HttpClient(subject.http))
   const latencies = new Latencies()
   let [answered, failed] = [0, 0]
   const [cpu, start] = [cpuSeconds(subject.pid), performance.now()]
   await Promise.all(
-    wires.map(async (wire) => {
+    clients.map(async (client) => {
       while (performance.now() - start < seconds * 1000) {
         const since = performance.now()
-        if ((await wire.request('GET', path, { token })) !== 200) failed += 1
+        if ((await client.request('GET', path, { token })) !== 200) failed += 1
         latencies.add(performance.now() - since)
         answered += 1
       }
-      wire.close()
+      client.close()
     }),
   )
   const elapsed = (performance.now() - start) / 1000
   return {
     'pages/s': Math.round(answered / elapsed),
-    'p50 ms': latencies.at(0.5),
-    'p99 ms': latencies.at(0.99),
+    'p50 ms': latencies.percentile(0.5),
+    'p99 ms': latencies.percentile(0.99),
     'CPU µs': ((cpuSeconds(subject.pid) - cpu) / answered) * 1e6,
     lost: failed,
   }
 }
 
-async function fillHistory(databaseUrl: string, talk: string, userId: string, length: number): Promise<void> {
+async function fillHistory(
+  databaseUrl: string,
+  conversation: string,
+  userId: string,
+  length: number,
+): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1 })
   await sql`
     with groups as (
       insert into message_groups (id, conversation_id, sender_id, seq)
-      select gen_random_uuid(), ${talk}::uuid, ${userId}::uuid, n from generate_series(1, ${length}::int) n
+      select gen_random_uuid(), ${conversation}::uuid, ${userId}::uuid, n from generate_series(1, ${length}::int) n
       returning id, conversation_id, sender_id, seq
     )
     insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
     select id, sender_id, gen_random_uuid(), conversation_id, seq, repeat('y', 344) from groups`
-  await sql`update conversations set last_seq = ${length} where id = ${talk}`
+  await sql`update conversations set last_seq = ${length} where id = ${conversation}`
   await sql`analyze messages, message_groups`
   await sql.end()
 }

@@ -1,13 +1,13 @@
 import { Latencies, pool } from '../measure.ts'
-import type { Effort, Figures, Report } from '../result.ts'
-import { ParleyNodes, type PartsCpu } from '../subjects/parley-nodes.ts'
+import type { BenchOptions, Figures, Report } from '../result.ts'
+import { type CpuByPart, ParleyNodes } from '../subjects/parley-nodes.ts'
 import { closeAll, type Group, listenTo, startGroups } from '../traffic.ts'
 
 const PAIRS = 100
 const IN_FLIGHT = [1, 20, 200]
 const ROUND_MS = 1_000
 
-/** What is compared; a single node with Redis does not know that it is alone. */
+/** The compared deployments. A single node with Redis publishes as one of several does. */
 const DEPLOYMENTS = [
   { nodes: 1, withRedis: false },
   { nodes: 1, withRedis: true },
@@ -20,20 +20,20 @@ interface Deployment {
   groups: Group[]
 }
 
-/** What was seen in all rounds of one deployment. */
+/** The sums over all rounds of one deployment. */
 interface Totals {
   acked: number
   acks: Latencies
   seconds: number
-  cpu: PartsCpu
+  cpu: CpuByPart
   lost: number
 }
 
 /**
- * Durable private messages on one node and on several of the same machine: what being several costs, part by part. With
- * several, each message crosses from one to another. All take turns, so that what else the machine does strikes all alike.
+ * Measures the CPU of each part for durable private messages on one and on several nodes of the same machine. With several nodes,
+ * each message is delivered on another node. The deployments take turns, so that other load on the machine affects all equally.
  */
-export async function measureNodes({ seconds }: Effort, report: Report): Promise<void> {
+export async function measureNodes({ seconds }: BenchOptions, report: Report): Promise<void> {
   const deployments: Deployment[] = []
   try {
     for (const { nodes, withRedis } of DEPLOYMENTS) {
@@ -42,13 +42,13 @@ export async function measureNodes({ seconds }: Effort, report: Report): Promise
       deployments.push(deployment)
       deployment.groups = await startGroups(subject, PAIRS, 2)
     }
-    // Compiles what is hot, or the first row would pay for it.
-    for (const deployment of deployments) await playRound(deployment, Math.max(...IN_FLIGHT), newTotals())
+    // Warms up the JIT compiler. Otherwise the first row would include it.
+    for (const deployment of deployments) await runRound(deployment, Math.max(...IN_FLIGHT), newTotals())
     const loops = IN_FLIGHT.flatMap((inFlight) =>
       deployments.map((deployment) => ({ inFlight, deployment, totals: newTotals() })),
     )
     for (let round = 0; round < seconds; round++) {
-      for (const { deployment, inFlight, totals } of loops) await playRound(deployment, inFlight, totals)
+      for (const { deployment, inFlight, totals } of loops) await runRound(deployment, inFlight, totals)
     }
     for (const { deployment, inFlight, totals } of loops) {
       const { name: subject } = deployment.subject
@@ -62,7 +62,7 @@ export async function measureNodes({ seconds }: Effort, report: Report): Promise
   }
 }
 
-async function playRound({ subject, groups }: Deployment, inFlight: number, totals: Totals): Promise<void> {
+async function runRound({ subject, groups }: Deployment, inFlight: number, totals: Totals): Promise<void> {
   const traffic = listenTo(groups, totals.acks)
   const writers = groups.slice(0, Math.min(groups.length, inFlight))
   const before = await subject.cpu()
@@ -85,11 +85,11 @@ function newTotals(): Totals {
 }
 
 function figuresOf({ acked, acks, seconds, cpu, lost }: Totals): Figures {
-  const micros = (part: keyof PartsCpu) => (cpu[part] / acked) * 1e6
+  const micros = (part: keyof CpuByPart) => (cpu[part] / acked) * 1e6
   return {
     'acked/s': Math.round(acked / seconds),
-    'p50 ms': acks.at(0.5),
-    'p99 ms': acks.at(0.99),
+    'p50 ms': acks.percentile(0.5),
+    'p99 ms': acks.percentile(0.99),
     'CPU µs': micros('nodes'),
     'Redis µs': micros('redis'),
     'PostgreSQL µs': micros('postgresql'),

@@ -1,17 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuSeconds, pool } from '../measure.ts'
-import type { Effort, Figures, Report } from '../result.ts'
+import type { BenchOptions, Figures, Report } from '../result.ts'
 import type { Subject } from '../subjects/subject.ts'
 import { closeAll, type Group, listenTo, startGroups, type Traffic } from '../traffic.ts'
 
-/** Durable private messages, a fixed number in flight. */
-export async function measurePairs(subject: Subject, effort: Effort, report: Report): Promise<void> {
+/** Measures durable private messages, with a fixed number in flight and at fixed rates. */
+export async function measurePairs(
+  subject: Subject,
+  benchOptions: BenchOptions,
+  report: Report,
+): Promise<void> {
   const groups = await startGroups(subject, 100, 2)
   for (const inFlight of [1, 20, 200]) {
     const traffic = listenTo(groups)
     const figures = await closedLoop(
       subject,
-      effort,
+      benchOptions,
       groups.slice(0, Math.min(100, inFlight)),
       inFlight,
       traffic,
@@ -20,18 +24,22 @@ export async function measurePairs(subject: Subject, effort: Effort, report: Rep
   }
   for (const rate of [500, 2_000]) {
     const traffic = listenTo(groups)
-    const figures = await openLoop(subject, effort, groups, rate, traffic)
+    const figures = await openLoop(subject, benchOptions, groups, rate, traffic)
     report({ scenario: 'private sends', size: `at ${rate}/s`, subject: subject.name, figures })
   }
   closeAll(groups)
 }
 
-/** Durable messages to groups of several sizes. */
-export async function measureGroups(subject: Subject, effort: Effort, report: Report): Promise<void> {
+/** Measures durable messages to groups of several sizes. */
+export async function measureGroups(
+  subject: Subject,
+  benchOptions: BenchOptions,
+  report: Report,
+): Promise<void> {
   for (const members of [2, 10, 50, 200]) {
     const groups = await startGroups(subject, Math.min(20, Math.floor(400 / members)), members)
     const traffic = listenTo(groups)
-    const figures = await closedLoop(subject, effort, groups, groups.length * 2, traffic)
+    const figures = await closedLoop(subject, benchOptions, groups, groups.length * 2, traffic)
     const copies = figures['acked/s'] ?? 0
     report({
       scenario: 'group sends',
@@ -45,7 +53,7 @@ export async function measureGroups(subject: Subject, effort: Effort, report: Re
 
 async function closedLoop(
   subject: Subject,
-  { seconds }: Effort,
+  { seconds }: BenchOptions,
   groups: Group[],
   inFlight: number,
   traffic: Traffic,
@@ -58,10 +66,10 @@ async function closedLoop(
   return figuresOf(subject, traffic, cpu, start)
 }
 
-/** Sends at a fixed rate, whether or not earlier messages are acknowledged: latency counts from when each was due. */
+/** Sends at a fixed rate regardless of acknowledgements. Latency is measured from the time at which each message was due. */
 async function openLoop(
   subject: Subject,
-  { seconds }: Effort,
+  { seconds }: BenchOptions,
   groups: Group[],
   rate: number,
   traffic: Traffic,
@@ -87,8 +95,8 @@ async function figuresOf(subject: Subject, traffic: Traffic, cpu: number, start:
   const used = cpuSeconds(subject.pid) - cpu
   return {
     'acked/s': Math.round(traffic.acked / seconds),
-    'p50 ms': traffic.acks.at(0.5),
-    'p99 ms': traffic.acks.at(0.99),
+    'p50 ms': traffic.acks.percentile(0.5),
+    'p99 ms': traffic.acks.percentile(0.99),
     'CPU µs': (used / traffic.acked) * 1e6,
     lost: await traffic.lost(),
   }

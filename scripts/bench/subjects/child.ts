@@ -11,7 +11,7 @@ export interface Child {
   stop(): Promise<void>
 }
 
-/** Starts a process on a free port (`PORT`) and waits until something listens there. @throws when it exits instead. */
+/** Starts a process on a free port (`PORT`), and waits until it listens. @throws if it exits. */
 export async function startChild(args: string[], env: Record<string, string>): Promise<Child> {
   const port = await freePort()
   const child = spawn(process.execPath, args, {
@@ -32,7 +32,7 @@ async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void
   await exited
 }
 
-/** Any answer will do: only some subjects know this path. */
+/** Any status but 503 counts, because only some subjects have this path. */
 async function answers(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/readyz`)).status !== 503

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import { createClient } from 'redis'
 import { cpuSeconds } from '../measure.ts'
-import { makeDataDir, type Parley, type ParleyClient, removeDataDir, startParley } from './parley.ts'
+import { createDataDir, type Parley, type ParleyClient, removeDataDir, startParley } from './parley.ts'
 import { createDatabase } from './postgres.ts'
 import type { Client, Subject } from './subject.ts'
 
-/** CPU seconds that were used so far, by each part of what is measured. */
-export interface PartsCpu {
+/** CPU seconds used so far, by part. */
+export interface CpuByPart {
   nodes: number
-  /** The server's own count; others may use it too. */
+  /** As reported by the Redis server, which other clients may use too. */
   redis: number
   /** The backends of this database. */
   postgresql: number
@@ -18,13 +18,13 @@ export interface PartsCpu {
 
 const REDIS_URL = process.env.REDIS_URL || 'redis://127.0.0.1:6379'
 
-/** Several deployments stand at once, and PostgreSQL takes a hundred connections as installed. */
+/** Several deployments run concurrently, and PostgreSQL accepts 100 connections by default. */
 const POOL_SIZE = 4
 
-/** Who only listens must be heard of now and then, or is cut off. */
+/** Connections that send nothing must send heartbeats, or they are closed. */
 const HEARTBEAT_MS = 30_000
 
-/** Several Parleys that are one chat. Who shares a private conversation is on two of them, where there are two. */
+/** Several nodes of Parley. The two users of each private conversation are connected to different nodes. */
 export class ParleyNodes implements Subject {
   readonly name: string
   readonly pid: number
@@ -32,27 +32,27 @@ export class ParleyNodes implements Subject {
   readonly #postgres: postgres.Sql
   readonly #redis: Redis
   readonly #heartbeats: NodeJS.Timeout[] = []
-  readonly #afterwards: () => Promise<void>
+  readonly #cleanUp: () => Promise<void>
 
   private constructor(
     name: string,
     nodes: readonly Parley[],
     { redis, databaseUrl }: { redis: Redis; databaseUrl: string },
-    afterwards: () => Promise<void>,
+    cleanUp: () => Promise<void>,
   ) {
     this.name = name
     this.pid = (nodes[0] as Parley).pid
     this.#nodes = nodes
     this.#redis = redis
     this.#postgres = postgres(databaseUrl, { max: 1, onnotice: () => {} })
-    this.#afterwards = afterwards
+    this.#cleanUp = cleanUp
   }
 
-  /** @param withRedis a single node may do without. */
+  /** @param withRedis may be false for a single node. */
   static async start(count: number, withRedis: boolean): Promise<ParleyNodes> {
-    const redis = await reachRedis()
+    const redis = await connectRedis()
     const database = await createDatabase()
-    const dataDir = await makeDataDir()
+    const dataDir = await createDataDir()
     const env = {
       REDIS_URL: withRedis ? REDIS_URL : '',
       SECRET_KEY_BASE: randomBytes(32).toString('hex'),
@@ -60,7 +60,7 @@ export class ParleyNodes implements Subject {
       POOL_SIZE: String(POOL_SIZE),
     }
     const nodes: Parley[] = []
-    // One after the other: the first makes the schema.
+    // Sequentially, because the first one creates the schema.
     while (nodes.length < count) {
       nodes.push(await startParley('parley', { dataDir, databaseUrl: database.url, env }))
     }
@@ -78,11 +78,11 @@ export class ParleyNodes implements Subject {
     return client
   }
 
-  startTalk(clients: Client[]): Promise<string> {
-    return (this.#nodes[0] as Parley).startTalk(clients)
+  startConversation(clients: Client[]): Promise<string> {
+    return (this.#nodes[0] as Parley).startConversation(clients)
   }
 
-  async cpu(): Promise<PartsCpu> {
+  async cpu(): Promise<CpuByPart> {
     const { user, system } = process.cpuUsage()
     const backends = await this.#postgres`
       select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`
@@ -102,20 +102,20 @@ export class ParleyNodes implements Subject {
     await Promise.all(this.#nodes.map((node) => node.stop()))
     this.#redis.destroy()
     await this.#postgres.end()
-    await this.#afterwards()
+    await this.#cleanUp()
   }
 }
 
 type Redis = ReturnType<typeof createClient>
 
-/** @throws when there is none. */
-async function reachRedis(): Promise<Redis> {
+/** @throws if there is no Redis. */
+async function connectRedis(): Promise<Redis> {
   const redis = createClient({ url: REDIS_URL, socket: { reconnectStrategy: false } })
   redis.on('error', () => {})
   try {
     await redis.connect()
   } catch (cause) {
-    throw new Error(`The scenario of several nodes wants a Redis at ${REDIS_URL} (REDIS_URL).`, { cause })
+    throw new Error(`The scenario of several nodes requires Redis at ${REDIS_URL} (REDIS_URL).`, { cause })
   }
   return redis as Redis
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pool } from '../measure.ts'
-import { PhoenixWire } from '../phoenix.ts'
+import { PhoenixClient } from '../phoenix-client.ts'
 import { startChild } from './child.ts'
 import { createDatabase } from './postgres.ts'
 import type { Client, Subject, SubjectKind } from './subject.ts'
@@ -24,7 +24,7 @@ const PRIVATE_JWK = {
   q: 'q'.repeat(171),
 }
 
-/** Someone who has signed up. */
+/** A registered user. */
 export interface Account {
   id: string
   email: string
@@ -40,7 +40,7 @@ export const parleyEmbedded: SubjectKind = {
   start: () => start('parley embedded', false),
 }
 
-/** A running Parley: what else can be asked of it than of any subject. */
+/** A running Parley server. */
 export class Parley implements Subject {
   readonly name: string
   readonly pid: number
@@ -67,27 +67,27 @@ export class Parley implements Subject {
     return this.#accounts[user]
   }
 
-  /** Signs up everybody below `count`, a few at a time: hashing passwords takes the time it takes. */
+  /** Registers the users below `count`, a few concurrently, because password hashing is slow. */
   async prepare(count: number): Promise<void> {
     await pool(count, 4, (user) => this.account(user))
   }
 
   /** Connects without joining anything. */
-  async open(user: number): Promise<PhoenixWire> {
+  async open(user: number): Promise<PhoenixClient> {
     const { token } = await this.account(user)
-    return PhoenixWire.open(`${this.http}/socket/websocket?vsn=2.0.0&token=${token}`)
+    return PhoenixClient.open(`${this.http}/socket/websocket?vsn=2.0.0&token=${token}`)
   }
 
   async connect(user: number): Promise<ParleyClient> {
     const account = await this.account(user)
-    const wire = await this.open(user)
-    await wire.join(`user:${account.id}`, { token: account.token })
-    return new ParleyClient(account, wire)
+    const client = await this.open(user)
+    await client.join(`user:${account.id}`, { token: account.token })
+    return new ParleyClient(account, client)
   }
 
-  async startTalk(clients: Client[]): Promise<string> {
+  async startConversation(clients: Client[]): Promise<string> {
     const [creator] = clients as ParleyClient[]
-    if (!creator) throw new Error('A talk needs someone to start it.')
+    if (!creator) throw new Error('A conversation needs a creator.')
     const id = await creator.startGroup(clients.map(({ userId }) => userId))
     await pool(clients.length, 8, (i) => (clients[i] as ParleyClient).join(id))
     return id
@@ -121,74 +121,77 @@ export class Parley implements Subject {
 export class ParleyClient implements Client {
   readonly userId: string
   readonly #token: string
-  readonly #wire: PhoenixWire
+  readonly #client: PhoenixClient
 
-  constructor({ id, token }: Account, wire: PhoenixWire) {
+  constructor({ id, token }: Account, client: PhoenixClient) {
     this.userId = id
     this.#token = token
-    this.#wire = wire
+    this.#client = client
   }
 
   onEvent(listener: (frame: Buffer) => void): void {
-    this.#wire.onEvent = listener
+    this.#client.onEvent = listener
   }
 
-  send(talk: string, recipients: string[], content: string): Promise<unknown> {
+  send(conversation: string, recipients: string[], content: string): Promise<unknown> {
     const encrypted_messages = Object.fromEntries(recipients.map((id) => [id, content]))
-    return this.#wire.push(`conversation:${talk}`, 'send_message', { token: this.#token, encrypted_messages })
+    return this.#client.push(`conversation:${conversation}`, 'send_message', {
+      token: this.#token,
+      encrypted_messages,
+    })
   }
 
-  signal(talk: string): Promise<unknown> {
-    return this.#wire.push(`conversation:${talk}`, 'start_typing', { token: this.#token })
+  broadcast(conversation: string): Promise<unknown> {
+    return this.#client.push(`conversation:${conversation}`, 'start_typing', { token: this.#token })
   }
 
   async startGroup(userIds: string[]): Promise<string> {
     const token = this.#token
-    await this.#wire.join('system:general', { token, hidden: true })
+    await this.#client.join('system:general', { token, hidden: true })
     const keys = { public_key: JWK, private_key: PRIVATE_JWK }
-    const id = await this.#wire.push('system:general', 'start_group_conversation', {
+    const id = await this.#client.push('system:general', 'start_group_conversation', {
       token,
       user_ids: userIds,
       ...keys,
     })
-    await this.#wire.push('system:general', 'phx_leave', {})
+    await this.#client.push('system:general', 'phx_leave', {})
     return id as string
   }
 
-  join(talk: string): Promise<unknown> {
-    return this.#wire.join(`conversation:${talk}`, { token: this.#token })
+  join(conversation: string): Promise<unknown> {
+    return this.#client.join(`conversation:${conversation}`, { token: this.#token })
   }
 
   heartbeat(): void {
-    this.#wire.push('phoenix', 'heartbeat', {}).catch(() => {})
+    this.#client.push('phoenix', 'heartbeat', {}).catch(() => {})
   }
 
   close(): void {
-    this.#wire.wire.destroy()
+    this.#client.webSocket.destroy()
   }
 }
 
 async function start(name: string, onPostgres: boolean): Promise<Parley> {
   const database = onPostgres ? await createDatabase() : undefined
-  const dataDir = await makeDataDir()
+  const dataDir = await createDataDir()
   return startParley(name, { dataDir, databaseUrl: database?.url }, async () => {
     await database?.drop()
     await removeDataDir(dataDir)
   })
 }
 
-/** Where one Parley runs, and with what besides. */
-interface Place {
+/** The configuration of a Parley server. */
+interface StartOptions {
   dataDir: string
   databaseUrl: string | undefined
   env?: Record<string, string>
 }
 
-/** Starts a Parley as it is built. @param afterwards is called when it has stopped. */
+/** Starts the built server. @param cleanUp called after it has stopped. */
 export async function startParley(
   name: string,
-  { dataDir, databaseUrl, env }: Place,
-  afterwards = async () => {},
+  { dataDir, databaseUrl, env }: StartOptions,
+  cleanUp = async () => {},
 ): Promise<Parley> {
   const child = await startChild(['--enable-source-maps', 'dist/main.js'], {
     DATA_DIR: dataDir,
@@ -200,16 +203,16 @@ export async function startParley(
   })
   return new Parley(name, child, databaseUrl, async () => {
     await child.stop()
-    await afterwards()
+    await cleanUp()
   })
 }
 
 /** A folder for the secrets that a Parley makes up, which nodes of one deployment share. */
-export function makeDataDir(): Promise<string> {
+export function createDataDir(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'parley-bench-'))
 }
 
-/** Removes what `makeDataDir` made. */
+/** Removes what `createDataDir` made. */
 export function removeDataDir(dataDir: string): Promise<void> {
   return rm(dataDir, { recursive: true, force: true })
 }

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 
 /** The PostgreSQL server that the subjects share. */
-export const SERVER_URL = process.env.DATABASE_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres'
+const SERVER_URL = process.env.DATABASE_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres'
 
-/** A fresh database for one subject. */
+/** Creates a database for one subject. */
 export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `parley_bench_${randomBytes(6).toString('hex')}`
   await administer(`create database ${name}`)

@@ -4,8 +4,8 @@ import postgres from 'postgres'
 import { Server } from 'socket.io'
 
 /*
- * The same chat as people would write it with Socket.IO 4: a room per user and per conversation, and for each message one
- * transaction that checks the members and stores a copy for each, before it is emitted and acknowledged.
+ * The same chat with Socket.IO 4, as it is usually written: a room per user and per conversation. One transaction per message checks
+ * the members and stores a copy for each. Then the message is emitted and acknowledged.
  */
 interface Message {
   conversation: string
@@ -51,7 +51,7 @@ io.on('connection', (socket) => {
       await tx`insert into copies ${tx(copies)}`
       return true
     })
-    if (!stored) return acknowledge('refused')
+    if (!stored) return acknowledge('rejected')
     for (const [recipient, content] of Object.entries(contents)) {
       io.to(`user:${recipient}`).emit('new_message', { conversation, message: { id, sender: user, content } })
     }

@@ -1,9 +1,9 @@
-import { SocketIoWire } from '../socket-io.ts'
+import { SocketIoClient } from '../socket-io-client.ts'
 import { startChild } from './child.ts'
 import { createDatabase } from './postgres.ts'
 import type { Client, SubjectKind } from './subject.ts'
 
-/** Socket.IO 4 on PostgreSQL: what people would pick instead. */
+/** Socket.IO 4 on PostgreSQL, the usual alternative. */
 export const socketIo: SubjectKind = {
   name: 'socket.io',
   async start() {
@@ -14,14 +14,14 @@ export const socketIo: SubjectKind = {
       name: 'socket.io',
       pid: child.pid,
       connect: (user) => connect(child.url, `user${user}`),
-      async startTalk(clients) {
-        const [creator] = clients as SocketIoClient[]
-        const talk = (await creator?.emit(
+      async startConversation(clients) {
+        const [creator] = clients as BenchClient[]
+        const conversation = (await creator?.emit(
           'start',
           clients.map(({ userId }) => userId),
         )) as string
-        await Promise.all((clients as SocketIoClient[]).map((client) => client.emit('join', talk)))
-        return talk
+        await Promise.all((clients as BenchClient[]).map((client) => client.emit('join', conversation)))
+        return conversation
       },
       async stop() {
         await child.stop()
@@ -31,24 +31,24 @@ export const socketIo: SubjectKind = {
   },
 }
 
-interface SocketIoClient extends Client {
+interface BenchClient extends Client {
   emit(event: string, ...data: unknown[]): Promise<unknown>
 }
 
-async function connect(url: string, userId: string): Promise<SocketIoClient> {
-  const wire = await SocketIoWire.open(url, { user: userId })
+async function connect(url: string, userId: string): Promise<BenchClient> {
+  const client = await SocketIoClient.open(url, { user: userId })
   return {
     userId,
     onEvent(listener) {
-      wire.onEvent = listener
+      client.onEvent = listener
     },
     async send(conversation, recipients, content) {
       const contents = Object.fromEntries(recipients.map((id) => [id, content]))
-      const answer = await wire.emit('send', { conversation, contents })
+      const answer = await client.emit('send', { conversation, contents })
       if (answer !== 'ok') throw new Error(`socket.io answered ${answer}`)
     },
-    signal: (talk) => wire.emit('signal', talk),
-    emit: (event, ...data) => wire.emit(event, ...data),
-    close: () => wire.wire.destroy(),
+    broadcast: (conversation) => client.emit('signal', conversation),
+    emit: (event, ...data) => client.emit(event, ...data),
+    close: () => client.webSocket.destroy(),
   }
 }

@@ -1,30 +1,29 @@
-/** A client connected to a subject. What it does with a talk (a conversation or room) is the same work everywhere. */
+/** A client of a subject. Its methods cause the same work on all subjects. */
 export interface Client {
   userId: string
-  /** Called with every frame that is no answer, unparsed. */
+  /** Called with each frame that is not a reply, unparsed. */
   onEvent(listener: (frame: Buffer) => void): void
-  /** Sends a message with a copy for each recipient; resolves when it is acknowledged. */
-  send(talk: string, recipients: string[], content: string): Promise<unknown>
-  /** Tells everyone in a talk something that is not kept; resolves when it is acknowledged. */
-  signal(talk: string): Promise<unknown>
+  /** Sends a message with a copy for each recipient. Resolves when it is acknowledged. */
+  send(conversation: string, recipients: string[], content: string): Promise<unknown>
+  /** Broadcasts an event that is not stored to a conversation. Resolves when it is acknowledged. */
+  broadcast(conversation: string): Promise<unknown>
   close(): void
 }
 
 /** A server under load. */
 export interface Subject {
   name: string
-  /** The process that is measured. */
+  /** The id of the measured process. */
   pid: number
-  /** The HTTP API, if the subject has the chat's. */
-  http?: string
-  /** Connects one of the subject's users; the same number is the same user. */
+
+  /** Connects a user. The same number is the same user. */
   connect(user: number): Promise<Client>
-  /** Starts a talk of these clients and lets each join it. */
-  startTalk(clients: Client[]): Promise<string>
+  /** Starts a conversation of these clients. All of them join it. */
+  startConversation(clients: Client[]): Promise<string>
   stop(): Promise<void>
 }
 
-/** A subject that is not running yet. */
+/** A kind of server to measure. */
 export interface SubjectKind {
   name: string
   start(): Promise<Subject>

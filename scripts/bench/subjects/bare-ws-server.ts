@@ -3,9 +3,8 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 
 /*
- * The floor: what `ws` alone can do. It knows no users, rules or database, answers every push, copies messages to their
- * recipients and signals to all who joined, and writes as cheaply as a server can: frames made once, sockets corked once
- * a tick.
+ * The lower bound: `ws` without users, rules or database. It replies to every push, forwards messages to their recipients and
+ * typing events to all subscribers. It encodes each frame once and corks each socket once per tick.
  */
 interface Peer {
   stream: Duplex

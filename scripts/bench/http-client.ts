@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 
-/** An HTTP client for one kept-alive connection that does as little as it can: responses with a Content-Length only. */
-export class HttpWire {
+/** A minimal HTTP client with one keep-alive connection. It supports only responses with a Content-Length. */
+export class HttpClient {
   readonly #socket: Socket
   readonly #host: string
   #received: Buffer = Buffer.alloc(0)
@@ -15,7 +15,7 @@ export class HttpWire {
     this.#socket.on('error', () => this.#socket.destroy())
   }
 
-  /** Sends one request and resolves with the status when the whole response is there. One at a time. */
+  /** Sends a request and resolves with the status when the response is complete. One request at a time. */
   request(
     method: string,
     path: string,

@@ -4,17 +4,17 @@ type JsonWebKey = webcrypto.JsonWebKey
 
 const { subtle } = webcrypto
 const RSA = { name: 'RSA-OAEP', hash: 'SHA-256' } as const
-const PASSPHRASE_ROUNDS = 600_000
+const PBKDF2_ITERATIONS = 600_000
 const SALT_BYTES = 16
 const IV_BYTES = 12
 
-/** A key pair as the server stores it: both halves are JWKs, and the private one cannot be used without the passphrase. */
+/** A key pair as the server stores it: two JWKs. The private key is encrypted with the passphrase. */
 export interface StoredKeys {
   publicKey: JsonWebKey
   privateKey: JsonWebKey
 }
 
-/** A person's secret that never leaves their device: it locks the private keys that the server keeps for them. */
+/** A user's passphrase. It encrypts the private keys that the server stores, and is never sent. */
 export class Passphrase {
   readonly #secret: string
   readonly #wrappingKeys = new Map<string, Promise<webcrypto.CryptoKey>>()
@@ -24,25 +24,32 @@ export class Passphrase {
     this.#secret = secret
   }
 
-  /** @returns the same JWK with all its secret numbers sealed (salt, IV, AES-GCM) into the one field `d`. */
-  async lock({ d, p, q, dp, dq, qi, ...open }: JsonWebKey): Promise<JsonWebKey> {
+  /** @returns the JWK with all its secret fields encrypted (salt, IV, AES-GCM) in the field `d`. */
+  async encryptKey({ d, p, q, dp, dq, qi, ...publicFields }: JsonWebKey): Promise<JsonWebKey> {
     const iv = webcrypto.getRandomValues(new Uint8Array(IV_BYTES))
     const secrets = Buffer.from(JSON.stringify({ d, p, q, dp, dq, qi }))
-    const sealed = await subtle.encrypt({ name: 'AES-GCM', iv }, await this.#wrappingKey(this.#salt), secrets)
-    return { ...open, d: Buffer.concat([this.#salt, iv, Buffer.from(sealed)]).toString('base64url') }
+    const encrypted = await subtle.encrypt(
+      { name: 'AES-GCM', iv },
+      await this.#wrappingKey(this.#salt),
+      secrets,
+    )
+    return {
+      ...publicFields,
+      d: Buffer.concat([this.#salt, iv, Buffer.from(encrypted)]).toString('base64url'),
+    }
   }
 
-  /** The inverse of `lock`. @throws when the passphrase is another one. */
-  async unlock(jwk: JsonWebKey): Promise<JsonWebKey> {
+  /** The inverse of `encryptKey`. @throws if the passphrase is wrong. */
+  async decryptKey(jwk: JsonWebKey): Promise<JsonWebKey> {
     const bytes = Buffer.from(jwk.d!, 'base64url')
     const wrappingKey = await this.#wrappingKey(bytes.subarray(0, SALT_BYTES))
     const iv = bytes.subarray(SALT_BYTES, SALT_BYTES + IV_BYTES)
-    const sealed = bytes.subarray(SALT_BYTES + IV_BYTES)
-    const secrets = await subtle.decrypt({ name: 'AES-GCM', iv }, wrappingKey, sealed)
+    const encrypted = bytes.subarray(SALT_BYTES + IV_BYTES)
+    const secrets = await subtle.decrypt({ name: 'AES-GCM', iv }, wrappingKey, encrypted)
     return { ...jwk, ...JSON.parse(Buffer.from(secrets).toString()) }
   }
 
-  /** Slow by design, hence once per salt. */
+  /** Cached by salt, because the derivation is slow by design. */
   #wrappingKey(salt: Uint8Array): Promise<webcrypto.CryptoKey> {
     const id = Buffer.from(salt).toString('hex')
     const known = this.#wrappingKeys.get(id)
@@ -53,7 +60,7 @@ export class Passphrase {
   }
 }
 
-/** One person's key pair for one conversation. */
+/** A user's key pair for one conversation. */
 export class KeyPair {
   readonly publicKey: JsonWebKey
   readonly privateKey: JsonWebKey
@@ -72,23 +79,23 @@ export class KeyPair {
     )
   }
 
-  /** Recovers the pair from what the server kept. */
+  /** Decrypts a key pair that the server stored. */
   static async restore(stored: StoredKeys, passphrase: Passphrase): Promise<KeyPair> {
-    return new KeyPair(stored.publicKey, await passphrase.unlock(stored.privateKey))
+    return new KeyPair(stored.publicKey, await passphrase.decryptKey(stored.privateKey))
   }
 
   async stored(passphrase: Passphrase): Promise<StoredKeys> {
-    return { publicKey: this.publicKey, privateKey: await passphrase.lock(this.privateKey) }
+    return { publicKey: this.publicKey, privateKey: await passphrase.encryptKey(this.privateKey) }
   }
 
-  /** Reads a copy that was encrypted for this pair. */
+  /** Decrypts a message copy. */
   async decrypt(content: string): Promise<string> {
     const key = await subtle.importKey('jwk', withoutNulls(this.privateKey), RSA, false, ['decrypt'])
     return Buffer.from(await subtle.decrypt(RSA, key, Buffer.from(content, 'base64'))).toString()
   }
 }
 
-/** One recipient's copy of a text; RSA-OAEP of this size takes at most 190 bytes. */
+/** Encrypts a text for one recipient. RSA-OAEP with this key size takes at most 190 bytes. */
 export async function encryptFor(publicKey: JsonWebKey, text: string): Promise<string> {
   const key = await subtle.importKey('jwk', withoutNulls(publicKey), RSA, false, ['encrypt'])
   return Buffer.from(await subtle.encrypt(RSA, key, Buffer.from(text))).toString('base64')
@@ -96,11 +103,11 @@ export async function encryptFor(publicKey: JsonWebKey, text: string): Promise<s
 
 async function deriveWrappingKey(secret: string, salt: Uint8Array): Promise<webcrypto.CryptoKey> {
   const base = await subtle.importKey('raw', Buffer.from(secret), 'PBKDF2', false, ['deriveKey'])
-  const options = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PASSPHRASE_ROUNDS }
+  const options = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: PBKDF2_ITERATIONS }
   return subtle.deriveKey(options, base, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
 }
 
-/** A server that speaks the legacy dialect fills absent fields with null, which WebCrypto refuses. */
+/** With `CONTRACT=legacy` the server sends null for absent fields, which WebCrypto rejects. */
 function withoutNulls(jwk: JsonWebKey): JsonWebKey {
   return Object.fromEntries(Object.entries(jwk).filter(([, value]) => value !== null))
 }

@@ -7,14 +7,13 @@ const PING = 0x9
 const PONG = 0xa
 
 /**
- * A WebSocket client that does as little as it can (RFC 6455): a load generator that shares the machine with what it
- * measures must cost less than it. Text only, no fragments, and the masking key is zero, which leaves payloads as they are.
+ * A minimal WebSocket client (RFC 6455). The load generator shares the machine with the server and must use less CPU than it.
+ * Text frames only, no fragments. The masking key is zero, so payloads need no masking.
  */
-export class Wire {
-  /** Called with every text frame; the bytes are good until it returns. */
+export class WebSocketClient {
+  /** Called with each text frame. The bytes are valid until it returns. */
   onFrame: (payload: Buffer) => void = () => {}
   readonly closed: Promise<void>
-  bytesReceived = 0
   readonly #socket: Socket
   #rest: Buffer | undefined
   #outgoing: Buffer[] = []
@@ -24,11 +23,11 @@ export class Wire {
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
   }
 
-  /** @throws when the handshake is not answered with 101. */
-  static open(url: string, headers = ''): Promise<Wire> {
+  /** @throws if the status of the handshake is not 101. */
+  static open(url: string, headers = ''): Promise<WebSocketClient> {
     const { hostname, port, pathname, search } = new URL(url)
     const socket = connect({ host: hostname, port: Number(port), noDelay: true })
-    const wire = new Wire(socket)
+    const client = new WebSocketClient(socket)
     socket.write(
       `GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n${headers}\r\n`,
@@ -43,20 +42,20 @@ export class Wire {
         socket.off('data', onData)
         if (!head.toString('latin1', 0, 12).endsWith(' 101')) {
           socket.destroy()
-          reject(new Error(`The handshake was refused: ${head.toString('latin1', 0, end).split('\r\n', 1)}`))
+          reject(new Error(`The handshake was rejected: ${head.toString('latin1', 0, end).split('\r\n', 1)}`))
           return
         }
         socket.off('error', reject)
         socket.on('error', () => socket.destroy())
-        socket.on('data', (data: Buffer) => wire.#take(data))
-        resolve(wire)
-        if (head.length > end + 4) wire.#take(head.subarray(end + 4))
+        socket.on('data', (data: Buffer) => client.#take(data))
+        resolve(client)
+        if (head.length > end + 4) client.#take(head.subarray(end + 4))
       }
       socket.on('data', onData)
     })
   }
 
-  /** Sends a text frame; those of one tick leave together. */
+  /** Sends a text frame. The frames of one tick are written together. */
   send(text: string): void {
     if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush())
     this.#outgoing.push(frame(TEXT, Buffer.from(text)))
@@ -73,7 +72,6 @@ export class Wire {
   }
 
   #take(chunk: Buffer): void {
-    this.bytesReceived += chunk.length
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk
     let offset = 0
     while (bytes.length - offset >= 2) {

@@ -1,8 +1,8 @@
 import { type ClientOptions, WebSocket } from 'ws'
 
-/** Listens to everything that passes between people and the server: what the server, or a spy, gets to see. */
-export class Wire {
-  readonly #passed: string[] = []
+/** Records all traffic between the clients and the server. */
+export class TrafficRecorder {
+  readonly #recorded: string[] = []
   #frames = 0
 
   /** WebSocket frames recorded so far, in both directions. */
@@ -30,12 +30,12 @@ export class Wire {
   }
 
   record(text: string): void {
-    this.#passed.push(text)
+    this.#recorded.push(text)
   }
 
-  /** The secrets among these that were seen in clear. */
+  /** Returns the secrets that occur unencrypted in the traffic. */
   leaked(secrets: Iterable<string>): string[] {
-    return [...secrets].filter((secret) => this.#passed.some((text) => text.includes(secret)))
+    return [...secrets].filter((secret) => this.#recorded.some((text) => text.includes(secret)))
   }
 }
 
