@@ -14,11 +14,6 @@ import { logSerializers, redactedPaths } from '../http/logging.ts'
 import { socialCallbackPath } from '../http/routes/whisper/social.ts'
 import { DevMailbox } from '../infra/dev-mailbox.ts'
 import { DiskMedia } from '../infra/disk-media.ts'
-import { OpenIdProvider } from '../infra/openid-provider.ts'
-import { RedisBackplane } from '../infra/redis-backplane.ts'
-import { RedisCounter } from '../infra/redis-counter.ts'
-import { ResendMailer } from '../infra/resend-mailer.ts'
-import { SmtpMailer } from '../infra/smtp-mailer.ts'
 import { deriveKey } from '../keys.ts'
 import { secureDataDir } from '../private-files.ts'
 import type { Backplane } from '../realtime/cluster/backplane.ts'
@@ -31,8 +26,8 @@ export interface Infrastructure {
   database: Database
   /** The connection to the other nodes. */
   backplane: Backplane
-  /** Counts over all nodes; undefined on a single node. */
-  sharedCounter: SharedCounter | undefined
+  /** Counts over all nodes; absent on a single node. */
+  sharedCounter?: SharedCounter
   /** Undefined when emails are stored but not sent. */
   mailer: Mailer | undefined
   mediaStore: MediaStore
@@ -50,7 +45,8 @@ export type Overrides = Partial<
 const GOOGLE = 'google-oauth2'
 
 /**
- * Chooses the implementations, and opens the database and the backplane. No other place names an implementation.
+ * Chooses the implementations, and opens the database and the backplane. No other place names an implementation. Those with large
+ * dependencies are loaded when they are configured, which keeps starts short.
  * @throws when the database or Redis cannot be reached.
  */
 export async function openInfrastructure(config: Config, overrides: Overrides): Promise<Infrastructure> {
@@ -59,17 +55,20 @@ export async function openInfrastructure(config: Config, overrides: Overrides): 
   secureDataDir(config.dataDir, logger)
   const database = overrides.database ?? (await openDatabase(config.database))
   try {
-    const backplane = overrides.backplane ?? (await connectBackplane(config, logger))
+    const mailer = await createMailer(config, clock)
+    const google = await createGoogleProvider(config, clock, logger)
+    const nodes = overrides.backplane
+      ? { backplane: overrides.backplane }
+      : await connectNodes(config, logger)
     return {
       clock,
       logger,
       database,
-      backplane,
-      sharedCounter: backplane instanceof RedisBackplane ? new RedisCounter(backplane) : undefined,
-      mailer: createMailer(config, clock),
+      ...nodes,
+      mailer,
       mediaStore: overrides.mediaStore ?? new DiskMedia(join(config.dataDir, 'media')),
       passwords: overrides.passwords ?? new Passwords(),
-      identityProviders: new Map([[GOOGLE, createGoogleProvider(config, clock, logger)]]),
+      identityProviders: new Map([[GOOGLE, google]]),
     }
   } catch (error) {
     await database.close()
@@ -86,29 +85,39 @@ function createLogger({ logLevel }: Config): Logger {
   return pino({ level: logLevel, serializers: logSerializers, redact: { paths: redactedPaths } })
 }
 
-async function connectBackplane({ redis, secretKeyBase }: Config, log: Logger): Promise<Backplane> {
-  if (!redis) return new SingleNodeBackplane()
+type Nodes = Pick<Infrastructure, 'backplane' | 'sharedCounter'>
+
+async function connectNodes({ redis, secretKeyBase }: Config, log: Logger): Promise<Nodes> {
+  if (!redis) return { backplane: new SingleNodeBackplane() }
+  const { RedisBackplane } = await import('../infra/redis-backplane.ts')
+  const { RedisCounter } = await import('../infra/redis-counter.ts')
   // Only nodes with the same secret belong to the same deployment.
   const namespace = createHash('sha256').update(`nodes ${secretKeyBase}`).digest('base64url').slice(0, 8)
   const key = deriveKey(secretKeyBase, 'messages between nodes')
-  return RedisBackplane.connect({ ...redis, namespace, key, log })
+  const backplane = await RedisBackplane.connect({ ...redis, namespace, key, log })
+  return { backplane, sharedCounter: new RedisCounter(backplane) }
 }
 
-function createMailer({ mail, fromEmail: from }: Config, clock: Clock): Mailer | undefined {
+async function createMailer({ mail, fromEmail: from }: Config, clock: Clock): Promise<Mailer | undefined> {
   switch (mail.kind) {
     case 'mailbox':
       return new DevMailbox(clock)
-    case 'smtp':
+    case 'smtp': {
+      const { SmtpMailer } = await import('../infra/smtp-mailer.ts')
       return new SmtpMailer({ url: mail.url, from })
-    case 'resend':
+    }
+    case 'resend': {
+      const { ResendMailer } = await import('../infra/resend-mailer.ts')
       return new ResendMailer({ apiKey: mail.apiKey, from })
+    }
     case 'none':
       return undefined
   }
 }
 
-function createGoogleProvider({ google, publicUrl }: Config, clock: Clock, log: Logger) {
+async function createGoogleProvider({ google, publicUrl }: Config, clock: Clock, log: Logger) {
   if (!google) return null
+  const { OpenIdProvider } = await import('../infra/openid-provider.ts')
   const redirectUri = publicUrl + socialCallbackPath(GOOGLE)
   return new OpenIdProvider({ ...google, redirectUri, clock, log })
 }

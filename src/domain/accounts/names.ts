@@ -42,7 +42,16 @@ const SCRIPTS = `Adlam Arabic Armenian Balinese Bamum Batak Bengali Canadian_Abo
   Mandaic Meetei_Mayek Miao Mongolian Myanmar New_Tai_Lue Newa Nko Nyiakeng_Puachue_Hmong Ol_Chiki Oriya Osage Saurashtra Sinhala
   Sundanese Syloti_Nagri Syriac Tai_Le Tai_Tham Tai_Viet Tamil Telugu Thaana Thai Tibetan Tifinagh Vai Wancho Yi`
 
-const WRITABLE = [...SCRIPT_SETS, ...SCRIPTS.split(/\s+/)].map(textIn)
+const WRITABLE = [...SCRIPT_SETS, ...SCRIPTS.split(/\s+/)]
+
+/** Patterns by their scripts. Each is compiled when a name first needs it, since compiling all of them at the start would delay it. */
+const patterns = new Map<string, RegExp>()
+
+function isWrittenIn(scripts: string, text: string): boolean {
+  const pattern = patterns.get(scripts) ?? textIn(scripts)
+  patterns.set(scripts, pattern)
+  return pattern.test(text)
+}
 
 /** Matches text in these scripts, and characters that belong to all. */
 function textIn(scripts: string): RegExp {
@@ -54,7 +63,7 @@ function textIn(scripts: string): RegExp {
 
 function isOfOneScript(text: string): boolean {
   const isDisguised = text.match(DISGUISED)?.some((letter) => letter.normalize('NFKC') !== letter)
-  return !isDisguised && WRITABLE.some((pattern) => pattern.test(text))
+  return !isDisguised && WRITABLE.some((scripts) => isWrittenIn(scripts, text))
 }
 
 function withoutEmoji(text: string): string {
