@@ -239,9 +239,9 @@ describe('a browser that loads a page', () => {
 
   it.each([
     [new AppError('forbidden'), 403, 'No access', 'This is not allowed.'],
-    [new AppError('rate_limited'), 429, 'Too many requests', 'Too many requests. Try again later.'],
+    [new AppError('rate_limited'), 429, 'Too many requests', 'Wait a moment, then load the page again.'],
     [new AppError('busy'), 503, 'Server error', 'The server is busy. Try again in a moment.'],
-    [new TypeError('secret'), 500, 'Server error', 'Something went wrong.'],
+    [new TypeError('secret'), 500, 'Server error', 'The page could not be loaded. Try again later.'],
   ])('gets a page for %s', async (error, status, title, message) => {
     const { statusCode, headers, body } = await failWith(error, '/fail', { accept })
     expect(statusCode).toBe(status)
@@ -255,7 +255,7 @@ describe('a browser that loads a page', () => {
   it('gets a page for an unknown path', async () => {
     const { statusCode, headers, body } = await app.inject({ url: '/nothing', headers: { accept } })
     expect([statusCode, headers['cache-control']]).toEqual([404, 'no-store'])
-    expect(body).toContain('<h1>Not found</h1>')
+    expect(body).toContain('<h1>Page not found</h1>')
     expect(body).toContain('href="/whisper"')
   })
 

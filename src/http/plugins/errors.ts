@@ -48,7 +48,7 @@ export function sendError(
   const { status, body } = failure ? { status: failure.status, body: errorBody(failure) } : INTERNAL_ERROR
   reply.code(status)
   if (!wantsHtml(request)) return reply.send(body)
-  return sendPage(reply, problemPage(status, body.error.message), publicUrl)
+  return sendPage(reply, problemPage(status, body.error), publicUrl)
 }
 
 const INTERNAL_ERROR = {
