@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { temporaryFolder } from './support/folder.ts'
 
-/** A project of one source with the build script of this one. */
+/** Creates a project with one source file and the build script of this one. */
 function project() {
   const folder = temporaryFolder()
   for (const path of [
@@ -21,7 +21,7 @@ function project() {
   for (const name of ['typescript', '@types'])
     symlinkSync(join(process.cwd(), 'node_modules', name), join(folder, 'node_modules', name))
   return {
-    /** @returns what it printed. @throws when it fails. */
+    /** @returns its standard output. @throws if it fails. */
     build() {
       const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/build.js'], {
         cwd: folder,
@@ -37,7 +37,7 @@ function project() {
   }
 }
 
-it('compiles again only when a source or the configuration has changed', () => {
+it('recompiles only if a source or the configuration has changed', () => {
   const { build, write, compiled, builtAt } = project()
   expect(build()).toBe('')
   const first = builtAt()
@@ -52,7 +52,7 @@ it('compiles again only when a source or the configuration has changed', () => {
   expect(builtAt()).toBeGreaterThan(second)
 })
 
-it('compiles again after it has failed', () => {
+it('compiles again after a failed build', () => {
   const { build, write, compiled } = project()
   build()
   write('src/main.ts', 'const text: string = 1\n')
@@ -63,7 +63,7 @@ it('compiles again after it has failed', () => {
   expect(compiled()).toContain('console.log(1)')
 })
 
-it('needs no compiler for what is compiled, and says so for what is not', () => {
+it('needs no compiler if dist/ is up to date, and otherwise says how to install it', () => {
   const { build, write, prune } = project()
   build()
   prune()

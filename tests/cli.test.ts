@@ -27,7 +27,7 @@ describe('npm run migrate', () => {
     expect((await npm('migrate', env)).stdout).toBe('The embedded database is up to date.\n')
   })
 
-  it('fails with one line that says what is wrong', async () => {
+  it('prints the cause without a stack trace and exits with 1 if the database is unreachable', async () => {
     const env = { DATA_DIR: temporaryFolder(), DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }
     const { stderr, code } = await npm('migrate', env).catch((error) => error)
     expect(code).toBe(1)

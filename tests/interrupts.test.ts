@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { InterruptCounter } from '../src/interrupts.ts'
 import { ManualClock } from './support/clock.ts'
 
-/** Whether each SIGINT, given by the milliseconds since the one before, forces an exit. */
+/** Returns for each SIGINT whether it forces an exit. @param pauses milliseconds since the previous SIGINT. */
 function forces(...pauses: number[]): boolean[] {
   const clock = new ManualClock()
   const interrupts = new InterruptCounter(clock)
@@ -18,12 +18,12 @@ it('forces an exit at the third key press within five seconds', () => {
   expect(forces(0, 4_000, 4_000, 900)).toEqual([false, false, false, true])
 })
 
-it('takes a SIGINT that npm repeats for the same key press', () => {
+it('counts a SIGINT and its repetition by npm as one key press', () => {
   expect(forces(0, 1)).toEqual([false, false])
   expect(forces(0, 1, 700, 1)).toEqual([false, false, false, false])
   expect(forces(0, 1, 700, 1, 700, 1)).toEqual([false, false, false, false, true, false])
 })
 
-it('is not moved by a process that is halted and gets all its SIGINTs in one moment', () => {
+it('counts SIGINTs that arrive at the same moment, as after SIGSTOP, as one key press', () => {
   expect(forces(0, 0, 0, 0, 0, 0)).toEqual([false, false, false, false, false, false])
 })

@@ -87,7 +87,7 @@ it.each([
   ['realtime/cluster/a.ts', `import { PubSub } from '../pubsub/pubsub.ts'`],
   ['realtime/socket/a.ts', `import type { Pollable } from '../longpoll/poll-session.ts'`],
   ['realtime/a.ts', `import type { Nodes } from './cluster/nodes.ts'`],
-])('finds the violation in %s: %s', (path, text) => {
+])('detects the violation in %s: %s', (path, text) => {
   expect(violations(new Map([[path, text]]))).toHaveLength(1)
 })
 

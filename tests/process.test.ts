@@ -74,7 +74,7 @@ async function beginRequest({ url }: ServerProcess): Promise<void> {
 }
 
 describe('the process', () => {
-  it('starts with defaults, prints how to try it, and keeps its data after a restart', async () => {
+  it('starts with defaults, prints its address and an example request, and keeps its data after a restart', async () => {
     const env = { DATA_DIR: temporaryFolder() }
     const first = await startServer(env)
     expect(first.output()).toMatch(/listening at http:\/\/127\.0\.0\.1:\d+/)

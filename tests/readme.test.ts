@@ -8,7 +8,7 @@ import { startPublicApp } from './support/public-app.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 describe('README.md', () => {
-  it('has a first conversation that works when it is pasted', async () => {
+  it('has a first-conversation example that works when pasted', async () => {
     const { url } = await startApp()
     const script = /<<'END'\n([\s\S]*?)\nEND\n/.exec(read('README.md'))![1]!
     const output = await runModule(script.replaceAll('localhost:4000', new URL(url).host))
@@ -17,22 +17,22 @@ describe('README.md', () => {
 })
 
 describe('docs/protocol.md', () => {
-  it('has a recipe for keys that works', async () => {
-    const recipe = /```js\n([\s\S]*?)```/.exec(read('docs/protocol.md'))![1]!
-    const output = await runModule(`${recipe}
+  it('has working example code for keys', async () => {
+    const example = /```js\n([\s\S]*?)```/.exec(read('docs/protocol.md'))![1]!
+    const output = await runModule(`${example}
       const ann = await makeKeys()
       const bob = await makeKeys()
       const copies = await encryptForAll({ ann: ann.public_key, bob: bob.public_key }, 'Grüße')
-      const kept = JSON.parse(JSON.stringify(await lock(bob.private_key, 'a phrase')))
-      const reads = await decrypt(await unlock(kept, 'a phrase'), copies.bob)
-      const fails = await unlock(kept, 'another phrase').then(() => 'opens', () => 'stays shut')
-      console.log(reads, fails, Object.keys(kept).sort().join())`)
-    expect(output).toBe('Grüße stays shut alg,d,e,ext,key_ops,kty,n\n')
+      const stored = JSON.parse(JSON.stringify(await lock(bob.private_key, 'a phrase')))
+      const text = await decrypt(await unlock(stored, 'a phrase'), copies.bob)
+      const wrong = await unlock(stored, 'another phrase').then(() => 'decrypted', () => 'rejected')
+      console.log(text, wrong, Object.keys(stored).sort().join())`)
+    expect(output).toBe('Grüße rejected alg,d,e,ext,key_ops,kty,n\n')
   })
 })
 
 describe('docs/rooms.md', () => {
-  it('has an example that works', async () => {
+  it('has a working example', async () => {
     const { url } = await startPublicApp()
     const example = /## An example[\s\S]*?```js\n([\s\S]*?)```/.exec(read('docs/rooms.md'))![1]!
     const output = await runModule(example.replaceAll('localhost:4000', new URL(url).host))
@@ -42,20 +42,20 @@ describe('docs/rooms.md', () => {
   })
 })
 
-/** Runs a module as `node --input-type=module` does with its standard input. @throws with what it complained about. */
+/** Runs a module with `node --input-type=module`. @throws with its standard error. */
 function runModule(source: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const node = spawn(process.execPath, ['--input-type=module'], { cwd: root })
     let output = ''
-    let complaint = ''
+    let errors = ''
     node.stdout.setEncoding('utf8').on('data', (text) => {
       output += text
     })
     node.stderr.setEncoding('utf8').on('data', (text) => {
-      complaint += text
+      errors += text
     })
     node.on('error', reject)
-    node.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(complaint))))
+    node.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(errors))))
     node.stdin.end(source)
   })
 }

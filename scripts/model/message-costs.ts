@@ -22,7 +22,7 @@ export interface Costs {
 const SEND_WORKERS_PER_NODE = 2
 
 /** The messages per statement: while one half of a worker's messages is being stored, the other half queues. */
-export function batchOf({ nodes, inFlight }: Loop): number {
+function batchOf({ nodes, inFlight }: Loop): number {
   return batchSize(inFlight / (nodes * SEND_WORKERS_PER_NODE))
 }
 

@@ -46,12 +46,12 @@ export async function openBrowser(site: { url: string }, options: BrowserContext
 }
 
 /** The URL of a server with the host that its own links have. */
-export function addressOf({ url }: { url: string }): string {
+function addressOf({ url }: { url: string }): string {
   return url.replace('127.0.0.1', 'localhost')
 }
 
 /** Saves a screenshot if the environment has `SCREENSHOTS=folder`. */
-export async function picture(page: Page, name: string): Promise<void> {
+export async function screenshot(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS
   if (!folder) return
   mkdirSync(folder, { recursive: true })
@@ -86,11 +86,11 @@ const DUPLICATE_IDS = `[...document.querySelectorAll('[id]')]
 /** Texts with a contrast below 4.5:1 (WCAG 2.2, 1.4.3), with the ratio. */
 const LOW_CONTRAST_TEXTS = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number)
-  const light = (color) => {
+  const luminance = (color) => {
     const [r, g, b] = channels(color).map((value) => value / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
   }
-  const ground = (element) => {
+  const background = (element) => {
     for (let one = element; one; one = one.parentElement) {
       const { backgroundColor } = getComputedStyle(one)
       if (channels(backgroundColor)[3] !== 0) return backgroundColor
@@ -98,7 +98,7 @@ const LOW_CONTRAST_TEXTS = `(() => {
     return 'rgb(255, 255, 255)'
   }
   const ratio = (element) => {
-    const [one, other] = [light(getComputedStyle(element).color), light(ground(element))]
+    const [one, other] = [luminance(getComputedStyle(element).color), luminance(background(element))]
     return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)
   }
   return [...document.body.querySelectorAll('*')]

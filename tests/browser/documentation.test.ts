@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { startPublicApp } from '../support/public-app.ts'
-import { openBrowser, picture } from './browser.ts'
+import { openBrowser, screenshot } from './browser.ts'
 
 it.each(['/docs/', '/api/schema/swagger-ui/', '/api/schema/redoc/'])(
   '%s shows the API without errors or requests to other servers',
@@ -13,8 +13,8 @@ it.each(['/docs/', '/api/schema/swagger-ui/', '/api/schema/redoc/'])(
     )
     await page.goto(path)
     await page.getByText('Rooms, newest first, a page at a time').filter({ visible: true }).first().waitFor()
-    await picture(page, path.replaceAll('/', '-'))
-    const strangers = [...origins].filter((origin) => !/^(data|blob):|localhost/.test(origin))
-    expect(strangers).toEqual([])
+    await screenshot(page, path.replaceAll('/', '-'))
+    const otherServers = [...origins].filter((origin) => !/^(data|blob):|localhost/.test(origin))
+    expect(otherServers).toEqual([])
   },
 )

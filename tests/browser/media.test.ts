@@ -5,7 +5,7 @@ import { startRoomWithAnn, upload } from '../support/uploads.ts'
 import { openBrowser } from './browser.ts'
 
 /** Resolves to the width of an image, or to the duration in seconds of audio or video that was played to its end. */
-const SHOWN = `({ tag, url }) => new Promise((resolve, reject) => {
+const LOAD_MEDIA = `({ tag, url }) => new Promise((resolve, reject) => {
   const element = document.createElement(tag)
   element.onerror = () => reject(new Error('This ' + tag + ' cannot be played.'))
   element.onload = () => resolve(element.naturalWidth)
@@ -17,7 +17,7 @@ const SHOWN = `({ tag, url }) => new Promise((resolve, reject) => {
 })`
 
 /** Resolves to the position of a video after seeking near its end. */
-const SOUGHT = `(url) => new Promise((resolve, reject) => {
+const SEEK_NEAR_END = `(url) => new Promise((resolve, reject) => {
   const video = document.createElement('video')
   video.onerror = () => reject(new Error('This video cannot be played.'))
   video.onloadedmetadata = () => { video.currentTime = 3590 }
@@ -45,7 +45,9 @@ it.each([
   const format = tag === 'img' ? 'image' : tag
   const { body } = await upload(site, target, ['media_format', format], ['file', bytes])
   const page = await openBrowser(site)
-  const shown = await page.evaluate(`(${SHOWN})(${JSON.stringify({ tag, url: body[`${format}_content`] })})`)
+  const shown = await page.evaluate(
+    `(${LOAD_MEDIA})(${JSON.stringify({ tag, url: body[`${format}_content`] })})`,
+  )
   expect(shown).toBe(expected)
 })
 
@@ -57,7 +59,7 @@ it('a browser seeks in a video without loading all of it', async () => {
   const sent: number[] = []
   const page = await openBrowser(site)
   page.on('response', (response) => void sent.push(response.status()))
-  expect(await page.evaluate(`(${SOUGHT})(${JSON.stringify(body.video_content)})`)).toBe(3590)
+  expect(await page.evaluate(`(${SEEK_NEAR_END})(${JSON.stringify(body.video_content)})`)).toBe(3590)
   expect(new Set(sent)).toEqual(new Set([206]))
   expect(sent.length).toBeGreaterThan(1)
 })

@@ -1,14 +1,14 @@
 import type { Locator, Page } from 'playwright-core'
 
 /** The message input of a room. */
-export function writing(page: Page): Locator {
+export function messageInput(page: Page): Locator {
   return page.getByRole('textbox', { name: 'Message' })
 }
 
 /** Sends a text to a room. */
-export async function say(page: Page, text: string): Promise<void> {
-  await writing(page).fill(text)
-  await writing(page).press('Enter')
+export async function sendMessage(page: Page, text: string): Promise<void> {
+  await messageInput(page).fill(text)
+  await messageInput(page).press('Enter')
 }
 
 /** The latest message with a text that the server has accepted. */
@@ -17,7 +17,7 @@ export function message(page: Page, text: string): Locator {
 }
 
 /** Waits until the page shows a text, verbatim. */
-export function shows(page: Page, text: string): Promise<void> {
+export function waitForText(page: Page, text: string): Promise<void> {
   return page.getByText(text, { exact: true }).waitFor()
 }
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { png, wav } from '../support/media.ts'
 import { startPublicApp } from '../support/public-app.ts'
-import { expectAccessible, picture } from './browser.ts'
-import { attach, message, say, shows, writing } from './room-actions.ts'
+import { expectAccessible, screenshot } from './browser.ts'
+import { attach, message, messageInput, sendMessage, waitForText } from './room-actions.ts'
 import { createRoom, signUp } from './users.ts'
 
 const PHONE = { viewport: { width: 360, height: 500 }, hasTouch: true, isMobile: true }
@@ -18,15 +18,15 @@ async function openRoom() {
   const [annPage, bobPage] = [ann.page, bob.page]
   await annPage.goto(path)
   await bobPage.goto(path)
-  await shows(annPage, '2 online')
-  await shows(bobPage, '2 online')
+  await waitForText(annPage, '2 online')
+  await waitForText(bobPage, '2 online')
   return { site, ann, bob, annPage, bobPage, path }
 }
 
 describe('a room with two members', () => {
   it('shows messages, links and replies to both', async () => {
     const { annPage, bobPage } = await openRoom()
-    await say(annPage, 'Hello, Bob!\nSee https://example.com/roses.')
+    await sendMessage(annPage, 'Hello, Bob!\nSee https://example.com/roses.')
     const hello = message(bobPage, 'Hello, Bob!')
     await hello.waitFor()
     expect(await hello.getByRole('link').getAttribute('href')).toBe('https://example.com/roses')
@@ -34,7 +34,7 @@ describe('a room with two members', () => {
 
     await hello.getByRole('button', { name: 'Reply to Ann' }).tap()
     await bobPage.getByText('Replying to Ann: Hello, Bob!').waitFor()
-    await say(bobPage, 'Lovely <b>roses</b>')
+    await sendMessage(bobPage, 'Lovely <b>roses</b>')
     const reply = message(annPage, 'Lovely <b>roses</b>')
     await reply.waitFor()
     expect(await reply.getByRole('blockquote').textContent()).toMatch(/^Ann Hello, Bob!/)
@@ -53,18 +53,18 @@ describe('a room with two members', () => {
       await page.clock.pauseAt('2030-01-01')
     }
     const typing = bobPage.getByText('Ann is typing…')
-    await writing(annPage).pressSequentially('Hm')
+    await messageInput(annPage).pressSequentially('Hm')
     await typing.waitFor()
-    await writing(annPage).fill('')
+    await messageInput(annPage).fill('')
     await typing.waitFor({ state: 'hidden' })
-    await writing(annPage).pressSequentially('So')
+    await messageInput(annPage).pressSequentially('So')
     await typing.waitFor()
-    await writing(annPage).press('Enter')
+    await messageInput(annPage).press('Enter')
     await message(bobPage, 'So').waitFor()
     await typing.waitFor({ state: 'hidden' })
 
     await bobPage.goto('/whisper')
-    await shows(annPage, '1 online')
+    await waitForText(annPage, '1 online')
   })
 
   it('shows images, audio and video, recorded or attached, also as replies', async () => {
@@ -76,34 +76,34 @@ describe('a room with two members', () => {
     })
     const image = bobPage.getByRole('img', { name: 'Image from Ann' })
     await image.waitFor()
-    await loaded(image, 'naturalWidth')
+    await waitUntilLoaded(image, 'naturalWidth')
 
     await bobPage.getByRole('button', { name: 'Reply to Ann' }).tap()
     await attach(bobPage, { name: 'song.wav', mimeType: 'audio/wav', buffer: wav() })
     const audio = annPage.getByLabel('Audio from Bob')
     await audio.waitFor()
-    await loaded(audio, 'duration')
+    await waitUntilLoaded(audio, 'duration')
     expect(await annPage.getByRole('blockquote').textContent()).toMatch(/^Ann Image/)
 
     await record(annPage, 'Record audio')
-    await loaded(bobPage.getByLabel('Audio from Ann'), 'readyState')
+    await waitUntilLoaded(bobPage.getByLabel('Audio from Ann'), 'readyState')
     await record(annPage, 'Record video')
-    await loaded(bobPage.getByLabel('Video from Ann'), 'videoWidth')
-    await say(annPage, 'Did you see that?')
+    await waitUntilLoaded(bobPage.getByLabel('Video from Ann'), 'videoWidth')
+    await sendMessage(annPage, 'Did you see that?')
     await message(bobPage, 'Did you see that?').waitFor()
-    await picture(annPage, 'room-media')
-    await picture(bobPage, 'room-media-phone-dark')
+    await screenshot(annPage, 'room-media')
+    await screenshot(bobPage, 'room-media-phone-dark')
     await expectAccessible(annPage)
     await expectAccessible(bobPage)
   })
 
   it('loads earlier messages on request, and offers to scroll to new ones', async () => {
     const { annPage, bobPage, path } = await openRoom()
-    for (let count = 1; count <= 23; count++) await say(annPage, `Message ${count}.`)
+    for (let count = 1; count <= 23; count++) await sendMessage(annPage, `Message ${count}.`)
     await message(bobPage, 'Message 23.').waitFor()
     await bobPage.goto(path)
     expect(await bobPage.locator('.message').count()).toBe(10)
-    await eventually(async () => expect(await isInSight(message(bobPage, 'Message 23.'))).toBe(true))
+    await eventually(async () => expect(await isInViewport(message(bobPage, 'Message 23.'))).toBe(true))
     const earlier = bobPage.getByRole('link', { name: 'Earlier messages' })
     await earlier.tap()
     await message(bobPage, 'Message 4.').waitFor()
@@ -113,9 +113,9 @@ describe('a room with two members', () => {
     const texts = await bobPage.locator('.message .text').allTextContents()
     expect(texts).toEqual(Array.from({ length: 23 }, (_, index) => `Message ${index + 1}.`))
 
-    await say(annPage, 'Still there?')
+    await sendMessage(annPage, 'Still there?')
     await bobPage.getByRole('button', { name: 'New messages below' }).tap()
-    await eventually(async () => expect(await isInSight(message(bobPage, 'Still there?'))).toBe(true))
+    await eventually(async () => expect(await isInViewport(message(bobPage, 'Still there?'))).toBe(true))
   })
 })
 
@@ -124,14 +124,14 @@ async function record(page: Page, what: string): Promise<void> {
   await page.getByRole('button', { name: what }).click()
   const dialog = page.getByRole('dialog', { name: what })
   await dialog.getByText('0:01').waitFor()
-  if (what === 'Record video') await picture(page, 'recording')
+  if (what === 'Record video') await screenshot(page, 'recording')
   await dialog.getByRole('button', { name: 'Stop' }).click()
   await dialog.getByRole('button', { name: 'Send' }).click()
   await dialog.waitFor({ state: 'hidden' })
 }
 
 /** Waits until an element has loaded enough to have a size or duration. */
-async function loaded(
+async function waitUntilLoaded(
   element: Locator,
   property: 'naturalWidth' | 'duration' | 'videoWidth' | 'readyState',
 ): Promise<void> {
@@ -145,7 +145,7 @@ async function loaded(
   })
 }
 
-async function isInSight(element: Locator): Promise<boolean> {
+async function isInViewport(element: Locator): Promise<boolean> {
   const box = await element.boundingBox()
   const height = element.page().viewportSize()?.height ?? 0
   return box !== null && box.y >= 0 && box.y + box.height <= height

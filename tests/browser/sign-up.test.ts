@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { startPublicApp } from '../support/public-app.ts'
 import { Authenticator, scan } from './authenticator.ts'
-import { expectAccessible, openBrowser, picture } from './browser.ts'
+import { expectAccessible, openBrowser, screenshot } from './browser.ts'
 import { linkInEmail } from './emails.ts'
 
 const ANN = 'ann@example.com'
@@ -12,7 +12,7 @@ describe('a new user with only a keyboard', () => {
     const site = await startPublicApp()
     const page = await openBrowser(site)
     const check = async (name: string) => {
-      await picture(page, name)
+      await screenshot(page, name)
       await expectAccessible(page)
     }
 
@@ -84,13 +84,13 @@ describe('an error in a form', () => {
     const email = page.getByLabel('Email address')
 
     await press(page, 'Create account')
-    expect(await problemOf(page, 'email')).toBe('Email address is missing.')
+    expect(await errorOf(page, 'email')).toBe('Email address is missing.')
     expect(await email.getAttribute('aria-invalid')).toBe('true')
     await email.fill('ann@example')
     await page.getByLabel('Username').fill('a')
     await page.keyboard.press('Enter')
-    expect(await problemOf(page, 'username')).toBe('Username must have 3 to 120 characters.')
-    await picture(page, 'problem-field')
+    expect(await errorOf(page, 'username')).toBe('Username must have 3 to 120 characters.')
+    await screenshot(page, 'problem-field')
     await expectAccessible(page)
   })
 })
@@ -118,7 +118,7 @@ async function signOut(page: Page): Promise<void> {
 }
 
 /** The error of a field. */
-async function problemOf(page: Page, name: string): Promise<string | null> {
+async function errorOf(page: Page, name: string): Promise<string | null> {
   const problem = page.locator(`#${name}-problem`)
   await problem.waitFor()
   expect(await page.locator(':focus').getAttribute('name')).toBe(name)

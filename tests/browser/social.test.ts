@@ -3,8 +3,8 @@ import { freePort } from '../support/free-port.ts'
 import { startOpenIdServer } from '../support/openid-provider.ts'
 import { startPublicApp } from '../support/public-app.ts'
 import { Authenticator, scan } from './authenticator.ts'
-import { expectAccessible, openBrowser, picture } from './browser.ts'
-import { shows } from './room-actions.ts'
+import { expectAccessible, openBrowser, screenshot } from './browser.ts'
+import { waitForText } from './room-actions.ts'
 
 it('a user signs up with Google, without a verification email', async () => {
   const port = await freePort()
@@ -28,7 +28,7 @@ it('a user signs up with Google, without a verification email', async () => {
   await page.route(/googleapis/, (route) => route.fulfill({ contentType: 'text/css', body: '' }))
 
   await page.goto('/whisper')
-  await picture(page, 'google')
+  await screenshot(page, 'google')
   await expectAccessible(page)
   await page.getByRole('link', { name: 'Continue with Google' }).click()
   await page.locator('[name=login]').fill('zoe')
@@ -40,17 +40,17 @@ it('a user signs up with Google, without a verification email', async () => {
   const app = new Authenticator(await scan(page.getByAltText('QR code')), site.clock)
   await page.getByLabel('Code', { exact: true }).fill(app.code())
   await page.keyboard.press('Enter')
-  await shows(page, 'Your recovery codes')
+  await waitForText(page, 'Your recovery codes')
 
   await page.getByRole('link', { name: 'Continue to sign-in' }).click()
   await page.getByLabel('Code', { exact: true }).fill(app.nextCode())
   await page.keyboard.press('Enter')
-  await shows(page, 'Your rooms')
+  await waitForText(page, 'Your rooms')
   await page.getByRole('button', { name: 'Sign out' }).click()
 
   await page.getByRole('link', { name: 'Continue with Google' }).click()
   await page.getByLabel('Code', { exact: true }).fill(app.nextCode())
   await page.keyboard.press('Enter')
-  await shows(page, 'Your rooms')
+  await waitForText(page, 'Your rooms')
   expect(new URL(page.url()).pathname).toBe('/whisper')
 })

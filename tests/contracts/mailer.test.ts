@@ -10,7 +10,7 @@ import { openSmtpServer } from '../support/smtp-server.ts'
 type Received = Pick<Email, 'to' | 'subject' | 'text' | 'html'>
 
 /** A mailer, and the server that receives its emails. */
-interface Post {
+interface MailerContext {
   mailer: Mailer
   received(): readonly Received[]
   /** Makes the server refuse further emails; absent for a mailer that cannot fail. */
@@ -19,7 +19,7 @@ interface Post {
 
 const FROM = 'Parley <parley@chat.example>'
 
-const posts: Record<string, () => Promise<Post>> = {
+const mailers: Record<string, () => Promise<MailerContext>> = {
   async DevMailbox() {
     const mailbox = new DevMailbox(new ManualClock())
     return { mailer: mailbox, received: () => mailbox.emails.toReversed() }
@@ -47,14 +47,14 @@ function email(changes: Partial<Email> = {}): Email {
   }
 }
 
-describe.each(Object.entries(posts))('%s', (_name, open) => {
+describe.each(Object.entries(mailers))('%s', (_name, open) => {
   it('delivers an email with an unbroken link in text and HTML', async () => {
     const { mailer, received } = await open()
     await mailer.send(email())
-    const [got] = received()
-    expect(got).toMatchObject({ to: 'ann@example.com', subject: 'Reset your password' })
-    expect(got!.text).toContain(`Choose a new password:\n${LINK}`)
-    expect(got!.html).toContain(`<a href="${LINK}">`)
+    const [delivered] = received()
+    expect(delivered).toMatchObject({ to: 'ann@example.com', subject: 'Reset your password' })
+    expect(delivered!.text).toContain(`Choose a new password:\n${LINK}`)
+    expect(delivered!.html).toContain(`<a href="${LINK}">`)
   })
 
   it('delivers emails in order', async () => {
@@ -72,9 +72,9 @@ describe.each(Object.entries(posts))('%s', (_name, open) => {
 })
 
 // An in-memory mailer cannot fail.
-const { DevMailbox: _memory, ...remotePosts } = posts
+const { DevMailbox: _memory, ...remoteMailers } = mailers
 
-describe.each(Object.entries(remotePosts))('%s', (_name, open) => {
+describe.each(Object.entries(remoteMailers))('%s', (_name, open) => {
   it('throws an error without the address when the email is refused', async () => {
     const { mailer, received, refuse } = await open()
     refuse!()

@@ -10,7 +10,7 @@ import { DiskMedia } from '../../src/infra/disk-media.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
 /** A store, and access to its files. */
-interface Shelf {
+interface StoreContext {
   store: MediaStore
   /** Opens the same store in a process that starts after this one was killed. */
   restart(): MediaStore
@@ -18,7 +18,7 @@ interface Shelf {
   fileCount(): number
 }
 
-const shelves: Record<string, () => Shelf> = {
+const stores: Record<string, () => StoreContext> = {
   DiskMedia() {
     const dir = temporaryFolder()
     const files = () =>
@@ -27,14 +27,14 @@ const shelves: Record<string, () => Shelf> = {
   },
 }
 
-const nobody = async () => []
-const everybody = async (ids: string[]) => ids
+const noneStored = async () => []
+const allStored = async (ids: string[]) => ids
 
 async function* inChunks(...chunks: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield Buffer.from(chunk)
 }
 
-/** Bytes that stall, as from a client that has disappeared. */
+/** An upload that stalls, as from a client that has disappeared. */
 async function* unfinished(arrived: () => void): AsyncGenerator<Uint8Array> {
   yield Buffer.from('half a')
   arrived()
@@ -45,7 +45,7 @@ async function textOf(bytes: Readable | undefined): Promise<string | undefined> 
   return bytes && (await buffer(bytes)).toString()
 }
 
-describe.each(Object.entries(shelves))('%s', (_name, open) => {
+describe.each(Object.entries(stores))('%s', (_name, open) => {
   it('returns the bytes it received, in order', async () => {
     const { store } = open()
     const id = nanoid()
@@ -116,9 +116,9 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     const id = nanoid()
     async function* failing() {
       yield Buffer.from('par')
-      throw new Error('the line went dead')
+      throw new Error('connection lost')
     }
-    await expect(store.receive(id, failing())).rejects.toThrow('the line went dead')
+    await expect(store.receive(id, failing())).rejects.toThrow('connection lost')
     expect(await store.open(id)).toBeUndefined()
     expect(fileCount()).toBe(0)
   })
@@ -141,18 +141,18 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
   describe('after the process was killed', () => {
     it('keeps files with a row, and removes those without', async () => {
       const { store, restart, fileCount } = open()
-      const [told, untold] = [nanoid(), nanoid()]
-      await store.receive(told, inChunks('told'))
-      await store.receive(untold, inChunks('untold'))
-      const asked: string[] = []
+      const [withRow, withoutRow] = [nanoid(), nanoid()]
+      await store.receive(withRow, inChunks('withRow'))
+      await store.receive(withoutRow, inChunks('withoutRow'))
+      const lookedUp: string[] = []
       const next = restart()
       await next.recover(async (ids) => {
-        asked.push(...ids)
-        return [told]
+        lookedUp.push(...ids)
+        return [withRow]
       })
-      expect(asked.sort()).toEqual([told, untold].sort())
-      expect(await textOf(await next.open(told))).toBe('told')
-      expect(await next.open(untold)).toBeUndefined()
+      expect(lookedUp.sort()).toEqual([withRow, withoutRow].sort())
+      expect(await textOf(await next.open(withRow))).toBe('withRow')
+      expect(await next.open(withoutRow)).toBeUndefined()
       expect(fileCount()).toBe(1)
     })
 
@@ -160,7 +160,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       const { store, restart, fileCount } = open()
       await new Promise<void>((arrived) => void store.receive(nanoid(), unfinished(arrived)))
       expect(fileCount()).toBe(1)
-      await restart().recover(nobody)
+      await restart().recover(noneStored)
       expect(fileCount()).toBe(0)
     })
 
@@ -183,7 +183,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       const { store } = open()
       const id = nanoid()
       await store.receive(id, inChunks('parley'))
-      await store.recover(nobody)
+      await store.recover(noneStored)
       await store.keep(id)
       expect(await textOf(await store.open(id))).toBe('parley')
     })
@@ -192,7 +192,7 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
       const { store } = open()
       const id = nanoid()
       await store.receive(id, inChunks('parley'))
-      await store.recover(everybody)
+      await store.recover(allStored)
       await store.keep(id)
       expect(await textOf(await store.open(id))).toBe('parley')
     })
@@ -200,16 +200,16 @@ describe.each(Object.entries(shelves))('%s', (_name, open) => {
     it('removes unknown files that have not changed since the last recovery', async () => {
       const { store, fileCount } = open()
       await store.receive(nanoid(), inChunks('parley'))
-      await store.recover(nobody)
+      await store.recover(noneStored)
       expect(fileCount()).toBe(1)
-      await store.recover(nobody)
+      await store.recover(noneStored)
       expect(fileCount()).toBe(0)
     })
   })
 
-  it('is empty initially', async () => {
+  it('is initially empty', async () => {
     const { store } = open()
-    await store.recover(everybody)
+    await store.recover(allStored)
     expect(await store.open(nanoid())).toBeUndefined()
   })
 })
@@ -227,14 +227,14 @@ describe('DiskMedia', () => {
   })
 
   it.each<[whose: string, isRemoved: boolean, owner: (own: Owner) => Owner]>([
-    ['a process that is gone', true, (own) => ({ ...own, pid: pidOfTheDead() })],
-    ['a process that lives', false, (own) => ({ ...own, pid: process.ppid })],
-    ['a process of another machine', false, (own) => ({ ...own, machine: '0badcafe', pid: pidOfTheDead() })],
-  ])('when it starts, treats the incoming files of %s as orphaned: %s', async (_whose, isRemoved, become) => {
+    ['a process that has exited', true, (own) => ({ ...own, pid: unusedPid() })],
+    ['a running process', false, (own) => ({ ...own, pid: process.ppid })],
+    ['a process on another machine', false, (own) => ({ ...own, machine: '0badcafe', pid: unusedPid() })],
+  ])('removes the incoming files of %s: %s', async (_whose, isRemoved, newOwner) => {
     const dir = temporaryFolder()
     await new DiskMedia(dir).receive(nanoid(), inChunks('parley'))
-    giveAway(dir, become)
-    await new DiskMedia(dir).recover(nobody)
+    changeOwner(dir, newOwner)
+    await new DiskMedia(dir).recover(noneStored)
     expect(readdirSync(join(dir, 'incoming'))).toHaveLength(isRemoved ? 0 : 1)
   })
 })
@@ -244,16 +244,16 @@ interface Owner {
   pid: number
 }
 
-/** Makes the one incoming file one of another process. */
-function giveAway(dir: string, become: (own: Owner) => Owner): void {
+/** Renames the only incoming file, as if another process had received it. */
+function changeOwner(dir: string, newOwner: (own: Owner) => Owner): void {
   const [name] = readdirSync(join(dir, 'incoming')) as [string]
   const [id, own] = name.split('.') as [string, string]
   const [machine, pid, rest] = own.split('-') as [string, string, string]
-  const owner = become({ machine, pid: Number(pid) })
+  const owner = newOwner({ machine, pid: Number(pid) })
   const other = `${id}.${owner.machine}-${owner.pid}-${rest}`
   renameSync(join(dir, 'incoming', name), join(dir, 'incoming', other))
 }
 
-function pidOfTheDead(): number {
+function unusedPid(): number {
   return spawnSync(process.execPath, ['--version']).pid
 }

@@ -10,7 +10,7 @@ import { addUser } from './account-services.ts'
 import { openTestDatabase, truncateAll } from './database.ts'
 import { openEventBus } from './event-bus.ts'
 
-export const VAULT_SECRET = 'a vault secret for tests: long enough'
+const VAULT_SECRET = 'a vault secret for tests: long enough'
 
 const CHANGES = ['message_sent', 'message_edited', 'message_deleted', 'member_left'] as const
 

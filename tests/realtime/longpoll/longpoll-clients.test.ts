@@ -4,7 +4,7 @@ import { eventually } from '../../support/eventually.ts'
 import { FakeXhr } from '../../support/fake-xhr.ts'
 import { listen, openSocket, type PhoenixVersion, phoenixVersions, settle } from '../../support/phoenix.ts'
 import { startRealtime } from '../../support/realtime-server.ts'
-import { behavesAsAClient } from '../socket/client-behaviour.ts'
+import { testClient } from '../socket/client-contract.ts'
 import { roomChannel } from '../socket/room-channel.ts'
 
 // Before 1.8 the client needs properties of a browser window.
@@ -30,7 +30,7 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, 
     return { ...server, connect }
   }
 
-  behavesAsAClient(start)
+  testClient(start)
 
   it('keeps the order of many pushes and their broadcasts', async () => {
     const { connect } = await start()

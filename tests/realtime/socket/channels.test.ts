@@ -251,7 +251,7 @@ describe('a push', () => {
   })
 
   it.each(['crash', 'crash_later'])(
-    'ends the channel when it finds a bug (%s), and no other',
+    'closes its channel with phx_error when its handler throws (%s), and no other channel',
     async (event) => {
       const { connect, crashes } = await startRealtime([roomChannel()])
       const client = await connect()
@@ -273,7 +273,7 @@ describe('a push', () => {
     },
   )
 
-  it('may carry bytes in both directions', async () => {
+  it('may contain bytes in both directions', async () => {
     const { connect } = await startRealtime([roomChannel()])
     const client = await connect()
     await client.call(['1', '1', 'room:a', 'phx_join', {}])

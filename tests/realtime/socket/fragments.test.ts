@@ -9,22 +9,22 @@ import { roomChannel } from './room-channel.ts'
 const JOIN = Buffer.from('["1","1","room:a","phx_join",{}]')
 
 /** Sends a message in fragments, and calls a function after each. */
-function sendInPieces(
+function sendFragmented(
   client: RawClient,
   message: Buffer,
-  { pieces, binary = false, between = () => {} }: { pieces: number; binary?: boolean; between?: () => void },
+  { count, binary = false, between = () => {} }: { count: number; binary?: boolean; between?: () => void },
 ): void {
-  const size = Math.ceil(message.length / pieces)
+  const size = Math.ceil(message.length / count)
   for (let start = 0; start < message.length; start += size) {
-    const piece = message.subarray(start, start + size)
-    if (start + size >= message.length) client.sendLastPart(piece, { binary })
-    else client.sendPart(piece, { binary })
+    const fragment = message.subarray(start, start + size)
+    if (start + size >= message.length) client.sendLastPart(fragment, { binary })
+    else client.sendPart(fragment, { binary })
     between()
   }
 }
 
 /** The close code of a connection; `open` if it still answers. */
-function fate(client: RawClient): Promise<number | 'open'> {
+function outcome(client: RawClient): Promise<number | 'open'> {
   return Promise.race([client.closed, client.settled().then(() => 'open' as const)]).catch(
     () => client.closed,
   )
@@ -33,7 +33,7 @@ function fate(client: RawClient): Promise<number | 'open'> {
 it('accepts a message in as many fragments as browsers send, with pings in between', async () => {
   const { connect } = await startRealtime([roomChannel()])
   const client = await connect()
-  sendInPieces(client, JOIN, { pieces: JOIN.length, between: () => client.ping() })
+  sendFragmented(client, JOIN, { count: JOIN.length, between: () => client.ping() })
   expect(await client.event('phx_reply')).toMatchObject({ 4: { response: { joined: 'a' } } })
 })
 
@@ -41,8 +41,8 @@ it('closes a connection that sends a message in too many fragments', async () =>
   const { connect } = await startRealtime([roomChannel()])
   const client = await connect()
   const padded = Buffer.from(`["1","1","room:a","phx_join",{}${' '.repeat(480)}]`)
-  sendInPieces(client, padded, { pieces: padded.length })
-  expect(await fate(client)).toBe(1008)
+  sendFragmented(client, padded, { count: padded.length })
+  expect(await outcome(client)).toBe(1008)
 })
 
 it('closes a connection that floods pings, but not one that sends one a second', async () => {
@@ -58,7 +58,7 @@ it('closes a connection that floods pings, but not one that sends one a second',
   const eager = await connect('eager')
   eager.sendPart(JOIN.subarray(0, 5))
   for (let i = 0; i < 101; i++) eager.ping('x'.repeat(125))
-  expect(await fate(eager)).toBe(1008)
+  expect(await outcome(eager)).toBe(1008)
 })
 
 it('limits the fragments of room sockets too, where a file takes more of them', async () => {
@@ -69,8 +69,8 @@ it('limits the fragments of room sockets too, where a file takes more of them', 
     await connectToRoom(app, people[0], roomId),
   ]
   const file = fileFrame({ message_type: 'media' }, Buffer.concat([png(), Buffer.alloc(1_000_000)]))
-  sendInPieces(client, file, { pieces: 200, binary: true })
+  sendFragmented(client, file, { count: 200, binary: true })
   await nextEvent(client, 'chat.media')
-  sendInPieces(hostile, file, { pieces: 20_000, binary: true })
+  sendFragmented(hostile, file, { count: 20_000, binary: true })
   expect(await hostile.closed).toBe(1008)
 })

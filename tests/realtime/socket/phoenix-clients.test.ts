@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { listen, openSocket, type PhoenixVersion, phoenixVersions, settle } from '../../support/phoenix.ts'
 import { startRealtime } from '../../support/realtime-server.ts'
-import { behavesAsAClient } from './client-behaviour.ts'
+import { testClient } from './client-contract.ts'
 import { roomChannel } from './room-channel.ts'
 
 describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s', (version) => {
@@ -15,7 +15,7 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s',
     return { ...server, connect }
   }
 
-  behavesAsAClient(start)
+  testClient(start)
 
   it('rejoins after a crash', async () => {
     const { connect } = await start()

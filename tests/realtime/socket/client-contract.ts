@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { listen, settle } from '../../support/phoenix.ts'
 
 /** Tests of an official client with the channels of `room-channel.ts`, for any transport. */
-export function behavesAsAClient(start: () => Promise<{ connect(token: string): Socket }>): void {
-  it('joins, pushes, hears broadcasts and leaves', async () => {
+export function testClient(start: () => Promise<{ connect(token: string): Socket }>): void {
+  it('joins, pushes, receives broadcasts and leaves', async () => {
     const { connect } = await start()
     const channel = connect('ann').channel('room:a')
     const shouted = listen(channel, 'shouted')
@@ -19,7 +19,7 @@ export function behavesAsAClient(start: () => Promise<{ connect(token: string): 
     expect((await settle(channel.leave())).status).toBe('ok')
   })
 
-  it('stops asking after a permanent refusal', async () => {
+  it('does not rejoin after a permanent rejection', async () => {
     const { connect } = await start()
     const channel = connect('ann').channel('room:a', { wish: 'refuse for good' })
     const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))

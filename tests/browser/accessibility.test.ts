@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { png, wav } from '../support/media.ts'
 import { startPublicApp } from '../support/public-app.ts'
-import { expectAccessible, openBrowser, picture } from './browser.ts'
-import { attach, message, say, shows, writing } from './room-actions.ts'
+import { expectAccessible, openBrowser, screenshot } from './browser.ts'
+import { attach, message, messageInput, sendMessage, waitForText } from './room-actions.ts'
 import { createRoom, signUp } from './users.ts'
 
 const LONG = 'W'.repeat(120)
@@ -14,14 +14,14 @@ describe.each([
 ] as const)('on %s', (name, options) => {
   it('every page fits the screen and is readable, even with long words', async () => {
     const site = await startPublicApp()
-    const check = async (page: Parameters<typeof picture>[0], what: string) => {
-      await picture(page, `${name.includes('dark') ? 'dark' : 'light'}-${what}`)
+    const check = async (page: Parameters<typeof screenshot>[0], what: string) => {
+      await screenshot(page, `${name.includes('dark') ? 'dark' : 'light'}-${what}`)
       await expectAccessible(page)
     }
-    const stranger = await openBrowser(site, options)
+    const visitor = await openBrowser(site, options)
     for (const path of ['', '/sign-up', '/mail', '/code', '/two-factor', '/rooms/nothing/people']) {
-      await stranger.goto(`/whisper${path}`)
-      await check(stranger, path.replaceAll('/', '-') || 'home')
+      await visitor.goto(`/whisper${path}`)
+      await check(visitor, path.replaceAll('/', '-') || 'home')
     }
 
     const ann = await signUp(site, `Ann${LONG.slice(3)}`, options)
@@ -33,15 +33,15 @@ describe.each([
     await page.goto('/whisper')
     await check(page, 'rooms')
     await page.goto(path)
-    await shows(page, '1 online')
-    await say(page, LONG)
+    await waitForText(page, '1 online')
+    await sendMessage(page, LONG)
     await message(page, LONG).getByRole('button', { name: 'Reply' }).click()
     await check(page, 'replying')
-    await say(page, `https://example.com/${LONG}`)
+    await sendMessage(page, `https://example.com/${LONG}`)
     await attach(page, { name: 'wide.png', mimeType: 'image/png', buffer: png({ width: 2000, height: 40 }) })
     await attach(page, { name: 'song.wav', mimeType: 'audio/wav', buffer: wav() })
     await page.getByLabel(/^Audio from/).waitFor()
-    await say(page, 'One line.\nAnd another.')
+    await sendMessage(page, 'One line.\nAnd another.')
     await message(page, 'And another.').waitFor()
     await check(page, 'room')
     await page.getByRole('link', { name: 'People' }).click()
@@ -57,7 +57,7 @@ describe('in a room, the keyboard', () => {
     const ann = await signUp(await startPublicApp(), 'Ann')
     const { page } = ann
     await page.goto(await createRoom('Garden club', [ann]))
-    await shows(page, '1 online')
+    await waitForText(page, '1 online')
     await page.keyboard.press('Tab')
     expect(await page.locator(':focus').textContent()).toBe('Skip to the content')
     await page.keyboard.press('Enter')
@@ -70,16 +70,16 @@ describe('in a room, the keyboard', () => {
     await page.keyboard.press('Shift+Enter')
     await page.keyboard.type('two')
     await page.keyboard.press('Enter')
-    const said = message(page, 'One')
-    await said.waitFor()
-    expect(await said.locator('.text').textContent()).toBe('One\ntwo')
+    const sent = message(page, 'One')
+    await sent.waitFor()
+    expect(await sent.locator('.text').textContent()).toBe('One\ntwo')
     await page.keyboard.press('Shift+Tab')
     expect(await page.locator(':focus').getAttribute('aria-label')).toBe('Reply to Ann')
     await page.keyboard.press('Enter')
     await page.getByText('Replying to Ann').waitFor()
     await page.keyboard.press('Escape')
     await page.getByText('Replying to Ann').waitFor({ state: 'hidden' })
-    expect(await writing(page).evaluate('(node) => node === document.activeElement')).not.toBe(false)
+    expect(await messageInput(page).evaluate('(node) => node === document.activeElement')).not.toBe(false)
 
     const button = page.getByRole('button', { name: 'Record audio' })
     await button.focus()
@@ -122,7 +122,7 @@ describe('without scripts', () => {
     const bob = await signUp(site, 'Bob')
     const path = await createRoom('Garden club', [bob, ann])
     await bob.page.goto(path)
-    for (let count = 1; count <= 12; count++) await say(bob.page, `Message ${count}.`)
+    for (let count = 1; count <= 12; count++) await sendMessage(bob.page, `Message ${count}.`)
     await message(bob.page, 'Message 12.').waitFor()
     await ann.page.goto(path)
     expect(await ann.page.locator('.message').count()).toBe(10)
