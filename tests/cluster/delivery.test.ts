@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { LongPoll, Presence } from 'phoenix'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { copiesFor } from '../support/conversations.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Json, openSocket, settle } from '../support/phoenix.ts'
 import { PollClient } from '../support/poll-client.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { Cluster } from './harness/cluster.ts'
 import type { Node } from './harness/node.ts'
-import { type Connection, copies, type Person, request, signUp, startGroup } from './harness/people.ts'
+import { type Connection, type Person, request, signUp, startGroup } from './harness/people.ts'
 import { TcpProxy } from './harness/tcp-proxy.ts'
 
 let cluster: Cluster
@@ -51,7 +52,7 @@ describe('conversations', () => {
     await Promise.all(
       connections.flatMap((connection, n) =>
         Array.from({ length: 20 }, (_, i) =>
-          connection.push(topic, 'send_message', copies(people, `${n}:${i}`)),
+          connection.push(topic, 'send_message', copiesFor(people, `${n}:${i}`)),
         ),
       ),
     )
@@ -69,11 +70,11 @@ describe('conversations', () => {
     const received = cid.collect(`user:${people[2].id}`, 'new_message', 'edit_message')
     const gone = cid.collect(topic, 'delete_message')
     const sent = await ann.push(topic, 'send_message', {
-      ...copies(people, 'a'),
+      ...copiesFor(people, 'a'),
       client_message_id: randomUUID(),
     })
     const message_group_id = sent.response.message_group
-    await ann.push(topic, 'edit_message', { message_group_id, ...copies(people, 'b') })
+    await ann.push(topic, 'edit_message', { message_group_id, ...copiesFor(people, 'b') })
     await ann.push(topic, 'delete_message', { message_group_id })
     await eventually(() => expect(gone).toHaveLength(1))
     expect(received.map(({ seq, message }) => [seq ?? message.seq, message.content])).toEqual([
@@ -94,13 +95,13 @@ describe('conversations', () => {
       }),
     )
     const received = connections[1].collect(`user:${people[1].id}`, 'new_message')
-    const message = { ...copies(people, 'x'), client_message_id: randomUUID() }
+    const message = { ...copiesFor(people, 'x'), client_message_id: randomUUID() }
     const send = (connection: Connection) => connection.push(topic, 'send_message', message)
     const answers = await Promise.all(elsewhere.map(send))
     answers.push(await send(elsewhere[2] as Connection))
     expect(answers[0]).toMatchObject({ status: 'ok', response: { seq: 1 } })
     for (const answer of answers) expect(answer).toEqual(answers[0])
-    await elsewhere[0]?.push(topic, 'send_message', copies(people, 'last'))
+    await elsewhere[0]?.push(topic, 'send_message', copiesFor(people, 'last'))
     await eventually(() => expect(received.at(-1)?.message.content).toBe('last'))
     expect(received.map(({ message }) => message.seq)).toEqual([1, 2])
   })
@@ -120,12 +121,14 @@ describe('conversations', () => {
     await closed
     await eventually(() => expect(left).toMatchObject([{ user_id: people[1].id }]))
     const rest = [people[0], people[2]]
-    expect(await ann.push(topic, 'send_message', copies(rest, 'without bob'))).toMatchObject({ status: 'ok' })
+    expect(await ann.push(topic, 'send_message', copiesFor(rest, 'without bob'))).toMatchObject({
+      status: 'ok',
+    })
     await cid.push(topic, 'start_typing')
 
     const received = cid.collect(`user:${people[2].id}`, 'new_message')
     await ann.push(topic, 'modify_conversation', { new_members: [people[1].id] })
-    await ann.push(topic, 'send_message', copies(people, 'with bob'))
+    await ann.push(topic, 'send_message', copiesFor(people, 'with bob'))
     await eventually(() => expect(events).toHaveLength(2))
     expect(events[0].user_ids).toContain(people[1].id)
     expect(events[1].message.content).toBe('with bob')
@@ -169,8 +172,8 @@ describe('polling', () => {
     for (const text of texts) {
       const isHers = Number(text) % 2 === 0
       const sent = isHers
-        ? settle(conversationChannel.push('send_message', { token, ...copies(people, text) }))
-        : connections[2].push(topic, 'send_message', copies(people, text))
+        ? settle(conversationChannel.push('send_message', { token, ...copiesFor(people, text) }))
+        : connections[2].push(topic, 'send_message', copiesFor(people, text))
       expect(await sent).toMatchObject({ status: 'ok' })
     }
     await eventually(() => expect(received).toEqual(texts))
@@ -330,7 +333,7 @@ describe('a client that polls', () => {
       'phx_reply',
       { status: 'ok' },
     ])
-    const write = (text: string) => writer.push(topic, 'send_message', copies(people, text))
+    const write = (text: string) => writer.push(topic, 'send_message', copiesFor(people, text))
     return { bob, clients, write }
   }
 

@@ -1,9 +1,10 @@
 import { Presence } from 'phoenix'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { copiesFor } from '../support/conversations.ts'
 import { eventually } from '../support/eventually.ts'
 import { Cluster } from './harness/cluster.ts'
 import type { Node } from './harness/node.ts'
-import { copies, type Person, request, signUp, startGroup } from './harness/people.ts'
+import { type Person, request, signUp, startGroup } from './harness/people.ts'
 
 let cluster: Cluster
 let nodes: [Node, Node, Node]
@@ -61,9 +62,9 @@ describe('without Redis', () => {
       for (const node of nodes)
         expect(await health(node)).toEqual({ status: 200, says: 'ok, but without redis', connected: '0' })
     })
-    await annHere.push(topic, 'send_message', copies(people, 'one'))
+    await annHere.push(topic, 'send_message', copiesFor(people, 'one'))
     await eventually(() => expect(texts()).toEqual([['one'], ['one'], []]))
-    await bobThere.push(topic, 'send_message', copies(people, 'two'))
+    await bobThere.push(topic, 'send_message', copiesFor(people, 'two'))
     await eventually(() => expect(texts()).toEqual([['one'], ['one'], ['one', 'two']]))
 
     await cluster.redis.start()
@@ -72,7 +73,7 @@ describe('without Redis', () => {
       for (const node of nodes)
         expect(await health(node)).toEqual({ status: 200, says: 'ok', connected: '1' })
     })
-    await annHere.push(topic, 'send_message', copies(people, 'three'))
+    await annHere.push(topic, 'send_message', copiesFor(people, 'three'))
     await eventually(() => expect(texts()).toEqual(Array(3).fill(['one', 'two', 'three'])))
   })
 
@@ -87,7 +88,7 @@ describe('without Redis', () => {
     const id = await startGroup(nodes[0], people)
     const here = ann.at(nodes[0])
     await here.join(`conversation:${id}`)
-    await here.push(`conversation:${id}`, 'send_message', copies(people, 'hello'))
+    await here.push(`conversation:${id}`, 'send_message', copiesFor(people, 'hello'))
     await cluster.redis.start()
     await eventually(() => expect(events).toHaveLength(2))
     expect(events[0]).toMatchObject({

@@ -1,14 +1,7 @@
 import { expect, it } from 'vitest'
 import { DevMailbox } from '../../src/infra/dev-mailbox.ts'
 import { ManualClock } from '../support/clock.ts'
-
-const EMAIL = {
-  id: 'an id',
-  to: 'ann@example.com',
-  subject: 'A subject',
-  text: 'Some text',
-  html: '<p>HTML</p>',
-}
+import { EMAIL } from '../support/mailers.ts'
 
 it('shows the content and the time of an email', async () => {
   const mailbox = new DevMailbox(new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678)))

@@ -1,14 +1,7 @@
 import { expect, it } from 'vitest'
 import { ResendMailer } from '../../src/infra/resend-mailer.ts'
 import { startFakeResend } from '../support/fake-resend.ts'
-
-const EMAIL = {
-  id: 'an id',
-  to: 'ann@example.com',
-  subject: 'A subject',
-  text: 'Some text',
-  html: '<p>HTML</p>',
-}
+import { EMAIL } from '../support/mailers.ts'
 
 async function open() {
   const server = await startFakeResend()

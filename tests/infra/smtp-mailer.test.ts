@@ -1,16 +1,9 @@
 import { expect, it } from 'vitest'
 import { SmtpMailer } from '../../src/infra/smtp-mailer.ts'
+import { EMAIL } from '../support/mailers.ts'
 import { openSmtpServer } from '../support/smtp-server.ts'
 
 const FROM = 'parley@chat.example'
-const EMAIL = {
-  id: 'an id',
-  to: 'ann@example.com',
-  subject: 'A subject',
-  text: 'Some text',
-  html: '<p>HTML</p>',
-}
-
 it('sends to one address, whatever characters it contains', async () => {
   const { url, received } = await openSmtpServer()
   await new SmtpMailer({ url, from: FROM }).send({ ...EMAIL, to: 'ann,ben@example.com' })

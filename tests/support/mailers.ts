@@ -1,5 +1,14 @@
 import type { Email, Mailer } from '../../src/domain/mail/mail-worker.ts'
 
+/** An email with arbitrary content. */
+export const EMAIL = {
+  id: 'an id',
+  to: 'ann@example.com',
+  subject: 'A subject',
+  text: 'Some text',
+  html: '<p>HTML</p>',
+}
+
 /** A mailer that fails a number of times, and records all attempts. */
 export class UnreliableMailer implements Mailer {
   readonly attempts: Email[] = []

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'redis'
 import { onTestFinished } from 'vitest'
 import { temporaryFolder } from './folder.ts'
+import { freePort } from './free-port.ts'
 
 /** The Redis server for tests. Without it, tests that need Redis are skipped, also those that start their own server. */
 export const redisUrl = process.env.REDIS_URL
@@ -52,12 +52,4 @@ async function untilReady(url: string, cluster: boolean): Promise<void> {
     }
   }
   client.destroy()
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  return port
 }

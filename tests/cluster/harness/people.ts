@@ -99,11 +99,6 @@ export class Connection {
   }
 }
 
-/** The payload of a message with one copy for each person. */
-export function copies(to: readonly Person[], text: string): { encrypted_messages: Record<string, string> } {
-  return { encrypted_messages: Object.fromEntries(to.map(({ id }) => [id, text])) }
-}
-
 /** Starts a group. The first member is its creator. @returns its id. */
 export async function startGroup(node: Node, members: readonly Person[]): Promise<string> {
   const [creator] = members as [Person]
