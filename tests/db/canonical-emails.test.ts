@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { correctCanonicalEmails } from '../../src/domain/accounts/canonical-emails.ts'
-import { openTestDatabase, truncateAll } from '../support/database.ts'
 import { recordingLogger } from '../support/log.ts'
+import { setUpEmptyDatabase } from '../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
-beforeEach(() => truncateAll(db))
+const db = setUpEmptyDatabase()
 
 /** Adds a user as the previous version does. */
 async function add(email: string, { confirmed = false, year = 2020 } = {}): Promise<string> {

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { PASSWORD, type SignedIn, startApi } from '../support/api.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { setUpDatabase } from '../support/set-up-database.ts'
 import { logStatements } from '../support/sql-log.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const CONTRACTS = ['documented', 'legacy'] as const
 const TIMES = {

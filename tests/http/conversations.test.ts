@@ -1,14 +1,9 @@
 import { v7 as newId } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { PASSWORD, type SignedIn, startApi, type TestApi } from '../support/api.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { setUpDatabase } from '../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 interface MessagesPage {
   items: { content: string; seq: number }[]

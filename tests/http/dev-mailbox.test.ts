@@ -1,18 +1,13 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import Fastify from 'fastify'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import type { Database } from '../../src/db/database.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { devMailboxRoutes } from '../../src/http/routes/dev-mailbox.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 import { startApp } from '../support/app.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { setUpDatabase } from '../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const PATHS = ['/dev/mailbox', '/dev/mailbox.json']
 

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Database } from '../../src/db/database.ts'
+import { expect, it } from 'vitest'
 import { startApi } from '../support/api.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { setUpDatabase } from '../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 it('lives and is ready', async () => {
   const api = await startApi(db)

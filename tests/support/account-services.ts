@@ -2,6 +2,7 @@ import jwt from '@fastify/jwt'
 import Fastify from 'fastify'
 import { nanoid } from 'nanoid'
 import { v7 as newId } from 'uuid'
+import { beforeAll, beforeEach } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { insertUser } from '../../src/db/queries/accounts/users.ts'
 import { AccountEmails } from '../../src/domain/accounts/account-emails.ts'
@@ -30,6 +31,7 @@ import { ManualClock } from './clock.ts'
 import { openEventBus } from './event-bus.ts'
 import { recordingLogger } from './log.ts'
 import { cheapPasswords } from './passwords.ts'
+import { setUpEmptyDatabase } from './set-up-database.ts'
 
 export const SECRET = 'a secret of thirty-two characters'
 /** A password that satisfies all rules. */
@@ -135,6 +137,21 @@ export function openAccounts(db: Database, signer: AccessTokenSigner) {
     passwords,
     stop: () => Promise.all([mail.worker.stop(), node.securityLog.stop()]),
   }
+}
+
+/** Opens a node for each test of a file, on one database that is emptied before each. */
+export function setUpAccounts(assign: (node: AccountNode) => void | Promise<void>): Database {
+  const db = setUpEmptyDatabase()
+  let signer: AccessTokenSigner
+  beforeAll(async () => {
+    signer = await openSigner()
+  })
+  beforeEach(async () => {
+    const node = openAccounts(db, signer)
+    await assign(node)
+    return async () => void (await node.stop())
+  })
+  return db
 }
 
 /** Checks a password as a sign-in does. @throws AppError `invalid_credentials`. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { beforeEach } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { Conversations } from '../../src/domain/conversations/conversations.ts'
 import { Messages } from '../../src/domain/conversations/messages.ts'
@@ -7,8 +7,8 @@ import type { DomainEvents } from '../../src/domain/shared/events.ts'
 import { PageTokens } from '../../src/domain/shared/pagination.ts'
 import { Vault } from '../../src/domain/vault/vault.ts'
 import { addUser } from './account-services.ts'
-import { openTestDatabase, truncateAll } from './database.ts'
 import { openEventBus } from './event-bus.ts'
+import { setUpEmptyDatabase } from './set-up-database.ts'
 
 const VAULT_SECRET = 'a vault secret for tests: long enough'
 
@@ -69,13 +69,8 @@ export interface GroupOfTwo {
 
 /** Creates a fresh fixture for each test of a file, in one database. */
 export function setUpGroupOfTwo(assign: (fixture: GroupOfTwo) => void): void {
-  let db: Database
-  beforeAll(async () => {
-    db = await openTestDatabase()
-  })
-  afterAll(() => db.close())
+  const db = setUpEmptyDatabase()
   beforeEach(async () => {
-    await truncateAll(db)
     const chat = await openChat(db)
     const [ann, bob, cid] = await addPeople(db, 'ann', 'bob', 'cid')
     assign({ db, chat, ann, bob, cid, group: await startGroup(chat, [ann, bob]) })

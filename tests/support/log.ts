@@ -14,3 +14,8 @@ export function recordingLogger(): { logger: Logger; lines: Record<string, unkno
   const logger = pino({ level: 'debug', serializers: logSerializers, redact: redactedPaths }, stream)
   return { logger, lines, text: () => JSON.stringify(lines) }
 }
+
+/** The lines of the security log of one kind. */
+export function securityLines(lines: readonly Record<string, unknown>[], kind: string) {
+  return lines.filter(({ security }) => security === kind)
+}

@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Person, TestApp } from './app.ts'
 import type { Json } from './phoenix.ts'
 import { RawClient } from './raw-client.ts'
@@ -71,4 +71,21 @@ export async function handshakeStatus(connecting: Promise<unknown>): Promise<num
     () => 101,
     (error) => error.status,
   )
+}
+
+/** The expected event of a message, sent at the time at which the clock of the tests stands. `content` are the fields of its kind. */
+export function messageEvent(type: string, { username }: Member, content: Json): Json {
+  const id = expect.stringMatching(/^[\w-]{21}$/)
+  return { type, id, created: 'Jan. 15, 2026', time: '12:00 PM', username, ...content }
+}
+
+/** The expected fields of a reply to a message. */
+export function replyFields(previous: { id: string; sender: Member; content: string; type: string }): Json {
+  return {
+    is_reply: true,
+    previous_message_id: previous.id,
+    previous_message_content: previous.content,
+    previous_message_type: previous.type,
+    previous_sender_username: previous.sender.username,
+  }
 }

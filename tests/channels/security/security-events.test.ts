@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { startApp, type TestApp } from '../../support/app.ts'
+import { securityLines } from '../../support/log.ts'
 import { settle } from '../../support/phoenix.ts'
 import { RawClient } from '../../support/raw-client.ts'
 import {
@@ -12,7 +13,10 @@ import {
 
 /** The security log lines of one kind. */
 function linesOf({ logs }: TestApp, kind: string) {
-  return logs.map((line) => JSON.parse(line)).filter(({ security }) => security === kind)
+  return securityLines(
+    logs.map((line) => JSON.parse(line)),
+    kind,
+  )
 }
 
 it('logs a rejected socket with the reason and without the token', async () => {

@@ -5,11 +5,17 @@ import { describe, expect, it } from 'vitest'
 import { startApp } from '../../support/app.ts'
 import { mp3, png } from '../../support/media.ts'
 import { type Json, listen, type PhoenixVersion, phoenixVersions, settle } from '../../support/phoenix.ts'
-import { connectToRoom, fileFrame, nextEvent, signUpMember, startRoom } from '../../support/room-clients.ts'
+import {
+  connectToRoom,
+  fileFrame,
+  messageEvent,
+  nextEvent,
+  replyFields,
+  signUpMember,
+  startRoom,
+} from '../../support/room-clients.ts'
 
 const sent = { status: 'ok', response: 'message_sent' }
-const nanoidLike = expect.stringMatching(/^[\w-]{21}$/)
-const at = { created: 'Jan. 15, 2026', time: '12:00 PM' }
 
 async function twoInARoom(...settings: Parameters<typeof startApp>) {
   const app = await startApp(...settings)
@@ -84,14 +90,12 @@ describe('events of room:<id>', () => {
     annRoom.on('chat.message', () => void order.push('event'))
     expect(await settle(annRoom.push('message', { message: 'Hello, World!' }))).toEqual(sent)
     expect(order).toEqual(['event'])
-    expect(await nextEvent()).toEqual({
-      type: 'chat.message',
-      id: nanoidLike,
-      text_content: 'Hello, World!',
-      message_format: 'text',
-      username: ann.username,
-      ...at,
-    })
+    expect(await nextEvent()).toEqual(
+      messageEvent('chat.message', ann, {
+        text_content: 'Hello, World!',
+        message_format: 'text',
+      }),
+    )
     const burst = Array.from({ length: 50 }, (_, i) => settle(annRoom.push('message', { message: `n${i}` })))
     expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set(['ok']))
     for (let i = 0; i < 50; i++) expect((await nextEvent()).text_content).toBe(`n${i}`)
@@ -131,20 +135,14 @@ describe('events of room:<id>', () => {
     const { id } = await messages()
     const reply = { message: 'Hello back!', previous_message_id: id }
     expect(await settle(bobRoom.push('reply', reply))).toEqual(sent)
-    expect(await replies()).toEqual({
-      type: 'chat.reply',
-      id: nanoidLike,
-      text_content: 'Hello back!',
-      message_format: 'text',
-      is_reply: true,
-      reply_format: 'text',
-      previous_message_id: id,
-      previous_message_content: 'Hello',
-      previous_message_type: 'text',
-      previous_sender_username: ann.username,
-      username: bob.username,
-      ...at,
-    })
+    expect(await replies()).toEqual(
+      messageEvent('chat.reply', bob, {
+        text_content: 'Hello back!',
+        message_format: 'text',
+        reply_format: 'text',
+        ...replyFields({ id, sender: ann, content: 'Hello', type: 'text' }),
+      }),
+    )
     for (const previous_message_id of [nanoid(), '', 'x']) {
       const refused = await settle(annRoom.push('reply', { message: 'x', previous_message_id }))
       expect(refused).toEqual({ status: 'error', response: 'no_message' })
@@ -160,16 +158,14 @@ describe('events of room:<id>', () => {
       const [files, replies] = [listen(bobRoom, 'chat.media'), listen(bobRoom, 'chat.reply')]
       expect(await pushFile(channel, 'media', { media_format: 'image' }, png())).toEqual(sent)
       const file = await files()
-      expect(file).toEqual({
-        type: 'chat.media',
-        id: nanoidLike,
-        media_format: 'image',
-        message_format: 'media',
-        filename: expect.stringMatching(/\.png$/),
-        url: expect.stringMatching(/^http/),
-        username: ann.username,
-        ...at,
-      })
+      expect(file).toEqual(
+        messageEvent('chat.media', ann, {
+          media_format: 'image',
+          message_format: 'media',
+          filename: expect.stringMatching(/\.png$/),
+          url: expect.stringMatching(/^http/),
+        }),
+      )
       const metadata = { message_type: 'reply', previous_message_id: file.id, media_format: 'audio' }
       expect(await pushFile(channel, 'reply', metadata, mp3())).toEqual(sent)
       expect(await replies()).toMatchObject({

@@ -1,43 +1,30 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import type { Account } from '../../../src/domain/accounts/accounts.ts'
-import type { AccessTokenSigner } from '../../../src/domain/sessions/access-tokens.ts'
 import {
   type AccountNode,
   authenticate,
-  openAccounts,
-  openSigner,
   PASSWORD,
   PHONE,
+  setUpAccounts,
   tokenIn,
 } from '../../support/account-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
 
 const EMAIL = 'ann@example.com'
 const NEW_EMAIL = 'annie@elsewhere.example'
 const NEW_PASSWORD = 'seven quiet herons wade'
 const HOUR = 60 * 60 * 1000
 
-let db: Database
-let signer: AccessTokenSigner
 let node: AccountNode
 let ann: Account
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-  signer = await openSigner()
-})
-afterAll(() => db.close())
-beforeEach(async () => {
-  await truncateAll(db)
-  node = openAccounts(db, signer)
+const db = setUpAccounts(async (given) => {
+  node = given
   ann = await node.accounts.register({ email: EMAIL, password: PASSWORD })
-  // Emails that wait together may leave in any order.
+  // Emails that wait together may be sent in any order.
   await node.worker.drain()
-  return async () => void (await node.stop())
 })
 
-/** What came in the newest email to the address. */
+/** The newest email to an address. */
 async function emailTo(email = EMAIL) {
   await node.worker.drain()
   return node.mailbox.emails.find(({ to }) => to === email)

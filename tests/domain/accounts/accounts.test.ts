@@ -1,29 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { Passwords } from '../../../src/domain/passwords/passwords.ts'
-import type { AccessTokenSigner } from '../../../src/domain/sessions/access-tokens.ts'
-import {
-  type AccountNode,
-  authenticate,
-  openAccounts,
-  openSigner,
-  PASSWORD,
-} from '../../support/account-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { type AccountNode, authenticate, PASSWORD, setUpAccounts } from '../../support/account-services.ts'
 
-let db: Database
-let signer: AccessTokenSigner
 let node: AccountNode
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-  signer = await openSigner()
-})
-afterAll(() => db.close())
-beforeEach(async () => {
-  await truncateAll(db)
-  node = openAccounts(db, signer)
-  return async () => void (await node.stop())
+const db = setUpAccounts((given) => {
+  node = given
 })
 
 function register(email: string, more: { password?: string; displayName?: string } = {}) {

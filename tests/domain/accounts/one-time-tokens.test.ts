@@ -1,26 +1,20 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { updateUser } from '../../../src/db/queries/accounts/users.ts'
 import { OneTimeTokens, type TokenContext } from '../../../src/domain/accounts/one-time-tokens.ts'
 import { addUser } from '../../support/account-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const DAY = 24 * 60 * 60 * 1000
 const EMAIL = 'ann@example.com'
 
-let db: Database
+const db = setUpEmptyDatabase()
 let clock: ManualClock
 let tokens: OneTimeTokens
 let ann: { id: string; email: string }
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   clock = new ManualClock()
   tokens = new OneTimeTokens(clock)
   ann = { id: await addUser(db, EMAIL), email: EMAIL }

@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { NewUsers } from '../../../src/domain/accounts/new-users.ts'
 import { Passwordless } from '../../../src/domain/accounts/passwordless.ts'
 import { queueEmail } from '../../../src/domain/mail/outbox.ts'
 import { openMail } from '../../support/account-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const EMAIL = 'ann@example.com'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
-beforeEach(() => truncateAll(db))
+const db = setUpEmptyDatabase()
 
 function open() {
   const { worker, mailbox, tokens, clock } = openMail(db)

@@ -1,6 +1,5 @@
 import { v7 as newId } from 'uuid'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   addPeople,
   type Chat,
@@ -10,21 +9,16 @@ import {
   resultOf,
   startGroup,
 } from '../../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
+const db = setUpEmptyDatabase()
 let chat: Chat
 let ann: string
 let bob: string
 let cid: string
 let dee: string
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   chat = await openChat(db)
   ;[ann, bob, cid, dee] = await addPeople(db, 'ann', 'bob', 'cid', 'dee')
 })

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
-import { openDatabase } from '../../../src/db/open-database.ts'
 import {
   addPeople,
   type Chat,
@@ -11,54 +10,33 @@ import {
   startGroup,
 } from '../../support/chat-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { createTestDatabase, truncateAll } from '../../support/database.ts'
-import { type CutPoint, FaultProxy } from '../../support/fault-proxy.ts'
+import type { CutPoint } from '../../support/fault-proxy.ts'
+import { setUpProxiedDatabase } from '../../support/set-up-database.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 const MARK = 'the one whose answer is lost'
 
 describe.runIf(server)('when the connection to the database is lost', () => {
-  let database: Awaited<ReturnType<typeof createTestDatabase>>
-  /** The database by a way that stays. */
-  let db: Database
+  const { db, connectThroughProxy } = setUpProxiedDatabase(server)
   let ann: string
   let bob: string
   let group: string
 
-  beforeAll(async () => {
-    database = await createTestDatabase(server)
-    db = await openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
-  })
-  afterAll(async () => {
-    await db.close()
-    await database.drop()
-  })
   beforeEach(async () => {
-    await truncateAll(db)
     ;[ann, bob] = await addPeople(db, 'ann', 'bob')
     group = await startGroup(await openChat(db), [ann, bob])
   })
 
-  /** A node that reaches the database by a proxy. */
+  /** A node that reaches the database through a proxy. */
   async function openNode(clock?: ManualClock) {
-    const proxy = await FaultProxy.start(database.url)
-    const proxied = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 2 })
-    onTestFinished(async () => {
-      // postgres.js is slow to end a connection that was lost and never used again.
-      await Promise.all([
-        proxied.rows('select pg_sleep(0.01)', []),
-        proxied.rows('select pg_sleep(0.01)', []),
-      ])
-      await proxied.close()
-      await proxy.close()
-    })
+    const { proxy, proxied } = await connectThroughProxy()
     return { proxy, node: await openChat(proxied, { workers: 1, ...(clock && { clock }) }) }
   }
 
   const send = (node: Chat, text: string, clientMessageId?: string) =>
     resultOf(node.messages.send(group, ann, contentsFor([ann, bob], text), clientMessageId))
 
-  /** What Bob has, oldest first, as `seq content`. */
+  /** Bob's stored messages, oldest first, as `seq content`. */
   async function stored(): Promise<string[]> {
     const rows = await db.rows<{ line: string }>(
       `select seq || ' ' || content as line from messages where recipient_id = $1 order by seq`,
@@ -67,8 +45,8 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     return rows.map((row) => row.line)
   }
 
-  /** The events of a node, as `name seq`. */
-  function toldBy(node: Chat): string[] {
+  /** The events that a node has emitted, as `name seq`. */
+  function eventsOf(node: Chat): string[] {
     return node.emitted.map((event) => `${event.name} ${'editSeq' in event ? event.editSeq : event.seq}`)
   }
 
@@ -120,7 +98,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
       await cut
       expect(outcomes).toEqual(['ok', 'ok', 'not_enough_recipients', 'ok', 'ok'])
       expect(await stored()).toEqual(['1 one', '2 two', `3 ${MARK}`, '4 four'])
-      expect(toldBy(node)).toEqual([1, 2, 3, 4].map((seq) => `message_sent ${seq}`))
+      expect(eventsOf(node)).toEqual([1, 2, 3, 4].map((seq) => `message_sent ${seq}`))
     },
   )
 
@@ -145,7 +123,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     })
     expect(await sending).toBe('ok')
     expect(await stored()).toEqual([`1 ${MARK}`])
-    expect(toldBy(node)).toEqual(['message_sent 1'])
+    expect(eventsOf(node)).toEqual(['message_sent 1'])
   })
 
   it('stores nothing for a statement that arrives after its retry', async () => {
@@ -175,7 +153,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
     await cut
     expect(tries).toBe(2)
     expect(await stored()).toEqual([`1 ${MARK}`])
-    expect(toldBy(node)).toEqual(['message_sent 1'])
+    expect(eventsOf(node)).toEqual(['message_sent 1'])
   })
 
   it.each<CutPoint>(['before', 'reply'])('stores an edit (cut: %s)', async (at) => {
@@ -202,7 +180,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
       expect(await resultOf(node.messages.delete(group, ann, groupId))).toBe('ok')
       await cut
       expect(await stored()).toEqual([])
-      expect(toldBy(node)).toEqual(['message_sent 1', 'message_deleted 2'])
+      expect(eventsOf(node)).toEqual(['message_sent 1', 'message_deleted 2'])
     },
   )
 

@@ -1,21 +1,16 @@
 import { setImmediate } from 'node:timers/promises'
 import { v7 as newId } from 'uuid'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import type { Draft } from '../../../src/db/queries/conversations/send-batch.ts'
 import { addPeople, type Chat, openChat, resultOf, startGroup } from '../../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
+const db = setUpEmptyDatabase()
 let ann: string
 let bob: string
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   ;[ann, bob] = await addPeople(db, 'ann', 'bob')
 })
 

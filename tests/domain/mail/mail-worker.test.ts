@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { updateUser } from '../../../src/db/queries/accounts/users.ts'
 import { claimOutboxRow } from '../../../src/db/queries/mail/outbox.ts'
 import { OneTimeTokens } from '../../../src/domain/accounts/one-time-tokens.ts'
@@ -9,26 +8,21 @@ import { queueEmail } from '../../../src/domain/mail/outbox.ts'
 import { emailLinks } from '../../../src/http/email-links.ts'
 import { addUser, openMail, tokenIn } from '../../support/account-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 import { recordingLogger } from '../../support/log.ts'
 import { GatedMailer, UnreliableMailer } from '../../support/mailers.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const EMAIL = 'ann@example.com'
 
-let db: Database
+const db = setUpEmptyDatabase()
 let clock: ManualClock
 let ann: string
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   clock = new ManualClock()
   ann = await addUser(db, EMAIL)
 })

@@ -1,21 +1,17 @@
 import { buffer } from 'node:stream/consumers'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { MediaLibrary } from '../../../src/domain/media/media-library.ts'
 import type { MediaStore } from '../../../src/domain/media/media-store.ts'
 import { DiskMedia } from '../../../src/infra/disk-media.ts'
 import { addUser } from '../../support/account-services.ts'
 import { resultOf } from '../../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { truncateAll } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { gif, mp3, mp4, png, voice, wav } from '../../support/media.ts'
 import { addRoom, openLibrary, storeUpload } from '../../support/media-library.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 /** Ann, and a room of hers. */
 let ann: { roomId: string; ownerId: string }

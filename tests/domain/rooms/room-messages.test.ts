@@ -1,23 +1,17 @@
 import { nanoid } from 'nanoid'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { resultOf } from '../../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { png, wav } from '../../support/media.ts'
 import { addPerson, openRooms, type RoomNode, type RoomPerson } from '../../support/rooms.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
+const db = setUpEmptyDatabase()
 let node: RoomNode
 let [ann, bob]: RoomPerson[] = []
 let roomId: string
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   node = openRooms(db)
   ann = await addPerson(db, 'ann')
   bob = await addPerson(db, 'bob')

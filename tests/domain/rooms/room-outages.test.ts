@@ -1,63 +1,43 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import type { Database } from '../../../src/db/database.ts'
-import { openDatabase } from '../../../src/db/open-database.ts'
 import { Rooms } from '../../../src/domain/rooms/rooms.ts'
 import { PageTokens } from '../../../src/domain/shared/pagination.ts'
-import { createTestDatabase, truncateAll } from '../../support/database.ts'
 import { openEventBus } from '../../support/event-bus.ts'
-import { type CutPoint, FaultProxy } from '../../support/fault-proxy.ts'
+import type { CutPoint } from '../../support/fault-proxy.ts'
 import { png } from '../../support/media.ts'
 import { openLibrary } from '../../support/media-library.ts'
 import { addPerson, openRooms, type RoomPerson } from '../../support/rooms.ts'
+import { setUpProxiedDatabase } from '../../support/set-up-database.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 
 describe.runIf(server)(
   'when the connection to the database is lost while a change of a room is committed',
   () => {
-    let database: Awaited<ReturnType<typeof createTestDatabase>>
-    /** The database by a way that stays. */
-    let db: Database
+    const { db, connectThroughProxy } = setUpProxiedDatabase(server)
     let ann: RoomPerson
     let bob: RoomPerson
     let roomId: string
 
-    beforeAll(async () => {
-      database = await createTestDatabase(server)
-      db = await openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
-    })
-    afterAll(async () => {
-      await db.close()
-      await database.drop()
-    })
     beforeEach(async () => {
-      await truncateAll(db)
       ann = await addPerson(db, 'ann')
       bob = await addPerson(db, 'bob')
       roomId = (await openRooms(db).rooms.create(ann.id, { name: 'Chamber', userIds: [] })).id
     })
 
-    /** A node that reaches the database by a proxy. */
+    /** A node that reaches the database through a proxy. */
     async function openNode({ maxMediaPerDay = 1_000_000 } = {}) {
-      const proxy = await FaultProxy.start(database.url)
-      const proxied = await openDatabase({ kind: 'postgres', url: proxy.url, poolSize: 2 })
-      onTestFinished(async () => {
-        // postgres.js is slow to end a connection that was lost and never used again.
-        await Promise.all([1, 2].map(() => proxied.rows('select pg_sleep(0.01)', [])))
-        await proxied.close()
-        await proxy.close()
-      })
+      const { proxy, proxied } = await connectThroughProxy()
       const events = openEventBus()
       const emitted: number[] = []
-      const comings: string[] = []
+      const memberChanges: string[] = []
       events.on('room_message', ({ seq }) => emitted.push(seq))
-      events.on('room_member_added', ({ userId }) => comings.push(`${userId} added`))
-      events.on('room_member_removed', ({ userId, seq }) => comings.push(`${userId} removed ${seq}`))
+      events.on('room_member_added', ({ userId }) => memberChanges.push(`${userId} added`))
+      events.on('room_member_removed', ({ userId, seq }) => memberChanges.push(`${userId} removed ${seq}`))
       const { library, fileCount } = openLibrary(proxied, { maxMediaPerDay })
       const pageTokens = new PageTokens('a secret of thirty-two characters')
       const rooms = new Rooms({ db: proxied, clock: systemClock, events, pageTokens, media: library })
-      return { proxy, rooms, library, fileCount, emitted, comings }
+      return { proxy, rooms, library, fileCount, emitted, memberChanges }
     }
 
     it.each<CutPoint>(['before', 'reply'])('stores a text and emits its event once (cut: %s)', async (at) => {
@@ -104,22 +84,22 @@ describe.runIf(server)(
     })
 
     it.each<CutPoint>(['before', 'reply'])('adds a member and emits one event (cut: %s)', async (at) => {
-      const { proxy, rooms, comings } = await openNode()
+      const { proxy, rooms, memberChanges } = await openNode()
       const cut = proxy.cut('commit', at)
       const room = await rooms.addMembers(roomId, ann.id, [bob.id])
       await cut
       expect(room.members).toEqual([ann.shortId, bob.shortId])
-      expect(comings).toEqual([`${bob.id} added`])
+      expect(memberChanges).toEqual([`${bob.id} added`])
     })
 
     it.each<CutPoint>(['before', 'reply'])('removes a member and emits one event (cut: %s)', async (at) => {
-      const { proxy, rooms, comings } = await openNode()
+      const { proxy, rooms, memberChanges } = await openNode()
       await openRooms(db).rooms.addMembers(roomId, ann.id, [bob.id])
       const cut = proxy.cut('commit', at)
       await rooms.removeMember(roomId, ann.id, bob.id)
       await cut
       expect((await rooms.open(roomId, ann.id)).room.members).toEqual([ann.shortId])
-      expect(comings).toEqual([`${bob.id} removed ${at === 'reply' ? null : 1}`])
+      expect(memberChanges).toEqual([`${bob.id} removed ${at === 'reply' ? null : 1}`])
     })
 
     it.each<CutPoint>(['before', 'reply', 'delayed'])('creates a room once (cut: %s)', async (at) => {

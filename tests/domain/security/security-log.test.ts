@@ -1,26 +1,20 @@
-import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeEach, expect, it, onTestFinished } from 'vitest'
 import { SecurityLog } from '../../../src/domain/security/security-log.ts'
 import { Janitor } from '../../../src/domain/sessions/janitor.ts'
 import { PageTokens } from '../../../src/domain/shared/pagination.ts'
 import { addUser, SECRET } from '../../support/account-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 import { recordingLogger } from '../../support/log.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-let db: Database
+const db = setUpEmptyDatabase()
 let ann: string
 
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   ann = await addUser(db, 'ann@example.com')
 })
 

@@ -1,27 +1,23 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { AccessTokenSigner } from '../../../src/domain/sessions/access-tokens.ts'
 import type { Sessions } from '../../../src/domain/sessions/sessions.ts'
 import { addUser, openSessions, openSigner, PHONE } from '../../support/account-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
 
-let db: Database
+const db = setUpEmptyDatabase()
 let signer: AccessTokenSigner
 let ann: string
 
 beforeAll(async () => {
-  db = await openTestDatabase()
   signer = await openSigner()
 })
-afterAll(() => db.close())
 beforeEach(async () => {
-  await truncateAll(db)
   ann = await addUser(db, 'ann@example.com')
 })
 

@@ -1,6 +1,5 @@
 import { type TOTP, URI } from 'otpauth'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { findUserByEmail } from '../../../src/db/queries/accounts/users.ts'
 import type { AccessTokenSigner } from '../../../src/domain/sessions/access-tokens.ts'
 import type { CodeOrigin } from '../../../src/domain/two-factor/code-limits.ts'
@@ -16,7 +15,8 @@ import {
   SECRET,
 } from '../../support/account-services.ts'
 import { resultOf } from '../../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
+import { truncateAll } from '../../support/database.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 import { logStatements } from '../../support/sql-log.ts'
 
 const EMAIL = 'ann@example.com'
@@ -29,15 +29,12 @@ const HERE = { browserSecret: 'the secret of a browser' }
 const UNKNOWN_CLIENT: CodeOrigin = { network: '192.0.2.1' }
 const OWNER: CodeOrigin = { network: '192.0.2.2', trustedClient: 'session of the owner' }
 
-let db: Database
+const db = setUpEmptyDatabase()
 let signer: AccessTokenSigner
 
 beforeAll(async () => {
-  db = await openTestDatabase()
   signer = await openSigner()
 })
-afterAll(() => db.close())
-beforeEach(() => truncateAll(db))
 
 /** The services, called by an unknown client that sends a code alone, unless an origin says otherwise. */
 function openTotp(

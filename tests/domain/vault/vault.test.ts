@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
@@ -13,8 +13,8 @@ import { PageTokens } from '../../../src/domain/shared/pagination.ts'
 import { Vault } from '../../../src/domain/vault/vault.ts'
 import { rotateVault } from '../../../src/domain/vault/vault-rotation.ts'
 import { addPeople, keysNamed } from '../../support/chat-services.ts'
-import { openTestDatabase, truncateAll } from '../../support/database.ts'
 import { openEventBus } from '../../support/event-bus.ts'
+import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const OLD = 'an old secret that is long enough'
 const NEW = 'a new secret that is long enough'
@@ -65,13 +65,7 @@ describe('a ciphertext', () => {
 })
 
 describe('opening the vault of a database', () => {
-  let db: Database
-
-  beforeAll(async () => {
-    db = await openTestDatabase()
-  })
-  afterAll(() => db.close())
-  beforeEach(() => truncateAll(db))
+  const db = setUpEmptyDatabase()
 
   async function recorded() {
     return (await db.rows<{ fingerprint: string }>('select fingerprint from vault_keys', [])).map(

@@ -3,11 +3,9 @@ import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { nanoid } from 'nanoid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { startApi } from '../../support/api.ts'
 import { startApp, type TestApp } from '../../support/app.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import {
@@ -19,6 +17,7 @@ import {
   signUpMember,
   startRoom,
 } from '../../support/room-clients.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import { WhisperClient } from '../../support/whisper-client.ts'
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
@@ -104,11 +103,7 @@ describe('accepts a member', () => {
 })
 
 describe('the cookie of a browser', () => {
-  let db: Database
-  beforeAll(async () => {
-    db = await openTestDatabase()
-  })
-  afterAll(() => db.close())
+  const db = setUpDatabase()
 
   async function phoneInARoom() {
     const api = await startApi(db, { publicUrl: 'https://chat.example', dataDir: temporaryFolder() })

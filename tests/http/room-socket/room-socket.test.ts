@@ -8,14 +8,13 @@ import {
   connectToRoom,
   eventsBeforeMarker,
   fileFrame,
+  messageEvent,
   nextEvent,
+  replyFields,
   signUpMember,
   startRoom,
 } from '../../support/room-clients.ts'
 import { onTestServer } from '../../support/uploads.ts'
-
-const nanoidLike = expect.stringMatching(/^[\w-]{21}$/)
-const at = { created: 'Jan. 15, 2026', time: '12:00 PM' }
 
 async function twoInARoom(...settings: Parameters<typeof startApp>) {
   const app = await startApp(...settings)
@@ -33,14 +32,10 @@ describe('a text', () => {
   it('is delivered to everyone in the room, including its sender, and stored', async () => {
     const { app, roomId, ann, annSocket, bobSocket } = await twoInARoom()
     annSocket.send({ message_type: 'message', message: 'Hello, World!' })
-    const event = {
-      type: 'chat.message',
-      id: nanoidLike,
+    const event = messageEvent('chat.message', ann, {
       text_content: 'Hello, World!',
       message_format: 'text',
-      username: ann.username,
-      ...at,
-    }
+    })
     const received = await nextEvent(bobSocket, 'chat.message')
     expect(received).toEqual(event)
     expect(await nextEvent(annSocket, 'chat.message')).toEqual(received)
@@ -88,20 +83,14 @@ describe('a reply', () => {
     annSocket.send({ message_type: 'message', message: 'Hello' })
     const { id } = await nextEvent(bobSocket, 'chat.message')
     bobSocket.send({ message_type: 'reply', message: 'Hello back!', previous_message_id: id })
-    expect(await nextEvent(annSocket, 'chat.reply')).toEqual({
-      type: 'chat.reply',
-      id: nanoidLike,
-      text_content: 'Hello back!',
-      message_format: 'text',
-      is_reply: true,
-      reply_format: 'text',
-      previous_message_id: id,
-      previous_message_content: 'Hello',
-      previous_message_type: 'text',
-      previous_sender_username: ann.username,
-      username: bob.username,
-      ...at,
-    })
+    expect(await nextEvent(annSocket, 'chat.reply')).toEqual(
+      messageEvent('chat.reply', bob, {
+        text_content: 'Hello back!',
+        message_format: 'text',
+        reply_format: 'text',
+        ...replyFields({ id, sender: ann, content: 'Hello', type: 'text' }),
+      }),
+    )
   })
 
   it('is rejected for a message of another room or an unknown one', async () => {
@@ -126,16 +115,14 @@ describe('a file', () => {
       fileFrame({ message_type: 'media', message_format: 'image', media_format: 'image' }, png()),
     )
     const event = await nextEvent(bobSocket, 'chat.media')
-    expect(event).toEqual({
-      type: 'chat.media',
-      id: nanoidLike,
-      media_format: 'image',
-      message_format: 'media',
-      filename: expect.stringMatching(/^[\w-]{21}\.png$/),
-      url: expect.stringMatching(/^http:\/\/localhost:\d+\/api\/v1\/chat\/media\//),
-      username: ann.username,
-      ...at,
-    })
+    expect(event).toEqual(
+      messageEvent('chat.media', ann, {
+        media_format: 'image',
+        message_format: 'media',
+        filename: expect.stringMatching(/^[\w-]{21}\.png$/),
+        url: expect.stringMatching(/^http:\/\/localhost:\d+\/api\/v1\/chat\/media\//),
+      }),
+    )
     const file = await fetch(onTestServer(app, event.url))
     expect(file.headers.get('content-type')).toBe('image/png')
     expect(Buffer.from(await file.arrayBuffer()).equals(png())).toBe(true)
@@ -155,22 +142,16 @@ describe('a file', () => {
     const { id } = await nextEvent(bobSocket, 'chat.media')
     const metadata = { message_type: 'reply', previous_message_id: id, media_format: 'image' }
     bobSocket.sendRaw(fileFrame(metadata, gif()))
-    expect(await nextEvent(annSocket, 'chat.reply')).toEqual({
-      type: 'chat.reply',
-      id: nanoidLike,
-      media_format: 'image',
-      message_format: 'media',
-      filename: expect.stringMatching(/\.gif$/),
-      url: expect.stringMatching(/^http/),
-      is_reply: true,
-      reply_format: 'media',
-      previous_message_id: id,
-      previous_message_content: 'AUDIO',
-      previous_message_type: 'audio',
-      previous_sender_username: ann.username,
-      username: bob.username,
-      ...at,
-    })
+    expect(await nextEvent(annSocket, 'chat.reply')).toEqual(
+      messageEvent('chat.reply', bob, {
+        media_format: 'image',
+        message_format: 'media',
+        filename: expect.stringMatching(/\.gif$/),
+        url: expect.stringMatching(/^http/),
+        reply_format: 'media',
+        ...replyFields({ id, sender: ann, content: 'AUDIO', type: 'audio' }),
+      }),
+    )
   })
 
   it('keeps its order among the texts of its sender, regardless of its duration', async () => {

@@ -1,15 +1,10 @@
 import { createHmac } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import { ENDPOINTS, lineOf } from '../endpoints.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const PRIVATE = ENDPOINTS.filter(({ isPrivate }) => isPrivate)
 const PUBLIC = ENDPOINTS.filter(({ isPrivate }) => !isPrivate)

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { expect, it } from 'vitest'
 import { PASSWORD, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const NEW_PASSWORD = 'a wholly different sentence'
 const change = { new_password: NEW_PASSWORD, new_password_confirmation: NEW_PASSWORD }

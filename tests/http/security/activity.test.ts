@@ -1,18 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { securityLines } from '../../support/log.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
-
-/** The lines of the security log, of one kind. */
-function linesOf({ log }: TestApi, kind: string) {
-  return log.lines.filter(({ security }) => security === kind)
-}
+const db = setUpDatabase()
 
 async function activityOf(api: TestApi, token: string, query = '') {
   await api.services.securityLog.stop()
@@ -57,11 +48,13 @@ describe('the security log', () => {
     await api.send('POST /api/signout_all', { token: ann.auth_token, ...device })
     const again = (await api.login('ann')).json<SignedIn>()
     await api.send('POST /api/signout', { body: { token: again.refresh_token }, ...device })
-    expect(linesOf(api, 'session_revoked')).toMatchObject([
+    expect(securityLines(api.log.lines, 'session_revoked')).toMatchObject([
       { level: 30, userId: ann.user.id, sessionId: id, ip: '203.0.113.5' },
       { userId: ann.user.id },
     ])
-    expect(linesOf(api, 'sessions_revoked')).toMatchObject([{ userId: ann.user.id, ip: '203.0.113.5' }])
+    expect(securityLines(api.log.lines, 'sessions_revoked')).toMatchObject([
+      { userId: ann.user.id, ip: '203.0.113.5' },
+    ])
     const latest = (await api.login('ann')).json<SignedIn>()
     const activity = await activityOf(api, latest.auth_token)
     const ends = activity.items.filter(({ kind }: { kind: string }) => kind === 'session_revoked')
@@ -82,7 +75,7 @@ describe('the security log', () => {
     const id = await api.startConversation(ann, bob)
     const line = `GET /api/messages?conversation_id=${id}`
     expect((await api.send(line, { token: eve.auth_token, from: '203.0.113.7' })).statusCode).toBe(403)
-    expect(linesOf(api, 'permission_refused')).toMatchObject([
+    expect(securityLines(api.log.lines, 'permission_refused')).toMatchObject([
       { level: 40, userId: eve.user.id, ip: '203.0.113.7', reason: 'GET /api/messages' },
     ])
     const { items } = await activityOf(api, eve.auth_token)

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { PASSWORD, type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import { signIn, startWithProvider, users } from '../../support/social-sign-in.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const VICTIM = { email: 'victim@bücher.example', password: PASSWORD }
 /** The database would fold the first into the victim's address; the others are the victim's. */

@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { PASSWORD, type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import { EMAIL, failure, signIn, startWithProvider, users } from '../../support/social-sign-in.ts'
 import { WhisperClient } from '../../support/whisper-client.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const FROM = '192.0.2.7'
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 visit-evil.example'

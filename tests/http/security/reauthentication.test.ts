@@ -1,25 +1,13 @@
 import type { LightMyRequestResponse } from 'fastify'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { PASSWORD, type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
+import { FACTOR_REQUESTS, SET_UP_REQUESTS, WRONG_CODE } from '../../support/totp-requests.ts'
 import { readQrCode, WhisperClient } from '../../support/whisper-client.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const MINUTE = 60_000
-const WRONG = '000000'
-const FACTORS = [
-  ['POST totp-device/create/', {}],
-  ['POST qr-code/', {}],
-  ['POST totp-device/verify/', { otp_token: WRONG }],
-  ['DELETE totp-device/', { otp_token: WRONG }],
-  ['POST totp-device/recovery-codes/', { otp_token: WRONG }],
-] as const
 
 function failure(response: LightMyRequestResponse): [number, string] {
   return [response.statusCode, response.json().error.code]
@@ -43,7 +31,7 @@ async function subjects(api: TestApi, to = 'ann@example.com'): Promise<string[]>
 }
 
 describe('a stolen access token', () => {
-  it.each(FACTORS)('changes no factor ten minutes after the sign-in: %s', async (line, body) => {
+  it.each(FACTOR_REQUESTS)('changes no factor ten minutes after the sign-in: %s', async (line, body) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.registerConfirmed('ann')
     const thief = new WhisperClient(api, 'ann@example.com')
@@ -70,7 +58,7 @@ describe('a stolen access token', () => {
   })
 })
 
-it.each(FACTORS)('changes no factor of an address that is not confirmed: %s', async (line, body) => {
+it.each(FACTOR_REQUESTS)('changes no factor of an address that is not confirmed: %s', async (line, body) => {
   const api = await startApi(db)
   const { auth_token: token } = await api.register('ann')
   const response = await new WhisperClient(api, 'ann@example.com').request(line, body, { token })
@@ -78,7 +66,7 @@ it.each(FACTORS)('changes no factor of an address that is not confirmed: %s', as
 })
 
 describe('a verified email', () => {
-  it.each(FACTORS.slice(0, 3))('sets nothing up where there is a password: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('sets nothing up where there is a password: %s', async (line, body) => {
     const api = await startApi(db)
     await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
@@ -158,8 +146,8 @@ describe('Whisper, to an account with a password', () => {
     const { client } = await withBoth(api)
     await client.login()
     expect(failure(await client.verifyCode(client.code(), 'another password'))).toEqual([401, 'otp_invalid'])
-    expect(failure(await client.verifyCode(WRONG, PASSWORD))).toEqual([401, 'otp_invalid'])
-    expect(failure(await client.verifyCode(WRONG))).toEqual([401, 'otp_invalid'])
+    expect(failure(await client.verifyCode(WRONG_CODE, PASSWORD))).toEqual([401, 'otp_invalid'])
+    expect(failure(await client.verifyCode(WRONG_CODE))).toEqual([401, 'otp_invalid'])
     expect((await client.verifyCode(client.code(), PASSWORD)).statusCode).toBe(200)
   })
 
@@ -180,8 +168,8 @@ describe('Whisper, to an account with a password', () => {
     await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
     await client.login()
-    expect(failure(await client.verifyCode(WRONG, 'another password'))).toEqual([401, 'otp_invalid'])
-    expect(failure(await client.verifyCode(WRONG))).toEqual([401, 'otp_invalid'])
+    expect(failure(await client.verifyCode(WRONG_CODE, 'another password'))).toEqual([401, 'otp_invalid'])
+    expect(failure(await client.verifyCode(WRONG_CODE))).toEqual([401, 'otp_invalid'])
     expect((await client.request('POST totp/verify/', { password: PASSWORD })).statusCode).toBe(200)
     expect(await client.setUpTotp()).toHaveLength(10)
   })
@@ -197,7 +185,7 @@ describe('Whisper, to an account with a password', () => {
     for (const one of [client, ...names.map((name) => new WhisperClient(api, `${name}@example.com`))]) {
       await one.login()
       for (const password of [undefined, 'another password']) {
-        const { statusCode, body } = await one.verifyCode(WRONG, password)
+        const { statusCode, body } = await one.verifyCode(WRONG_CODE, password)
         answers.push([statusCode, body])
       }
     }

@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { expect, it } from 'vitest'
 import { PASSWORD, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
+import { securityLines } from '../../support/log.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 
 const OTHER = 'seven quiet herons wade'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
-
-/** What the security log has of one kind: the line, without what every line has. */
-function linesOf({ log }: TestApi, kind: string) {
-  return log.lines.filter(({ security }) => security === kind)
-}
+const db = setUpDatabase()
 
 async function rowsOf(api: TestApi, kind: string) {
   await api.services.securityLog.stop()
@@ -37,7 +28,7 @@ it('a sign-in, and one that fails, are in the log and with the owner', async () 
     ['sign_in', 30],
     ['sign_in_failed', 40],
   ] as const) {
-    expect(linesOf(api, kind)).toMatchObject([{ level, userId: ann.user.id, ip: from }])
+    expect(securityLines(api.log.lines, kind)).toMatchObject([{ level, userId: ann.user.id, ip: from }])
     expect(await rowsOf(api, kind)).toEqual([{ user_id: ann.user.id, ip: from }])
   }
   expect(api.log.text()).not.toContain(OTHER)
@@ -51,12 +42,12 @@ it('a lockout by wrong passwords is told once a minute, whether or not there is 
       await api.send('POST /auth/login', { body: { email, password: OTHER }, from })
   }
   // Recorded after the answer, so that the answer takes as long whether or not there is such an account.
-  await eventually(() => expect(linesOf(api, 'sign_in_locked')).toHaveLength(2))
-  expect(linesOf(api, 'sign_in_locked')).toMatchObject([
+  await eventually(() => expect(securityLines(api.log.lines, 'sign_in_locked')).toHaveLength(2))
+  expect(securityLines(api.log.lines, 'sign_in_locked')).toMatchObject([
     { level: 40, userId: ann.user.id, ip: from, reason: 'password_tries' },
     { ip: from, reason: 'password_tries' },
   ])
-  expect(linesOf(api, 'sign_in_locked')[1]).not.toHaveProperty('userId')
+  expect(securityLines(api.log.lines, 'sign_in_locked')[1]).not.toHaveProperty('userId')
   expect(await rowsOf(api, 'sign_in_locked')).toEqual([{ user_id: ann.user.id, ip: from }])
   expect(api.log.text()).not.toContain('example.com')
 })
@@ -72,8 +63,12 @@ it('a wrong current password, and the change of the password, are in the log and
     })
   expect((await change('not the password at all')).statusCode).toBe(422)
   expect((await change(PASSWORD)).statusCode).toBe(204)
-  expect(linesOf(api, 'sign_in_failed')).toMatchObject([{ userId: user.id, reason: 'current_password' }])
-  expect(linesOf(api, 'password_changed')).toMatchObject([{ level: 30, userId: user.id, ip: from }])
+  expect(securityLines(api.log.lines, 'sign_in_failed')).toMatchObject([
+    { userId: user.id, reason: 'current_password' },
+  ])
+  expect(securityLines(api.log.lines, 'password_changed')).toMatchObject([
+    { level: 30, userId: user.id, ip: from },
+  ])
   expect(await rowsOf(api, 'password_changed')).toEqual([{ user_id: user.id, ip: from }])
   expect(api.log.text()).not.toContain(OTHER)
 })

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const UNCONFIRMED = { code: 'email_unconfirmed' }
 const KEYS = { publicKey: { kty: 'RSA' }, privateKey: { kty: 'RSA' } }

@@ -1,18 +1,13 @@
 import { nanoid } from 'nanoid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folder.ts'
 import { mp3, mp4, png } from '../../support/media.ts'
 import { findPerson } from '../../support/rooms.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import { WhisperClient } from '../../support/whisper-client.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const JSON_ONLY = 'application/json'
 /** What browsers send. */

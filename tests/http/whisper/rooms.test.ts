@@ -1,16 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { nanoid } from 'nanoid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { findPerson } from '../../support/rooms.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const ROOMS = '/api/v1/chat/room-list/'
 const NANOID = /^[\w-]{21}$/

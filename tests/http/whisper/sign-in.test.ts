@@ -1,18 +1,13 @@
 import type { LightMyRequestResponse } from 'fastify'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { PASSWORD, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
+import { WRONG_CODE } from '../../support/totp-requests.ts'
 import { WhisperClient } from '../../support/whisper-client.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const MINUTE = 60_000
-const WRONG = '000000'
 
 /** Someone whose app is set up, a while ago. */
 async function enrolled(api: TestApi, name = 'ann'): Promise<{ client: WhisperClient; codes: string[] }> {
@@ -66,7 +61,7 @@ describe('POST /api/v1/user/login/', () => {
       expect(response.statusCode).toBe(422)
       expect(response.json()).toHaveProperty('errors.email')
     }
-    expect((await client.verifyCode(WRONG)).json().error.code).toBe('login_needed')
+    expect((await client.verifyCode(WRONG_CODE)).json().error.code).toBe('login_needed')
   })
 })
 
@@ -98,14 +93,14 @@ describe('POST /api/v1/user/totp/verify/', () => {
     const answers = []
     const outdated = ann.code()
     await ann.signIn()
-    for (const code of [WRONG, ann.code(), outdated, '', 'x', '00000-00000-00000']) {
+    for (const code of [WRONG_CODE, ann.code(), outdated, '', 'x', '00000-00000-00000']) {
       await ann.login()
       api.clock.advance(MINUTE)
       answers.push(visible(await ann.verifyCode(code)))
     }
     for (const client of phones.slice(1)) {
       await client.login()
-      answers.push(visible(await client.verifyCode(WRONG)))
+      answers.push(visible(await client.verifyCode(WRONG_CODE)))
     }
     expectAllTheSame(answers)
     expect(answers[0]).toMatchObject({ status: 401, body: expect.stringContaining('"code":"otp_invalid"') })
@@ -117,7 +112,7 @@ describe('POST /api/v1/user/totp/verify/', () => {
     for (const client of await everyone(api)) {
       await client.login()
       const tries = []
-      for (let i = 0; i < 7; i++) tries.push(visible(await client.verifyCode(WRONG)))
+      for (let i = 0; i < 7; i++) tries.push(visible(await client.verifyCode(WRONG_CODE)))
       answers.push(tries)
     }
     expectAllTheSame(answers)
@@ -136,7 +131,7 @@ describe('POST /api/v1/user/totp/verify/', () => {
       // Neither another browser nor another way to write the address makes it another account.
       const other = new WhisperClient(api, i % 2 ? 'ANN@example.com' : ' ann@example.com')
       await other.login()
-      tries.push(...(await Promise.all([1, 2].map(() => other.verifyCode(WRONG)))))
+      tries.push(...(await Promise.all([1, 2].map(() => other.verifyCode(WRONG_CODE)))))
     }
     expect(tries.map(({ statusCode }) => statusCode).sort()).toEqual([401, 401, 401, 401, 401, 429])
     await client.login()
@@ -204,7 +199,7 @@ describe('a hundred wrong codes in a row', () => {
     for (let i = 0; i < 100; i++) {
       if (i % 5 === 0) api.clock.advance(MINUTE)
       if (i % 50 === 0) await client.login()
-      expect((await client.verifyCode(WRONG)).statusCode).toBe(401)
+      expect((await client.verifyCode(WRONG_CODE)).statusCode).toBe(401)
     }
     api.clock.advance(MINUTE)
   }
@@ -224,7 +219,7 @@ describe('a hundred wrong codes in a row', () => {
     expect((await client.confirmEmail()).statusCode).toBe(200)
     expect((await client.request('POST totp-device/create/')).statusCode).toBe(409)
     expect((await client.request('POST qr-code/')).statusCode).toBe(409)
-    expect((await client.verifyCode(WRONG)).statusCode).toBe(401)
+    expect((await client.verifyCode(WRONG_CODE)).statusCode).toBe(401)
     expect((await client.verifyCode(client.nextCode())).statusCode).toBe(200)
 
     api.clock.advance(MINUTE)
@@ -239,7 +234,7 @@ describe('a hundred wrong codes in a row', () => {
     for (const one of [client.copy(), new WhisperClient(api, 'eve@example.com')]) {
       await lockOut(api, one)
       await one.login()
-      answers.push(visible(await one.verifyCode(WRONG)))
+      answers.push(visible(await one.verifyCode(WRONG_CODE)))
     }
     expectAllTheSame(answers)
   })
@@ -265,7 +260,7 @@ describe('POST /auth/login with an app set up', () => {
       expect(response.statusCode).toBe(401)
       expect(response.json().error.code).toBe('totp_required')
     }
-    const wrong = await login(api, { otp_token: WRONG })
+    const wrong = await login(api, { otp_token: WRONG_CODE })
     expect([wrong.statusCode, wrong.json().error.code]).toEqual([401, 'otp_invalid'])
     const right = await login(api, { otp_token: client.code() })
     expect(right.statusCode).toBe(200)
@@ -281,7 +276,7 @@ describe('POST /auth/login with an app set up', () => {
 
   it('says nothing of codes to who does not know the password', async () => {
     const { api, client } = await withApp()
-    for (const otp_token of [undefined, WRONG, client.code()]) {
+    for (const otp_token of [undefined, WRONG_CODE, client.code()]) {
       const response = await login(api, { password: 'wrong horse battery staple', otp_token })
       expect(response.json().error.code).toBe('invalid_credentials')
     }
@@ -293,7 +288,7 @@ describe('POST /auth/login with an app set up', () => {
     const tries = []
     await client.login()
     for (let i = 0; i < 4; i++) {
-      tries.push(await login(api, { otp_token: WRONG }), await client.verifyCode(WRONG))
+      tries.push(await login(api, { otp_token: WRONG_CODE }), await client.verifyCode(WRONG_CODE))
     }
     expect(tries.map(({ statusCode }) => statusCode)).toEqual([401, 401, 401, 401, 401, 429, 429, 429])
   })
@@ -301,7 +296,7 @@ describe('POST /auth/login with an app set up', () => {
   it('ignores a code where there is no app', async () => {
     const api = await startApi(db)
     await api.register('ann')
-    expect((await login(api, { otp_token: WRONG })).statusCode).toBe(200)
+    expect((await login(api, { otp_token: WRONG_CODE })).statusCode).toBe(200)
     expect((await login(api, { otp_token: 5 })).statusCode).toBe(422)
   })
 

@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { Janitor } from '../../../src/domain/sessions/janitor.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { ProviderBrowser, startOpenIdServer } from '../../support/openid-provider.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import {
   BEGIN_PATH,
   beginSignIn,
@@ -22,11 +21,7 @@ import { WhisperClient } from '../../support/whisper-client.ts'
 
 const MINUTE_MS = 60_000
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 describe('what the browser brings back', () => {
   /** A browser that stands before the door with a good code. */

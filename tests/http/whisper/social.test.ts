@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it } from 'vitest'
 import { startApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { ProviderBrowser } from '../../support/openid-provider.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
 import {
   BEGIN_PATH,
   beginSignIn,
@@ -21,11 +20,7 @@ import { WhisperClient } from '../../support/whisper-client.ts'
 
 const TOTP = '/api/v1/user/totp/verify/'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 describe('beginning', () => {
   it("leads to the provider, and back to the server's own address whatever the request calls it", async () => {

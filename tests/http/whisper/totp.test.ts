@@ -1,26 +1,16 @@
 import type { Socket } from 'phoenix'
 import { PNG } from 'pngjs'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type SignedIn, startApi, type TestApi } from '../../support/api.ts'
-import { openTestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 import { openSocket } from '../../support/phoenix.ts'
+import { setUpDatabase } from '../../support/set-up-database.ts'
+import { SET_UP_REQUESTS, WRONG_CODE } from '../../support/totp-requests.ts'
 import { WhisperClient } from '../../support/whisper-client.ts'
 
-let db: Database
-beforeAll(async () => {
-  db = await openTestDatabase()
-})
-afterAll(() => db.close())
+const db = setUpDatabase()
 
 const MINUTE = 60_000
-const WRONG = '000000'
-const SET_UP = [
-  ['POST totp-device/create/', {}],
-  ['POST qr-code/', {}],
-  ['POST totp-device/verify/', { otp_token: WRONG }],
-] as const
 
 /** Someone who has proved their address and goes no further. */
 async function proved(api: TestApi, name = 'ann'): Promise<WhisperClient> {
@@ -31,7 +21,7 @@ async function proved(api: TestApi, name = 'ann'): Promise<WhisperClient> {
 }
 
 describe('setting an app up', () => {
-  it.each(SET_UP)('is for nobody in particular without a proof: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('is for nobody in particular without a proof: %s', async (line, body) => {
     const api = await startApi(db)
     await proved(api)
     const stranger = new WhisperClient(api, 'ann@example.com')
@@ -44,7 +34,7 @@ describe('setting an app up', () => {
     expect(response.json().error.code).toBe('token_missing')
   })
 
-  it.each(SET_UP)('is not for who only says whose address it is: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('is not for who only says whose address it is: %s', async (line, body) => {
     const api = await startApi(db)
     await proved(api)
     const [known, unknown] = [
@@ -61,14 +51,17 @@ describe('setting an app up', () => {
     expect(answers[1]).toEqual(answers[0])
   })
 
-  it.each(SET_UP)('is no longer for who proved it but says otherwise since: %s', async (line, body) => {
-    const api = await startApi(db)
-    const client = await proved(api)
-    await client.login()
-    expect((await client.request(line, body)).statusCode).toBe(403)
-  })
+  it.each(SET_UP_REQUESTS)(
+    'is no longer for who proved it but says otherwise since: %s',
+    async (line, body) => {
+      const api = await startApi(db)
+      const client = await proved(api)
+      await client.login()
+      expect((await client.request(line, body)).statusCode).toBe(403)
+    },
+  )
 
-  it.each(SET_UP)('is for who has proved it within half an hour: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('is for who has proved it within half an hour: %s', async (line, body) => {
     const api = await startApi(db)
     const client = await proved(api)
     await client.request('POST totp-device/create/')
@@ -79,7 +72,7 @@ describe('setting an app up', () => {
     expect([late.statusCode, late.json().error.code]).toEqual([401, 'token_missing'])
   })
 
-  it.each(SET_UP)('is for who has a token, and a token beats the cookie: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('is for who has a token, and a token beats the cookie: %s', async (line, body) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.registerConfirmed('bob')
     const client = await proved(api)
@@ -155,7 +148,7 @@ describe('setting an app up', () => {
     const client = await proved(api)
     await client.request('POST totp-device/create/')
     await client.scanQrCode()
-    for (const otp_token of ['', WRONG, '12345', 'x'.repeat(1_000)]) {
+    for (const otp_token of ['', WRONG_CODE, '12345', 'x'.repeat(1_000)]) {
       expect((await client.request('POST totp-device/verify/', { otp_token })).statusCode).toBe(401)
     }
     for (const body of [{}, { otp_token: 123456 }, { otp_token: null }, { otp_token: ['123456'] }]) {
@@ -224,7 +217,7 @@ describe('DELETE /api/v1/user/totp-device/', () => {
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
     await client.signIn()
-    for (const otp_token of [WRONG, client.code()]) {
+    for (const otp_token of [WRONG_CODE, client.code()]) {
       const response = await client.request('DELETE totp-device/', { otp_token })
       expect([response.statusCode, response.json().error.code]).toEqual([401, 'otp_invalid'])
     }
@@ -242,7 +235,7 @@ describe('DELETE /api/v1/user/totp-device/', () => {
       expect([response.statusCode, response.json().error.code], name).toEqual([401, 'token_missing'])
     }
     const bob = await proved(api, 'bob')
-    expect((await bob.request('DELETE totp-device/', { otp_token: WRONG })).statusCode).toBe(401)
+    expect((await bob.request('DELETE totp-device/', { otp_token: WRONG_CODE })).statusCode).toBe(401)
   })
 
   it('lets the user set another app up, in the session they are in or by email', async () => {
