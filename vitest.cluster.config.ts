@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The tests of several processes on one PostgreSQL and one Redis, which they start themselves: `npm run test:cluster`. */
+/** The tests of several server processes, which start PostgreSQL and Redis themselves: `npm run test:cluster`. */
 export default defineConfig({
   test: {
     include: ['tests/cluster/**/*.test.ts'],

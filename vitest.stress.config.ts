@@ -8,7 +8,7 @@ export default mergeConfig(
   defineConfig({ test: { include: testsWithRounds(), env: { STRESS: '1' }, testTimeout: 1_200_000 } }),
 )
 
-/** Those that count their rounds by `tests/support/stress.ts`. */
+/** The tests that use `rounds` of `tests/support/stress.ts`. */
 function testsWithRounds(): string[] {
   const paths = readdirSync('tests', { recursive: true, encoding: 'utf8' }).map((path) => `tests/${path}`)
   return paths.filter(
