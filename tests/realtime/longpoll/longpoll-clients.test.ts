@@ -35,17 +35,17 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, 
   it('keeps the order of many pushes and their broadcasts', async () => {
     const { connect } = await start()
     const channel = connect('ann').channel('room:a')
-    const shouted = listen(channel, 'shouted')
+    const nextMessage = listen(channel, 'message')
     await settle(channel.join())
     const sent = Array.from({ length: 300 }, (_, i) => ({ i }))
     // Without batches, before 1.7, each push is a request of its own, and requests overtake each other.
     for (const payload of sent) {
-      const push = settle(channel.push('shout', payload))
+      const push = settle(channel.push('broadcast', payload))
       if (version === '1.6') await push
     }
-    const heard = []
-    for (const _ of sent) heard.push(await shouted())
-    expect(heard).toEqual(sent)
+    const received = []
+    for (const _ of sent) received.push(await nextMessage())
+    expect(received).toEqual(sent)
   })
 
   it('sends bytes, and receives them as base64', async () => {

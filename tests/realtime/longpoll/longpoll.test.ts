@@ -88,7 +88,7 @@ describe('a session', () => {
     ]) {
       const mallory = client('mallory')
       mallory.token = token
-      expect(await mallory.send(['1', '2', 'room:a', 'shout', 'mine']), token).toEqual({ status: 410 })
+      expect(await mallory.send(['1', '2', 'room:a', 'broadcast', 'mine']), token).toEqual({ status: 410 })
       expect((await mallory.poll()).token).not.toBe(ann.token)
     }
   })

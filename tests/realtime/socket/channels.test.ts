@@ -43,10 +43,10 @@ describe('a join', () => {
   it('is closed after a permanent refusal, and not after a temporary one', async () => {
     const { connect } = await startRealtime([roomChannel()])
     const client = await connect()
-    client.send(['1', '1', 'room:a', 'phx_join', { wish: 'refuse for good' }])
+    client.send(['1', '1', 'room:a', 'phx_join', { outcome: 'reject_permanently' }])
     expect(await client.take()).toEqual(['1', '1', 'room:a', 'phx_reply', error('never')])
     expect(await client.take()).toEqual(['1', '1', 'room:a', 'phx_close', {}])
-    expect(await client.call(['2', '2', 'room:a', 'phx_join', { wish: 'refuse' }])).toEqual([
+    expect(await client.call(['2', '2', 'room:a', 'phx_join', { outcome: 'reject' }])).toEqual([
       '2',
       '2',
       'room:a',
@@ -62,7 +62,7 @@ describe('a join', () => {
   it('that crashes is answered and logged once, and can be retried', async () => {
     const { connect, crashes } = await startRealtime([roomChannel()])
     const client = await connect()
-    expect((await client.call(['1', '1', 'room:a', 'phx_join', { wish: 'crash' }]))[4]).toEqual(
+    expect((await client.call(['1', '1', 'room:a', 'phx_join', { outcome: 'crash' }]))[4]).toEqual(
       error({ reason: 'join crashed' }),
     )
     expect(await client.settled()).toEqual([])
@@ -85,9 +85,9 @@ describe('a join', () => {
     const gate = new Gate()
     const { connect, endpoint } = await startRealtime([roomChannel({ gate })])
     const client = await connect()
-    client.send(['1', '1', 'room:a', 'phx_join', { wish: 'wait' }])
+    client.send(['1', '1', 'room:a', 'phx_join', { outcome: 'wait' }])
     await client.settled()
-    endpoint.pubsub.broadcast('room:a', 'announced', { second: true })
+    endpoint.pubsub.broadcast('room:a', 'joining', { second: true })
     gate.open()
     expect([
       await client.take(),
@@ -97,8 +97,8 @@ describe('a join', () => {
     ]).toMatchObject([
       ['1', '1', 'room:a', 'phx_reply', {}],
       ['1', null, 'room:a', 'welcome', {}],
-      [null, null, 'room:a', 'announced', { while: 'joining' }],
-      [null, null, 'room:a', 'announced', { second: true }],
+      [null, null, 'room:a', 'joining', { while: 'joining' }],
+      [null, null, 'room:a', 'joining', { second: true }],
     ])
   })
 
@@ -107,14 +107,14 @@ describe('a join', () => {
     const { connect } = await startRealtime([roomChannel({ gate })])
     const client = await connect()
     client.send(
-      ['1', '1', 'room:a', 'phx_join', { wish: 'wait' }],
+      ['1', '1', 'room:a', 'phx_join', { outcome: 'wait' }],
       ['1', '2', 'room:a', 'echo', 'x'],
       ['1', '3', 'room:a', 'phx_leave', {}],
     )
     gate.open()
     const replies = [1, 2, 3].map(() => client.event('phx_reply'))
     expect((await Promise.all(replies)).map((frame) => frame[1])).toEqual(['1', '2', '3'])
-    client.send(['4', '4', 'room:a', 'phx_join', { wish: 'refuse' }], ['4', '5', 'room:a', 'echo', 'x'])
+    client.send(['4', '4', 'room:a', 'phx_join', { outcome: 'reject' }], ['4', '5', 'room:a', 'echo', 'x'])
     await client.event('phx_reply')
     expect((await client.event('phx_reply'))[4]).toEqual(error({ reason: 'unmatched topic' }))
   })
@@ -124,7 +124,7 @@ describe('a join', () => {
     const { connect, endpoint } = await startRealtime([roomChannel({ gate })])
     const client = await connect()
     client.send(
-      ['1', '1', 'room:a', 'phx_join', { wish: 'wait' }],
+      ['1', '1', 'room:a', 'phx_join', { outcome: 'wait' }],
       ['2', '2', 'room:a', 'phx_join', {}],
       ['3', '3', 'room:b', 'phx_join', {}],
     )
@@ -214,10 +214,10 @@ describe('a push', () => {
       await client.call(['1', '1', 'room:a', 'phx_join', {}])
       await client.settled()
     }
-    ann.send(['1', '2', 'room:a', 'shout', { text: 'hi' }])
-    expect(await ann.take()).toEqual([null, null, 'room:a', 'shouted', { text: 'hi' }])
+    ann.send(['1', '2', 'room:a', 'broadcast', { text: 'hi' }])
+    expect(await ann.take()).toEqual([null, null, 'room:a', 'message', { text: 'hi' }])
     expect(await ann.take()).toMatchObject(['1', '2', 'room:a', 'phx_reply', { status: 'ok' }])
-    expect(await bob.take()).toEqual([null, null, 'room:a', 'shouted', { text: 'hi' }])
+    expect(await bob.take()).toEqual([null, null, 'room:a', 'message', { text: 'hi' }])
   })
 
   it('runs after earlier ones, except that concurrent events run alongside each other', async () => {
@@ -226,19 +226,19 @@ describe('a push', () => {
     const { connect } = await startRealtime([roomChannel({ gate, log })])
     const client = await connect()
     await client.call(['1', '1', 'room:a', 'phx_join', {}])
-    const events = ['meanwhile', 'meanwhile', 'later', 'meanwhile']
+    const events = ['concurrent', 'concurrent', 'sequential', 'concurrent']
     client.send(...events.map((event, i) => ['1', `r${i}`, 'room:a', event, i]))
     await client.settled()
-    expect(log).toEqual(['meanwhile 0 starts', 'meanwhile 1 starts'])
+    expect(log).toEqual(['concurrent 0 starts', 'concurrent 1 starts'])
     gate.open()
     await client.take((frame) => (frame as unknown[])[1] === 'r3')
     expect(log.slice(2)).toEqual([
-      'meanwhile 0 ends',
-      'meanwhile 1 ends',
-      'later 2 starts',
-      'later 2 ends',
-      'meanwhile 3 starts',
-      'meanwhile 3 ends',
+      'concurrent 0 ends',
+      'concurrent 1 ends',
+      'sequential 2 starts',
+      'sequential 2 ends',
+      'concurrent 3 starts',
+      'concurrent 3 ends',
     ])
   })
 
@@ -246,11 +246,11 @@ describe('a push', () => {
     const { connect, crashes } = await startRealtime([roomChannel()])
     const client = await connect()
     await client.call(['1', '1', 'room:a', 'phx_join', {}])
-    expect((await client.call(['1', '2', 'room:a', 'refuse', {}]))[4]).toEqual(error('not you'))
+    expect((await client.call(['1', '2', 'room:a', 'reject', {}]))[4]).toEqual(error('rejected'))
     expect(crashes).toEqual([])
   })
 
-  it.each(['crash', 'crash_later'])(
+  it.each(['crash', 'crash_async'])(
     'closes its channel with phx_error when its handler throws (%s), and no other channel',
     async (event) => {
       const { connect, crashes } = await startRealtime([roomChannel()])
@@ -351,7 +351,7 @@ describe('a leave', () => {
     expect(await client.take()).toEqual(['1', '1', 'room:a', 'phx_close', {}])
     endpoint.closeChannels('room:a', 'ann')
     expect(await other.take()).toEqual(['1', '1', 'room:a', 'phx_close', {}])
-    endpoint.pubsub.broadcast('room:a', 'shouted', {})
+    endpoint.pubsub.broadcast('room:a', 'message', {})
     expect([await client.settled(), await other.settled()]).toEqual([[], []])
   })
 
@@ -381,8 +381,8 @@ it('supports version 1: objects, and refs instead of join_refs', async () => {
     payload: { name: 'a' },
     ref: null,
   })
-  client.send({ topic: 'room:a', event: 'shout', payload: 'x', ref: '2' })
-  expect(await client.take()).toEqual({ topic: 'room:a', event: 'shouted', payload: 'x', ref: null })
+  client.send({ topic: 'room:a', event: 'broadcast', payload: 'x', ref: '2' })
+  expect(await client.take()).toEqual({ topic: 'room:a', event: 'message', payload: 'x', ref: null })
   await client.take()
   client.send({ topic: 'room:a', event: 'phx_join', payload: {}, ref: '3' })
   await client.take()

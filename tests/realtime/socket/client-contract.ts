@@ -7,21 +7,21 @@ export function testClient(start: () => Promise<{ connect(token: string): Socket
   it('joins, pushes, receives broadcasts and leaves', async () => {
     const { connect } = await start()
     const channel = connect('ann').channel('room:a')
-    const shouted = listen(channel, 'shouted')
+    const nextMessage = listen(channel, 'message')
     expect(await settle(channel.join())).toEqual({ status: 'ok', response: { joined: 'a' } })
     expect(await settle(channel.push('echo', { any: ['thing'] }))).toEqual({
       status: 'ok',
       response: { any: ['thing'] },
     })
-    expect(await settle(channel.push('refuse', {}))).toEqual({ status: 'error', response: 'not you' })
-    channel.push('shout', { text: 'hi' })
-    expect(await shouted()).toEqual({ text: 'hi' })
+    expect(await settle(channel.push('reject', {}))).toEqual({ status: 'error', response: 'rejected' })
+    channel.push('broadcast', { text: 'hi' })
+    expect(await nextMessage()).toEqual({ text: 'hi' })
     expect((await settle(channel.leave())).status).toBe('ok')
   })
 
   it('does not rejoin after a permanent rejection', async () => {
     const { connect } = await start()
-    const channel = connect('ann').channel('room:a', { wish: 'refuse for good' })
+    const channel = connect('ann').channel('room:a', { outcome: 'reject_permanently' })
     const closed = new Promise<void>((resolve) => channel.onClose(() => resolve()))
     expect(await settle(channel.join())).toEqual({ status: 'error', response: 'never' })
     await closed

@@ -24,12 +24,12 @@ export function roomChannel({ gate = new Gate(), log = [] as string[] } = {}) {
   return defineChannel<{ name: string }>({
     pattern: 'room:*',
     async join(channel, name, payload) {
-      const wish = (payload as { wish?: string } | null)?.wish
-      if (wish === 'refuse') throw new Refusal({ reason: 'not now' })
-      if (wish === 'refuse for good') throw new Refusal('never', true)
-      if (wish === 'crash') throw new Error('a bug in join')
-      if (wish === 'wait') {
-        channel.broadcast('announced', { while: 'joining' })
+      const outcome = (payload as { outcome?: string } | null)?.outcome
+      if (outcome === 'reject') throw new Refusal({ reason: 'not now' })
+      if (outcome === 'reject_permanently') throw new Refusal('never', true)
+      if (outcome === 'crash') throw new Error('a bug in join')
+      if (outcome === 'wait') {
+        channel.broadcast('joining', { while: 'joining' })
         await gate.opened
       }
       return { state: { name }, reply: { joined: name } }
@@ -38,16 +38,16 @@ export function roomChannel({ gate = new Gate(), log = [] as string[] } = {}) {
     left: (channel) => void log.push(`${channel.userId} left ${channel.topic}`),
     events: {
       echo: { handle: (_channel, _state, payload) => payload },
-      shout: { handle: (channel: Channel, _state, payload) => channel.broadcast('shouted', payload) },
-      later: { handle: (_channel, _state, payload) => slow(`later ${payload}`) },
-      meanwhile: { concurrent: true, handle: (_channel, _state, payload) => slow(`meanwhile ${payload}`) },
-      refuse: { handle: () => Promise.reject(new Refusal('not you')) },
+      broadcast: { handle: (channel: Channel, _state, payload) => channel.broadcast('message', payload) },
+      sequential: { handle: (_channel, _state, payload) => slow(`sequential ${payload}`) },
+      concurrent: { concurrent: true, handle: (_channel, _state, payload) => slow(`concurrent ${payload}`) },
+      reject: { handle: () => Promise.reject(new Refusal('rejected')) },
       crash: {
         handle: () => {
           throw new Error('a bug')
         },
       },
-      crash_later: { handle: async () => Promise.reject(new Error('a later bug')) },
+      crash_async: { handle: async () => Promise.reject(new Error('a later bug')) },
       close_me: {
         handle: async (channel) => {
           channel.close()
