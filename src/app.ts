@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import { Registry } from 'prom-client'
 import { buildServices } from './app/build-services.ts'
 import {
   closeInfrastructure,
@@ -18,7 +17,7 @@ import { clientAddresses } from './http/client-address.ts'
 import { registerRoutes } from './http/routes/index.ts'
 import { createHttpServer } from './http/server.ts'
 import { DevMailbox } from './infra/dev-mailbox.ts'
-import { registerRealtimeMetrics } from './metrics.ts'
+import { createRegistry, registerRealtimeMetrics } from './metrics.ts'
 import { Nodes } from './realtime/cluster/nodes.ts'
 import type { Endpoint } from './realtime/socket/endpoint.ts'
 import type { Services } from './services.ts'
@@ -64,7 +63,7 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
   const channelServer = createChannelServer(config, infrastructure, { nodes, services, tokens })
   const { endpoint } = channelServer
   const channels = registerChannels(endpoint, { services, tokens, dialect })
-  const registry = new Registry()
+  const registry = createRegistry()
   registerRealtimeMetrics(registry, endpoint, channels)
 
   let isReady = false

@@ -1,5 +1,19 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Endpoint } from './realtime/socket/endpoint.ts'
+
+let processMetrics: Registry | undefined
+
+/**
+ * Creates the registry of a server, with the metrics of the process in it. Those are collected once for all servers of the process,
+ * because prom-client cannot stop collecting them.
+ */
+export function createRegistry(): Registry {
+  if (!processMetrics) {
+    processMetrics = new Registry()
+    collectDefaultMetrics({ register: processMetrics })
+  }
+  return Registry.merge([processMetrics])
+}
 
 /** Registers the metrics of the channel server and the backplane. */
 export function registerRealtimeMetrics(

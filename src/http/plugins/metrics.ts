@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client'
+import { Histogram, type Registry } from 'prom-client'
 
-/** Collects metrics of the process and of every request. The label is the route pattern: paths would create unbounded series. */
+/** Measures every request. The label is the route pattern: paths would create unbounded series. */
 export function measureRequests(app: FastifyInstance, registry: Registry): void {
-  collectDefaultMetrics({ register: registry })
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'How long HTTP requests took, by route, method and status.',
