@@ -12,7 +12,7 @@ it.each(['/docs/', '/api/schema/swagger-ui/', '/api/schema/redoc/'])(
       origins.add(new URL(request.url()).protocol + new URL(request.url()).host),
     )
     await page.goto(path)
-    await page.getByText('Rooms, newest first, a page at a time').filter({ visible: true }).first().waitFor()
+    await page.getByText('List rooms, newest first').filter({ visible: true }).first().waitFor()
     await screenshot(page, path.replaceAll('/', '-'))
     const otherServers = [...origins].filter((origin) => !/^(data|blob):|localhost/.test(origin))
     expect(otherServers).toEqual([])
