@@ -34,13 +34,14 @@ export function createChannelServer(
     authenticate: (token) => tokens.authenticate(token),
     addressOf: clientAddresses(trustProxy),
     explain,
-    onDenied: ({ userId, sessionId }, reason) =>
-      securityLog.record('permission_refused', { userId, sessionId, reason }),
-    onRefused: ({ reason, identity }, request) => {
-      if (reason === 'draining') return
-      const { userId, sessionId } = identity ?? {}
-      const details = { userId, sessionId, ip: remoteAddressOf(request), reason }
-      securityLog.record('socket_refused', details)
+    telemetry: {
+      deny: ({ identity: { userId, sessionId }, reason }) =>
+        securityLog.record('permission_refused', { userId, sessionId, reason }),
+      refuse: ({ reason, identity, request }) => {
+        if (reason === 'draining') return
+        const { userId, sessionId } = identity ?? {}
+        securityLog.record('socket_refused', { userId, sessionId, ip: remoteAddressOf(request), reason })
+      },
     },
     sessionExpiries: (sessionIds) => sessions.expiriesOf(sessionIds),
   })

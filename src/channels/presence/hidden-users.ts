@@ -56,10 +56,6 @@ export class HiddenUsers {
     this.#endpoint.presence.pushState(channel)
   }
 
-  left(channel: Channel): void {
-    this.#endpoint.presence.untrack(channel)
-  }
-
   #publish(change: HiddenChange): void {
     this.#apply(change)
     this.#endpoint.nodes.publish('hidden', change)

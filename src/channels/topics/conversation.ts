@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { AppError } from '../../errors.ts'
 import { parseEncryptedMessages } from '../../input/encrypted-messages.ts'
 import { payloadCheck } from '../../input/validation.ts'
-import { defineChannel } from '../../realtime/socket/channel-definition.ts'
+import { type Channel, defineChannel } from '../../realtime/index.ts'
 import { openConversationView } from '../../views/conversations.ts'
 import { sentView } from '../../views/messages.ts'
 import type { ChannelContext } from './context.ts'
@@ -23,7 +23,7 @@ const DeleteMessage = Type.Object({ message_group_id: MessageGroupId })
 const Modify = Type.Object({ new_members: UserIds, alias: Type.Optional(Alias) })
 const SetKeys = Type.Object(KeyPair)
 
-interface Joined {
+interface OpenConversation {
   id: string
   /** The number of members that this channel knows of; the actual number may differ. */
   memberCount: number
@@ -35,7 +35,7 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
   const { on, checkToken } = guard
   const checkJoin = payloadCheck(Join)
 
-  return defineChannel<Joined>({
+  return defineChannel<OpenConversation>({
     pattern: 'conversation:*',
     async join(channel, id, payload) {
       checkToken(channel, payload, 'unauthorized')
@@ -55,49 +55,50 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
       }
     },
     // Messages go to every member, all other events to the subscribers of the topic.
-    audience: (channel, { memberCount }) => Math.max(memberCount, channel.subscriberCount),
+    audience: ({ state, subscriberCount }) => Math.max(state.memberCount, subscriberCount),
     left: (channel) => typing.left(channel),
     events: {
-      change_alias: on(ChangeAlias, async (channel, { id }, { alias }) => {
-        await conversations.rename(id, channel.userId, alias)
+      change_alias: on(ChangeAlias, async ({ state, userId }, { alias }) => {
+        await conversations.rename(state.id, userId, alias)
       }),
-      leave_conversation: on(NoFields, (channel, { id }) => conversations.leave(id, channel.userId)),
+      leave_conversation: on(NoFields, ({ state, userId }) => conversations.leave(state.id, userId)),
       send_message: concurrently(
-        on(SendMessage, async (channel, state: Joined, payload) => {
+        on(SendMessage, async ({ state, userId }: Channel<OpenConversation>, payload) => {
           const { encrypted_messages, client_message_id: clientMessageId } = payload
           const recipients = parseEncryptedMessages(encrypted_messages)
-          const sent = await messages.send(state.id, channel.userId, recipients, clientMessageId)
+          const sent = await messages.send(state.id, userId, recipients, clientMessageId)
           // The recipients of a message that is sent again are not checked, so the count only grows.
           state.memberCount = Math.max(state.memberCount, recipients.size)
           return clientMessageId && sentView(dialect, sent)
         }),
       ),
       edit_message: concurrently(
-        on(EditMessage, (channel, { id }, payload) => {
+        on(EditMessage, ({ state, userId }: Channel<OpenConversation>, payload) => {
           const copies = parseEncryptedMessages(payload.encrypted_messages)
-          return messages.edit(id, channel.userId, { groupId: payload.message_group_id, copies })
+          return messages.edit(state.id, userId, { groupId: payload.message_group_id, copies })
         }),
       ),
       delete_message: concurrently(
-        on(DeleteMessage, (channel, { id }, payload) =>
-          messages.delete(id, channel.userId, payload.message_group_id),
+        on(DeleteMessage, ({ state, userId }: Channel<OpenConversation>, payload) =>
+          messages.delete(state.id, userId, payload.message_group_id),
         ),
       ),
       start_typing: on(NoFields, (channel) => typing.start(channel)),
       finish_typing: on(NoFields, (channel) => typing.finish(channel)),
-      read_conversation: on(Read, (channel, { id }, { seq }) =>
-        conversations.markRead(id, channel.userId, seq),
+      read_conversation: on(Read, ({ state, userId }, { seq }) =>
+        conversations.markRead(state.id, userId, seq),
       ),
-      modify_conversation: on(Modify, async (channel, state: Joined, { new_members, alias }) => {
+      modify_conversation: on(Modify, async (channel, { new_members, alias }) => {
+        const { state, userId } = channel
         const change = alias === undefined ? { newMembers: new_members } : { newMembers: new_members, alias }
-        const { memberIds } = await conversations.addMembers(state.id, channel.userId, change)
+        const { memberIds } = await conversations.addMembers(state.id, userId, change)
         channel.charge(memberIds.length - state.memberCount)
         state.memberCount = memberIds.length
       }),
       set_encryption_keys: on(
         SetKeys,
-        (channel, { id }, { public_key: publicKey, private_key: privateKey }) =>
-          conversations.setKeys(id, channel.userId, { publicKey, privateKey }),
+        ({ state, userId }, { public_key: publicKey, private_key: privateKey }) =>
+          conversations.setKeys(state.id, userId, { publicKey, privateKey }),
       ),
     },
   })

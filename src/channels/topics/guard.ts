@@ -1,19 +1,14 @@
 import type { Static, TSchema } from 'typebox'
 import { payloadCheck } from '../../input/validation.ts'
-import type { Channel } from '../../realtime/socket/channel.ts'
-import { type EventHandler, Refusal } from '../../realtime/socket/channel-definition.ts'
+import { type Channel, type EventHandler, type JoiningChannel, Refusal } from '../../realtime/index.ts'
 
 /** Checks payloads and tokens; see `createGuard`. */
 export type Guard = ReturnType<typeof createGuard>
 
 /** Whether a payload passes the token check. */
-type TokenPredicate = (channel: Channel, payload: unknown) => boolean
+type TokenPredicate = (channel: JoiningChannel, payload: unknown) => boolean
 
-type Handler<State, Schema extends TSchema> = (
-  channel: Channel,
-  state: State,
-  payload: Static<Schema>,
-) => unknown
+type Handler<State, Schema extends TSchema> = (channel: Channel<State>, payload: Static<Schema>) => unknown
 
 /**
  * Creates the checks that precede every event and join. `on` wraps an event handler: it checks the token, then validates the
@@ -26,16 +21,16 @@ export function createGuard(hasToken: TokenPredicate) {
   ): EventHandler<State> {
     const check = payloadCheck(schema)
     return {
-      handle(channel, state, payload) {
+      handle(channel, payload) {
         if (!hasToken(channel, payload)) throw new Refusal('invalid_token')
-        const result = handler(channel, state, check(payload))
+        const result = handler(channel, check(payload))
         return result instanceof Promise ? result.then(orMessageSent) : orMessageSent(result)
       },
     }
   }
 
   /** @throws Refusal with `response` when the token check fails. */
-  function checkToken(channel: Channel, payload: unknown, response: unknown): void {
+  function checkToken(channel: JoiningChannel, payload: unknown, response: unknown): void {
     if (!hasToken(channel, payload)) throw new Refusal(response)
   }
 

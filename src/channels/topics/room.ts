@@ -10,7 +10,7 @@ import {
   type TextPost,
   TypingCommand,
 } from '../../input/room-commands.ts'
-import { defineChannel, type EventHandler } from '../../realtime/socket/channel-definition.ts'
+import { type Channel, defineChannel, type EventHandler } from '../../realtime/index.ts'
 import { onlineView } from '../../views/rooms.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
@@ -26,8 +26,8 @@ export function roomChannel({ services, roomGuard: guard }: ChannelContext) {
     await rooms.post(roomId, userId, text)
   }
   const file = (type: 'media' | 'reply') =>
-    on<Participant, typeof Bytes>(Bytes, (_channel, { roomId, userId }, frame) =>
-      rooms.postFile(roomId, userId, parseMediaFrame(frame, type)),
+    on<Participant, typeof Bytes>(Bytes, ({ state, userId }, frame) =>
+      rooms.postFile(state.roomId, userId, parseMediaFrame(frame, type)),
     )
 
   return defineChannel<Participant>({
@@ -37,26 +37,25 @@ export function roomChannel({ services, roomGuard: guard }: ChannelContext) {
       const { username } = await rooms.requireMember(id, channel.userId)
       return { state: { roomId: id, userId: channel.userId, username } }
     },
-    joined(channel, participant) {
+    joined(channel) {
+      const participant = channel.state
       // A changed count is broadcast to the whole room, with this channel.
       if (roomPresence.enter(participant)) return
       const online = onlineView(roomPresence.count(participant.roomId))
       channel.push(online.type, online)
     },
-    left: (_channel, participant) => roomPresence.leave(participant),
+    left: ({ state }) => roomPresence.leave(state),
     audience: (channel) => channel.subscriberCount,
     events: {
       message: concurrently(
-        on(MessageCommand, (_channel, participant, command) => post(participant, messagePostOf(command))),
+        on(MessageCommand, ({ state }: Channel<Participant>, command) => post(state, messagePostOf(command))),
       ),
       reply: bytesOrJson(
         file('reply'),
-        on(ReplyCommand, (_channel, participant, command) => post(participant, replyPostOf(command))),
+        on(ReplyCommand, ({ state }: Channel<Participant>, command) => post(state, replyPostOf(command))),
       ),
       media: file('media'),
-      typing: on(TypingCommand, (_channel, participant, command) =>
-        roomPresence.setTyping(participant, isTyping(command)),
-      ),
+      typing: on(TypingCommand, ({ state }, command) => roomPresence.setTyping(state, isTyping(command))),
     },
   })
 }
@@ -64,7 +63,7 @@ export function roomChannel({ services, roomGuard: guard }: ChannelContext) {
 /** Combines two handlers for one event: one for binary payloads, one for JSON. */
 function bytesOrJson<State>(bytes: EventHandler<State>, json: EventHandler<State>): EventHandler<State> {
   return {
-    handle: (channel, state, payload) =>
-      (payload instanceof Uint8Array ? bytes : json).handle(channel, state, payload),
+    handle: (channel, payload, reply) =>
+      (payload instanceof Uint8Array ? bytes : json).handle(channel, payload, reply),
   }
 }

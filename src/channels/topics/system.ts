@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { payloadCheck, Text } from '../../input/validation.ts'
-import { defineChannel } from '../../realtime/socket/channel-definition.ts'
+import { defineChannel } from '../../realtime/index.ts'
 import { SYSTEM_TOPIC } from '../../topics.ts'
 import type { ChannelContext } from './context.ts'
 import { Alias, KeyPair, UserIds } from './payloads.ts'
@@ -24,14 +24,13 @@ export function systemChannel({ services, guard, hiddenUsers }: ChannelContext) 
       const { hidden = (await accounts.find(channel.userId)).hidden } = checkJoin(payload)
       return { state: { hidden } }
     },
-    joined: (channel, { hidden }) => hiddenUsers.joined(channel, hidden),
-    left: (channel) => hiddenUsers.left(channel),
+    joined: (channel) => hiddenUsers.joined(channel, channel.state.hidden),
     events: {
-      set_hidden: on(SetHidden, (channel, _state, { hidden }) => accounts.setHidden(channel.userId, hidden)),
-      set_display_name: on(SetDisplayName, async (channel, _state, payload) => {
+      set_hidden: on(SetHidden, (channel, { hidden }) => accounts.setHidden(channel.userId, hidden)),
+      set_display_name: on(SetDisplayName, async (channel, payload) => {
         await accounts.setDisplayName(channel.userId, payload.display_name)
       }),
-      start_group_conversation: on(StartGroup, async (channel, _state, payload) => {
+      start_group_conversation: on(StartGroup, async (channel, payload) => {
         const { conversation, memberIds } = await conversations.startGroup(channel.userId, {
           userIds: payload.user_ids,
           alias: payload.alias ?? null,
@@ -41,7 +40,7 @@ export function systemChannel({ services, guard, hiddenUsers }: ChannelContext) 
         channel.charge(memberIds.length)
         return conversation.id
       }),
-      start_private_conversation: on(StartPrivate, async (channel, _state, payload) => {
+      start_private_conversation: on(StartPrivate, async (channel, payload) => {
         const { conversation } = await conversations.startPrivate(channel.userId, {
           otherUserId: payload.other_user_id,
           publicKey: payload.public_key,

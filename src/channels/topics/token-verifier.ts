@@ -2,8 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { AccessClaims } from '../../domain/sessions/access-tokens.ts'
 import type { Sessions } from '../../domain/sessions/sessions.ts'
 import { AppError } from '../../errors.ts'
-import type { Channel } from '../../realtime/socket/channel.ts'
-import type { Identity } from '../../realtime/socket/connection.ts'
+import type { Identity, JoiningChannel } from '../../realtime/index.ts'
 
 /** The identity of a socket, with the latest valid token that it sent. */
 class SessionIdentity implements Identity {
@@ -41,7 +40,7 @@ export class TokenVerifier {
   }
 
   /** Whether a payload has a valid token of the channel's user. The token may be of another session. */
-  isValid({ identity }: Channel, payload: unknown): boolean {
+  isValid({ identity }: JoiningChannel, payload: unknown): boolean {
     const token = (payload as { token?: unknown } | null)?.token
     if (typeof token !== 'string') return false
     const known = identity instanceof SessionIdentity ? identity : undefined
@@ -53,7 +52,7 @@ export class TokenVerifier {
   }
 
   /** The same, but the token is optional. */
-  isValidIfGiven(channel: Channel, payload: unknown): boolean {
+  isValidIfGiven(channel: JoiningChannel, payload: unknown): boolean {
     const { token = null } = (payload ?? {}) as { token?: unknown }
     return token === null || this.isValid(channel, payload)
   }

@@ -96,6 +96,11 @@ export class Tracker {
     this.#notify({ group, joins: [], leaves: [entry], isLoss: false })
   }
 
+  /** An entry of this node. */
+  find(group: string, ref: string): Entry | undefined {
+    return this.#own.get(group)?.get(ref)
+  }
+
   /** The entries of a group on all nodes. */
   *entries(group: string): Iterable<Entry> {
     yield* this.#own.get(group)?.values() ?? []

@@ -103,7 +103,7 @@ export class LongPollService {
   /** @param replacesSession whether the client had a session that has ended. */
   async #open(request: IncomingMessage, replacesSession: boolean): Promise<LongPollResponse> {
     const { endpoint } = this.#options
-    const result = await connect(this.#options, request)
+    const result = await connect(this.#options, request, 'longpoll')
     if ('reason' in result) {
       const isForbidden = RefusalStatus[result.reason] === 403
       return { status: isForbidden ? PollStatus.forbidden : PollStatus.unavailable }

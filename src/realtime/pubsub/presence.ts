@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { EncodedJson } from '../../protocol/messages.ts'
 import type { Entry, GroupChange, Tracker } from '../cluster/tracker.ts'
-import { type Meta, PresenceState } from './presence-state.ts'
+import { type Meta, PresenceState, type PresenceStatePayload } from './presence-state.ts'
 import type { PubSub } from './pubsub.ts'
 
 /** A subscriber that can be present in its topic. */
@@ -43,11 +43,25 @@ export class Presence {
     this.#refs.set(channel, this.#tracker.track(channel.topic, key, meta))
   }
 
+  /** Replaces the meta of a channel that is present. */
+  update(channel: PresentChannel, meta: Record<string, unknown>): void {
+    const ref = this.#refs.get(channel)
+    const entry = ref === undefined ? undefined : this.#tracker.find(channel.topic, ref)
+    if (!entry) return
+    this.untrack(channel)
+    this.track(channel, entry.key, meta)
+  }
+
   untrack(channel: PresentChannel): void {
     const ref = this.#refs.get(channel)
     if (ref === undefined) return
     this.#refs.delete(channel)
     this.#tracker.untrack(channel.topic, ref)
+  }
+
+  /** Who is present in a topic on all nodes. */
+  list(topic: string): PresenceStatePayload {
+    return JSON.parse(this.#states.get(topic)?.stateJson() ?? '{}')
   }
 
   /** Pushes the `presence_state` of a channel's topic to its client. Phoenix's client ignores diffs that come before it. */

@@ -66,12 +66,15 @@ export class PubSub {
     return this.#topics.get(topic) ?? NO_SUBSCRIBERS
   }
 
-  /** Sends an event to all subscribers of a topic on all nodes. Those of this node receive events in the order of the calls. */
-  broadcast(topic: string, event: string, payload: unknown): void {
+  /**
+   * Sends an event to all subscribers of a topic on all nodes. Those of this node receive events in the order of the calls.
+   * @param sender a subscriber that does not receive it.
+   */
+  broadcast(topic: string, event: string, payload: unknown, sender?: Subscriber): void {
     const { isSingleNode } = this.#backplane
     if (isSingleNode && !this.#topics.has(topic)) return
     const broadcast = new OutgoingBroadcast({ topic, event, payload })
-    this.deliver(topic, broadcast)
+    for (const subscriber of this.subscribers(topic)) if (subscriber !== sender) subscriber.deliver(broadcast)
     if (!isSingleNode) this.#backplane.publish(routeOf(topic), broadcast.frameForNodes)
   }
 

@@ -6,14 +6,16 @@ import type { Backplane } from '../cluster/backplane.ts'
 import { Nodes } from '../cluster/nodes.ts'
 import { SingleNodeBackplane } from '../cluster/single-node-backplane.ts'
 import { LongPollService } from '../longpoll/longpoll.ts'
+import type { PresenceStatePayload } from '../pubsub/presence-state.ts'
 import type { AnyChannelDefinition } from '../socket/channel-definition.ts'
-import type { Identity } from '../socket/connection.ts'
 import type { ConnectionLimits } from '../socket/connection-limits.ts'
 import { Endpoint, type ErrorReply, type Logger } from '../socket/endpoint.ts'
-import type { Authenticate, HandshakeOptions, HandshakeRefusal } from '../socket/handshake.ts'
+import type { Authenticate, HandshakeOptions } from '../socket/handshake.ts'
 import type { SessionExpiryLookup } from '../socket/session-expiry.ts'
+import type { Telemetry } from '../socket/telemetry.ts'
 import type { MessageLimits } from '../socket/user-limits.ts'
 import { WebSocketService } from '../socket/websocket.ts'
+import { NodeCommands, type SocketOwner, type UserInTopic } from './node-commands.ts'
 
 /** Everything but `authenticate` is optional. */
 export interface ChannelServerOptions {
@@ -41,10 +43,7 @@ export interface ChannelServerOptions {
   backplane?: Backplane | undefined
   /** Translates an expected error of a join or an event into a reply; undefined for a bug. `Refusal` needs no translation. */
   explain?: ((error: unknown) => ErrorReply | undefined) | undefined
-  /** Called when a user lacked a permission: when a refusal has a `denied` reason. */
-  onDenied?: ((identity: Identity, reason: string) => void) | undefined
-  /** Called for every client that is refused. */
-  onRefused?: ((refusal: HandshakeRefusal, request: IncomingMessage) => void) | undefined
+  telemetry?: Telemetry | undefined
   /** Looks up sessions whose known expiry has passed. Default: their connections are closed. */
   sessionExpiries?: SessionExpiryLookup | undefined
   /** Default: the console. */
@@ -77,6 +76,7 @@ export class ChannelServer {
   readonly #backplane: Backplane
   readonly #webSockets: WebSocketService
   readonly #longPoll: LongPollService
+  readonly #commands: NodeCommands
   #started: Promise<void> | undefined
 
   constructor(options: ChannelServerOptions) {
@@ -93,9 +93,10 @@ export class ChannelServer {
       connectionLimits: options.connectionLimits ?? null,
       rateLimit: messageLimits(options.rateLimit, maxChannels),
       explain: options.explain ?? (() => undefined),
-      onDenied: options.onDenied,
+      telemetry: options.telemetry,
       sessionExpiries: options.sessionExpiries,
     })
+    this.#commands = new NodeCommands(this.endpoint)
     const handshake: HandshakeOptions = {
       endpoint: this.endpoint,
       path: options.path ?? DEFAULT_PATH,
@@ -103,7 +104,6 @@ export class ChannelServer {
       allowedOrigins: options.allowedOrigins ?? '*',
       authenticate: options.authenticate,
       addressOf: options.addressOf,
-      onRefused: options.onRefused,
     }
     this.#webSockets = new WebSocketService(handshake)
     this.#longPoll = new LongPollService({ ...handshake, key: longPollKey(options, nodes) })
@@ -149,6 +149,41 @@ export class ChannelServer {
     return (
       this.#longPoll.handleRequest(request, response) || this.#webSockets.handleRequest(request, response)
     )
+  }
+
+  /** Sends an event to every subscriber of a topic on all nodes. */
+  broadcast(topic: string, event: string, payload: unknown): void {
+    this.endpoint.pubsub.broadcast(topic, event, payload)
+  }
+
+  /** Sends an event to one user's channels of a topic, on all nodes. */
+  pushTo(to: UserInTopic, event: string, payload: unknown): void {
+    this.#commands.pushTo(to, event, payload)
+  }
+
+  /** Ends one user's channels of a topic with `phx_close`, on all nodes. */
+  closeChannels(of: UserInTopic): void {
+    this.#commands.closeChannels(of)
+  }
+
+  /** Closes the sockets of a user or a session on all nodes (1001), after which clients reconnect if they still can. */
+  disconnect(owner: SocketOwner): void {
+    this.#commands.disconnect(owner)
+  }
+
+  /** Who is present in a topic, on all nodes. */
+  presence(topic: string): PresenceStatePayload {
+    return this.endpoint.presence.list(topic)
+  }
+
+  /** How many sockets and long-polling sessions this node has. */
+  get connectionCount(): number {
+    return this.endpoint.connectionCount
+  }
+
+  /** How many channels and other subscribers this node has in a topic. */
+  subscriberCount(topic: string): number {
+    return this.endpoint.pubsub.subscribers(topic).size
   }
 
   /** Joins the other nodes. `attach` calls it. Repeated calls return the same promise. */

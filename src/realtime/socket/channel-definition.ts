@@ -1,72 +1,119 @@
-import type { Channel } from './channel.ts'
+import type { Channel, JoiningChannel, Reply } from './channel.ts'
+import type { Identity } from './connection.ts'
+import { type PayloadSchema, parsePayload } from './payload.ts'
 
-/** The result of a join: the state that the channel's events use, and the reply (`{}` if absent). */
+/** The result of a join: the state of the channel, and the reply (`{}` if absent). */
 export interface Joined<State> {
   state: State
   reply?: unknown
 }
 
-/** Handles an event. The result is the `response` of an ok reply; an error is answered as the endpoint explains it. */
-export interface EventHandler<State> {
-  handle(channel: Channel, state: State, payload: unknown): unknown
+/** What a join returns; nothing for a channel without state that is joined with `{}`. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has this type
+type JoinResult<State> = Joined<State> | void
+
+/**
+ * Handles an event. The result is the `response` of an ok reply (`{}` for undefined), or `NO_REPLY`. A `Refusal` that it throws
+ * is an error reply.
+ */
+export type HandleEvent<State = unknown, User extends Identity = Identity, Payload = unknown> = (
+  channel: Channel<State, User>,
+  payload: Payload,
+  reply: Reply,
+) => unknown
+
+/** How an event is handled. */
+export interface EventHandler<State = unknown, User extends Identity = Identity, Payload = unknown> {
+  /** Validates the payload. Default: it is passed on as it is. */
+  payload?: PayloadSchema<Payload> | undefined
+  handle: HandleEvent<State, User, Payload>
   /**
    * Events of a channel run one at a time, except that concurrent ones run alongside each other. Use it for events that
    * queue their work themselves, in the order of the calls.
    */
-  concurrent?: boolean
+  concurrent?: boolean | undefined
+}
+
+/** The events of a channel, with the types of their payloads. */
+type EventHandlers<State, User extends Identity, Payloads> = {
+  [Event in keyof Payloads]:
+    | HandleEvent<State, User, Payloads[Event]>
+    | EventHandler<State, User, Payloads[Event]>
 }
 
 /** Describes the channels of all topics that match a pattern. */
-export interface ChannelDefinition<State> {
+export interface ChannelDefinition<
+  State,
+  User extends Identity = Identity,
+  Payload = unknown,
+  Payloads = Record<string, unknown>,
+> {
   /** An exact topic, or a prefix that ends in `*`. */
   pattern: string
+  /** Validates the payload of a join. Default: it is passed on as it is. */
+  payload?: PayloadSchema<Payload>
   /**
    * Authorizes a join, or throws. Broadcasts that arrive meanwhile are delivered after the reply.
    * @param subtopic the part of the topic that `*` stands for.
    */
-  join(channel: Channel, subtopic: string, payload: unknown): Joined<State> | Promise<Joined<State>>
+  join(
+    channel: JoiningChannel<User>,
+    subtopic: string,
+    payload: Payload,
+  ): JoinResult<State> | Promise<JoinResult<State>>
   /** Runs right after the reply to the join, before any broadcast is delivered. */
-  joined?(channel: Channel, state: State): void
-  events: Record<string, EventHandler<State>>
-  /** How many users an event of the channel reaches, for which the sender is charged (`UserLimits.charge`); 0 if absent. */
-  audience?(channel: Channel, state: State): number
+  joined?(channel: Channel<State, User>): void
+  events?: EventHandlers<State, User, Payloads>
+  /** How many users an event of the channel reaches, for which the sender is charged; 0 if absent. */
+  audience?(channel: Channel<State, User>): number
   /** Runs once when a joined channel ends, for any reason. */
-  left?(channel: Channel, state: State): void
+  left?(channel: Channel<State, User>): void
 }
 
-/** A definition of any state type, with defaults filled in. */
+/** A definition of any state and identity, with defaults filled in. */
 export interface AnyChannelDefinition {
-  pattern: string
-  join: ChannelDefinition<unknown>['join']
-  joined(channel: Channel, state: unknown): void
-  left(channel: Channel, state: unknown): void
-  audience(channel: Channel, state: unknown): number
-  events: ReadonlyMap<string, EventHandler<unknown>>
+  readonly pattern: string
+  readonly payload: PayloadSchema<unknown> | undefined
+  readonly join: ChannelDefinition<unknown>['join']
+  joined(channel: Channel): void
+  left(channel: Channel): void
+  audience(channel: Channel): number
+  readonly events: ReadonlyMap<string, EventHandler>
 }
 
-/** Describes channels for `Endpoint.use`. */
-export function defineChannel<State>(definition: ChannelDefinition<State>): AnyChannelDefinition {
-  const { pattern, join, joined, left, audience, events } = definition as ChannelDefinition<unknown>
+/** Describes channels for `ChannelServer.use`. Write `join` before `events`, from which they infer the type of the state. */
+export function defineChannel<
+  State = unknown,
+  User extends Identity = Identity,
+  Payload = unknown,
+  Payloads = Record<string, unknown>,
+>(definition: ChannelDefinition<State, User, Payload, Payloads>): AnyChannelDefinition {
+  const { pattern, payload, join, joined, left, audience, events } =
+    definition as unknown as ChannelDefinition<unknown>
   return {
     pattern,
+    payload,
     join,
     joined: joined ?? (() => {}),
     left: left ?? (() => {}),
     audience: audience ?? (() => 0),
     // A map, because an object also has properties that it inherits, such as `constructor`.
-    events: new Map(Object.entries(events)),
+    events: new Map(Object.entries(events ?? {}).map(([event, handler]) => [event, normalized(handler)])),
   }
 }
 
-/** An expected refusal of a join or an event. A permanent one closes the channel after a join, so that the client does not retry. */
-export class Refusal extends Error {
-  constructor(
-    readonly response: unknown,
-    readonly permanent = false,
-    /** The reason to report when the user lacked a permission. */
-    readonly denied?: string,
-  ) {
-    super('refused')
-    this.name = 'Refusal'
+/** A handler that validates the payload itself. */
+function normalized(handler: HandleEvent | EventHandler): EventHandler {
+  if (typeof handler === 'function') return { handle: handler }
+  const { payload: schema, handle, concurrent } = handler
+  if (!schema) return handler
+  return {
+    concurrent,
+    handle(channel, payload, reply) {
+      const parsed = parsePayload(schema, payload)
+      return parsed instanceof Promise
+        ? parsed.then((value) => handle(channel, value, reply))
+        : handle(channel, parsed, reply)
+    },
   }
 }

@@ -1,16 +1,19 @@
 import type { Clock } from '../../clock.ts'
+import type { ClientMessage, Reply } from '../../protocol/messages.ts'
 import { matchTopic } from '../../protocol/topics.ts'
 import type { Nodes } from '../cluster/nodes.ts'
 import { Tracker } from '../cluster/tracker.ts'
 import { CloseCode } from '../codes.ts'
 import { Presence } from '../pubsub/presence.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
-import { type AnyChannelDefinition, Refusal } from './channel-definition.ts'
+import type { AnyChannelDefinition } from './channel-definition.ts'
 import type { Connection, ConnectionOwner, Identity } from './connection.ts'
 import { ConnectionCounter, type ConnectionLimits, type ExceededLimit } from './connection-limits.ts'
 import { drainConnections } from './draining.ts'
+import { Refusal } from './refusal.ts'
 import { SessionExpiryCheck, type SessionExpiryLookup } from './session-expiry.ts'
 import { SlowConsumers } from './slow-consumers.ts'
+import type { Telemetry } from './telemetry.ts'
 import { TokenBuckets } from './token-buckets.ts'
 import { type MessageLimits, UserLimits } from './user-limits.ts'
 import { Writer } from './writer.ts'
@@ -43,8 +46,7 @@ export interface EndpointOptions {
   rateLimit: MessageLimits | null
   /** Returns the reply to an expected failure; undefined for a bug. */
   explain: (error: unknown) => ErrorReply | undefined
-  /** Called when a user lacked a permission. */
-  onDenied?: ((identity: Identity, reason: string) => void) | undefined
+  telemetry?: Telemetry | undefined
   /** Absent: connections end when the expiry of their identity has passed. */
   sessionExpiries?: SessionExpiryLookup | undefined
 }
@@ -67,6 +69,8 @@ export class Endpoint {
   readonly writer: Writer
   readonly slowConsumers: SlowConsumers
   readonly limits: UserLimits
+  /** Check that a hook is set before anything is computed for it, and call it by `report`. */
+  readonly telemetry: Telemetry
   readonly #options: EndpointOptions
   readonly #definitions: AnyChannelDefinition[] = []
   readonly #connections = new Set<Connection>()
@@ -83,6 +87,7 @@ export class Endpoint {
     this.#counter = new ConnectionCounter(options.connectionLimits ?? null)
     this.clock = clock
     this.maxChannels = maxChannels
+    this.telemetry = options.telemetry ?? {}
     this.nodes = nodes
     this.pubsub = new PubSub(nodes.backplane)
     this.presence = new Presence(this.pubsub, new Tracker('presence', nodes, clock), clock)
@@ -130,7 +135,29 @@ export class Endpoint {
 
   /** Reports that a user lacked a permission. */
   reportDenial(identity: Identity, reason: string): void {
-    this.#options.onDenied?.(identity, reason)
+    this.report('deny', { identity, reason })
+  }
+
+  /** Calls a hook, if it is set. */
+  report<Hook extends keyof Telemetry>(
+    hook: Hook,
+    details: Parameters<NonNullable<Telemetry[Hook]>>[0],
+  ): void {
+    try {
+      this.telemetry[hook]?.(details as never)
+    } catch (error) {
+      this.logError(error, `The telemetry hook ${hook} failed`)
+    }
+  }
+
+  /** Answers a message that no channel handles. */
+  reject(
+    socket: { readonly identity: Identity; reply(reply: Reply): void },
+    { joinRef, ref, topic, event }: ClientMessage,
+    response: unknown,
+  ): void {
+    socket.reply({ joinRef, ref, topic, status: 'error', response })
+    if (this.telemetry.reject) this.report('reject', { identity: socket.identity, topic, event, response })
   }
 
   /** Logs a failure of the server itself. */

@@ -3,6 +3,7 @@ import { chooseSerializer, type Serializer } from '../../protocol/serializer.ts'
 import type { RefusalReason } from '../codes.ts'
 import type { Identity } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { TransportName } from './telemetry.ts'
 
 /** What a client sends when it connects. */
 export interface ConnectInfo {
@@ -28,8 +29,6 @@ export interface HandshakeOptions {
   authenticate: Authenticate
   /** The client's network address; undefined for an address that many clients may share. */
   addressOf?: ((request: IncomingMessage) => string | undefined) | undefined
-  /** Called for every refused client. */
-  onRefused?: ((refusal: HandshakeRefusal, request: IncomingMessage) => void) | undefined
 }
 
 export interface HandshakeRefusal {
@@ -44,6 +43,9 @@ export interface ConnectResult {
   serializer: Serializer
   /** The client's network address; undefined for an address that many clients may share. */
   address?: string | undefined
+  transport: TransportName
+  /** When the handshake began, by `performance.now()`. */
+  startedAt: number
 }
 
 /** The `Retry-After` of a connection that exceeds a limit, in seconds. */
@@ -57,26 +59,37 @@ const TOKEN_HEADER = 'x-phoenix-authtoken'
 export function connect(
   options: HandshakeOptions,
   request: IncomingMessage,
+  transport: TransportName,
 ): ConnectResult | HandshakeRefusal | Promise<ConnectResult | HandshakeRefusal> {
-  const result = checkHandshake(options, request)
+  const handshake: Handshake = { options, request, transport, startedAt: performance.now() }
+  const result = check(handshake)
   return result instanceof Promise
-    ? result.then((settled) => reported(options, request, settled))
-    : reported(options, request, result)
+    ? result.then((settled) => reported(handshake, settled))
+    : reported(handshake, result)
+}
+
+/** A client that connects. */
+interface Handshake {
+  options: HandshakeOptions
+  request: IncomingMessage
+  transport: TransportName
+  startedAt: number
 }
 
 function reported(
-  { onRefused }: HandshakeOptions,
-  request: IncomingMessage,
+  { options: { endpoint }, request, transport }: Handshake,
   result: ConnectResult | HandshakeRefusal,
 ): ConnectResult | HandshakeRefusal {
-  if ('reason' in result) onRefused?.(result, request)
+  if ('reason' in result && endpoint.telemetry.refuse) {
+    endpoint.report('refuse', { ...result, identity: result.identity, transport, request })
+  }
   return result
 }
 
-function checkHandshake(
-  options: HandshakeOptions,
-  request: IncomingMessage,
+function check(
+  handshake: Handshake,
 ): ConnectResult | HandshakeRefusal | Promise<ConnectResult | HandshakeRefusal> {
+  const { options, request } = handshake
   const { endpoint, allowedOrigins, authenticate } = options
   if (endpoint.isDraining) return { reason: 'draining' }
   if (!isAllowedOrigin(request, allowedOrigins)) return { reason: 'origin' }
@@ -84,7 +97,7 @@ function checkHandshake(
   const serializer = chooseSerializer(params.get('vsn') ?? undefined)
   if (!serializer) return { reason: 'version' }
   const token = tokenOf(request.headers) ?? params.get('token') ?? undefined
-  const accept = (identity: Identity | undefined) => checkLimits(options, request, { identity, serializer })
+  const accept = (identity: Identity | undefined) => checkLimits(handshake, serializer, identity)
   const fail = (error: unknown): HandshakeRefusal => {
     endpoint.logError(error, 'A client could not be authenticated')
     return { reason: 'error' }
@@ -98,16 +111,16 @@ function checkHandshake(
 }
 
 function checkLimits(
-  { endpoint, addressOf }: HandshakeOptions,
-  request: IncomingMessage,
-  { identity, serializer }: { identity: Identity | undefined; serializer: Serializer },
+  { options: { endpoint, addressOf }, request, transport, startedAt }: Handshake,
+  serializer: Serializer,
+  identity: Identity | undefined,
 ): ConnectResult | HandshakeRefusal {
   if (!identity) return { reason: 'token' }
   // Authentication may have taken a while.
   if (endpoint.isDraining) return { reason: 'draining' }
   const address = addressOf?.(request)
   const reason = endpoint.exceededLimit({ identity, address })
-  return reason ? { reason, identity } : { identity, serializer, address }
+  return reason ? { reason, identity } : { identity, serializer, address, transport, startedAt }
 }
 
 /** Whether a URL has this path. A trailing slash is ignored. */

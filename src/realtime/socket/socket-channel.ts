@@ -2,10 +2,12 @@ import type { ClientMessage, Push, Ref, Reply } from '../../protocol/messages.ts
 import { ErrorReason } from '../codes.ts'
 import type { BroadcastEncoder, OutgoingBroadcast } from '../outgoing-broadcast.ts'
 import type { Subscriber } from '../pubsub/pubsub.ts'
-import type { Channel } from './channel.ts'
+import { type Channel, NO_REPLY, type Reply as ReplyHandle } from './channel.ts'
 import type { AnyChannelDefinition, EventHandler } from './channel-definition.ts'
 import type { Identity } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
+import { parsePayload } from './payload.ts'
+import type { Outcome } from './telemetry.ts'
 
 /** The socket of a channel, as the channel uses it. */
 export interface ParentSocket {
@@ -29,7 +31,7 @@ export class SocketChannel implements Channel, Subscriber {
   readonly joinRef: Ref
   readonly #socket: ParentSocket
   readonly #definition: AnyChannelDefinition
-  #state: unknown
+  state: unknown
   #phase: 'joining' | 'joined' | 'closing' | 'closed' = 'joining'
   /** Whether the join, or an event that is not concurrent, is running. */
   #isBusy = true
@@ -58,6 +60,10 @@ export class SocketChannel implements Channel, Subscriber {
     return this.#phase === 'joined'
   }
 
+  get isClosed(): boolean {
+    return this.#phase === 'closed'
+  }
+
   get subscriberCount(): number {
     return this.#endpoint.pubsub.subscribers(this.topic).size
   }
@@ -72,6 +78,26 @@ export class SocketChannel implements Channel, Subscriber {
 
   broadcast(event: string, payload: unknown): void {
     this.#endpoint.pubsub.broadcast(this.topic, event, payload)
+  }
+
+  broadcastFrom(event: string, payload: unknown): void {
+    this.#endpoint.pubsub.broadcast(this.topic, event, payload, this)
+  }
+
+  track(key: string, meta: Record<string, unknown> = {}): void {
+    if (this.#phase === 'joined') this.#endpoint.presence.track(this, key, meta)
+  }
+
+  updatePresence(meta: Record<string, unknown>): void {
+    this.#endpoint.presence.update(this, meta)
+  }
+
+  untrack(): void {
+    this.#endpoint.presence.untrack(this)
+  }
+
+  pushPresence(): void {
+    this.#endpoint.presence.pushState(this)
   }
 
   close(): void {
@@ -95,17 +121,19 @@ export class SocketChannel implements Channel, Subscriber {
   async join(message: ClientMessage, subtopic: string): Promise<void> {
     // It subscribes before the definition reads anything, and holds back broadcasts, so that none in between is lost.
     this.#heldBroadcasts = []
+    const startedAt = this.#endpoint.telemetry.join && performance.now()
     const subscribed = this.#endpoint.pubsub.subscribe(this.topic, this)
     try {
       if (subscribed) await subscribed
-      if (this.#isClosed) return
-      const { state, reply = {} } = await this.#definition.join(this, subtopic, message.payload)
-      if (this.#isClosed) return
-      this.#state = state
-      this.#reply(message, 'ok', reply)
+      if (this.isClosed) return
+      const reply = await this.#authorize(subtopic, message.payload)
+      if (this.isClosed) return
+      this.reply(message.ref, 'ok', reply)
+      this.#report('join', message, 'ok', startedAt)
       if (this.#phase === 'joining') this.#begin()
     } catch (error) {
-      this.#refuse(message, error)
+      if (this.isClosed) return
+      this.#report('join', message, this.#refuse(message, error), startedAt)
     } finally {
       this.#isBusy = false
       this.#continue()
@@ -122,6 +150,11 @@ export class SocketChannel implements Channel, Subscriber {
     }
   }
 
+  /** Replies to a message of the client. */
+  reply(ref: Ref, status: 'ok' | 'error', response: unknown = {}): void {
+    this.#socket.reply({ ...this.#address, ref, status, response })
+  }
+
   /** Whether every message of the client is handled. */
   get isIdle(): boolean {
     return !this.#isBusy && this.#concurrentCount === 0 && !this.#queue
@@ -135,25 +168,34 @@ export class SocketChannel implements Channel, Subscriber {
     return { joinRef: this.joinRef, topic: this.topic }
   }
 
-  get #isClosed(): boolean {
-    return this.#phase === 'closed'
+  /** Runs the definition's join. @returns the response. */
+  async #authorize(subtopic: string, payload: unknown): Promise<unknown> {
+    const { join, payload: schema } = this.#definition
+    const joined = await join(this, subtopic, schema ? await parsePayload(schema, payload) : payload)
+    this.state = joined?.state
+    return joined?.reply
   }
 
   #begin(): void {
     this.#phase = 'joined'
-    this.#definition.joined(this, this.#state)
     const broadcasts = this.#heldBroadcasts ?? []
+    try {
+      this.#definition.joined(this)
+    } catch (error) {
+      this.#heldBroadcasts = undefined
+      return this.#crash(error, 'phx_join')
+    }
     this.#heldBroadcasts = undefined
     for (const broadcast of broadcasts) this.deliver(broadcast)
   }
 
-  #refuse(message: ClientMessage, error: unknown): void {
-    if (this.#isClosed) return
+  #refuse(message: ClientMessage, error: unknown): Outcome {
     const expected = this.#endpoint.explain(this.identity, error)
     if (!expected) this.#endpoint.logCrash(error, this.topic, 'phx_join')
-    this.#reply(message, 'error', expected ? expected.response : { reason: ErrorReason.joinCrashed })
+    this.reply(message.ref, 'error', expected ? expected.response : { reason: ErrorReason.joinCrashed })
     if (expected?.permanent) this.#finish('phx_close', {})
     else this.#end()
+    return expected ? 'error' : 'crash'
   }
 
   #mustWait({ event }: ClientMessage): boolean {
@@ -177,80 +219,143 @@ export class SocketChannel implements Channel, Subscriber {
     if (message.joinRef !== null && message.joinRef !== this.joinRef) return
     if (message.event === 'phx_leave') return this.#leave(message)
     const handler = this.#definition.events.get(message.event)
-    if (!handler) return this.#reply(message, 'error', { reason: ErrorReason.unknownEvent })
+    if (!handler) return this.#rejectUnknown(message)
     this.#run(message, handler)
   }
 
+  #rejectUnknown(message: ClientMessage): void {
+    const { joinRef } = this
+    this.#endpoint.reject(this.#socket, { ...message, joinRef }, { reason: ErrorReason.unknownEvent })
+  }
+
   #leave(message: ClientMessage): void {
-    this.#reply(message, 'ok', {})
+    this.reply(message.ref, 'ok', {})
     this.#finish('phx_close', {})
   }
 
-  #run(message: ClientMessage, handler: EventHandler<unknown>): void {
+  #run(message: ClientMessage, handler: EventHandler): void {
     if (handler.concurrent) this.#concurrentCount += 1
     else this.#isBusy = true
+    const startedAt = this.#endpoint.telemetry.event && performance.now()
+    const reply = new PushReply(this, message.ref)
     try {
-      this.charge(this.#definition.audience(this, this.#state))
-      const result = handler.handle(this, this.#state, message.payload)
-      if (result instanceof Promise) return void this.#await(message, handler, result)
-      this.#reply(message, 'ok', result)
+      this.charge(this.#definition.audience(this))
+      const result = handler.handle(this, message.payload, reply)
+      if (result instanceof Promise) return void this.#await({ message, handler, reply, startedAt }, result)
+      this.#report('event', message, this.#answer(reply, result), startedAt)
     } catch (error) {
-      this.#fail(message, error)
+      this.#report('event', message, this.#fail(message, reply, error), startedAt)
     }
     this.#done(handler)
   }
 
-  async #await(
-    message: ClientMessage,
-    handler: EventHandler<unknown>,
-    result: Promise<unknown>,
-  ): Promise<void> {
+  async #await(event: RunningEvent, result: Promise<unknown>): Promise<void> {
+    const { message, handler, reply, startedAt } = event
     try {
       const response = await result
       // The client receives what an event broadcasts before the reply to it.
       const settled = this.#endpoint.pubsub.settled(this.topic, this)
       if (settled) await settled
-      this.#reply(message, 'ok', response)
+      this.#report('event', message, this.#answer(reply, response), startedAt)
     } catch (error) {
-      this.#fail(message, error)
+      this.#report('event', message, this.#fail(message, reply, error), startedAt)
     }
     this.#done(handler)
   }
 
-  #done(handler: EventHandler<unknown>): void {
+  #answer(reply: PushReply, response: unknown): Outcome {
+    if (response !== NO_REPLY) reply.ok(response)
+    return reply.status
+  }
+
+  #done(handler: EventHandler): void {
     if (handler.concurrent) this.#concurrentCount -= 1
     else this.#isBusy = false
     this.#continue()
   }
 
-  #fail(message: ClientMessage, error: unknown): void {
+  #fail(message: ClientMessage, reply: PushReply, error: unknown): Outcome {
     const expected = this.#endpoint.explain(this.identity, error)
-    if (expected) return this.#reply(message, 'error', expected.response)
-    this.#endpoint.logCrash(error, this.topic, message.event)
+    if (expected) reply.error(expected.response)
+    else this.#crash(error, message.event)
+    return expected ? 'error' : 'crash'
+  }
+
+  #crash(error: unknown, event: string): void {
+    this.#endpoint.logCrash(error, this.topic, event)
     this.#finish('phx_error', { reason: ErrorReason.channelCrash })
   }
 
-  #reply(message: ClientMessage, status: 'ok' | 'error', response: unknown): void {
-    this.#socket.reply({ ...this.#address, ref: message.ref, status, response })
+  #report(
+    hook: 'join' | 'event',
+    { event }: ClientMessage,
+    outcome: Outcome,
+    startedAt: number | undefined,
+  ): void {
+    if (startedAt === undefined) return
+    const durationMs = performance.now() - startedAt
+    this.#endpoint.report(hook, { identity: this.identity, topic: this.topic, event, outcome, durationMs })
   }
 
   /** The last frame of a channel carries its join ref as both refs. */
   #finish(event: 'phx_close' | 'phx_error', payload: unknown): void {
-    if (this.#isClosed) return
+    if (this.isClosed) return
     this.#end()
     this.#socket.push({ ...this.#address, ref: this.joinRef, event, payload })
   }
 
   #end(): void {
-    if (this.#isClosed) return
+    if (this.isClosed) return
     const wasJoined = this.#heldBroadcasts === undefined
     this.#phase = 'closed'
     this.#unsubscribe()
     this.#socket.forget(this)
-    if (wasJoined) this.#definition.left(this, this.#state)
+    this.untrack()
+    if (!wasJoined) return
+    try {
+      this.#definition.left(this)
+    } catch (error) {
+      this.#endpoint.logCrash(error, this.topic, 'phx_leave')
+    }
   }
 
   #unsubscribe(): void {
     this.#endpoint.pubsub.unsubscribe(this.topic, this)
+  }
+}
+
+/** An event that is running. */
+interface RunningEvent {
+  message: ClientMessage
+  handler: EventHandler
+  reply: PushReply
+  /** Undefined if nobody asks how long it takes. */
+  startedAt: number | undefined
+}
+
+/** The reply to one push. */
+class PushReply implements ReplyHandle {
+  /** What was replied; `noreply` until then. */
+  status: 'ok' | 'error' | 'noreply' = 'noreply'
+  readonly #channel: SocketChannel
+  readonly #ref: Ref
+
+  constructor(channel: SocketChannel, ref: Ref) {
+    this.#channel = channel
+    this.#ref = ref
+  }
+
+  ok(response?: unknown): void {
+    this.#send('ok', response)
+  }
+
+  error(response?: unknown): void {
+    this.#send('error', response)
+  }
+
+  #send(status: 'ok' | 'error', response: unknown): void {
+    if (this.status !== 'noreply') return
+    this.status = status
+    if (!this.#channel.isClosed) this.#channel.reply(this.#ref, status, response)
   }
 }

@@ -12,6 +12,10 @@ import type { Connection, Identity, Transport } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { ConnectResult } from './handshake.ts'
 import { type ParentSocket, SocketChannel } from './socket-channel.ts'
+import type { TransportName } from './telemetry.ts'
+
+/** The close code of a connection that ended without one (RFC 6455, section 7.1.5). */
+const CONNECTION_LOST = 1006
 
 /** One connection of the Phoenix protocol: decodes frames and dispatches messages to channels. */
 export class Socket implements Connection, ParentSocket {
@@ -21,17 +25,25 @@ export class Socket implements Connection, ParentSocket {
   readonly address: string | undefined
   lastActiveAt: number
   readonly #transport: Transport
+  readonly #transportName: TransportName
+  /** When the handshake began; after it, when the connection was opened. */
+  #since: number
   readonly #channels = new Map<string, SocketChannel>()
   #isReading = true
   #isClosed = false
 
-  constructor(endpoint: Endpoint, transport: Transport, { serializer, identity, address }: ConnectResult) {
+  constructor(endpoint: Endpoint, transport: Transport, client: ConnectResult) {
+    const { serializer, identity, address } = client
     this.endpoint = endpoint
     this.identity = identity
     this.serializer = serializer
     this.address = address
     this.#transport = transport
     this.lastActiveAt = endpoint.clock.now()
+    this.#transportName = client.transport
+    this.#since = client.startedAt
+    if (endpoint.telemetry.connect) endpoint.report('connect', this.#telemetryDetails)
+    if (endpoint.telemetry.close) this.#since = performance.now()
   }
 
   /** Records that the client is still connected. */
@@ -62,9 +74,9 @@ export class Socket implements Connection, ParentSocket {
     const isHeartbeat = message.topic === 'phoenix' && message.event === 'heartbeat'
     const limited =
       tooManyBytes ?? (isHeartbeat ? limits.takeHeartbeat(userId) : limits.takeMessage(userId, message.event))
-    if (limited) return this.#answer(message, 'error', limited)
-    if (isHeartbeat) return this.#answer({ ...message, joinRef: null }, 'ok', {})
-    if (message.payload === UNPARSED) return this.#answer(message, 'error', PAYLOAD_TOO_COMPLEX)
+    if (limited) return this.endpoint.reject(this, message, limited)
+    if (isHeartbeat) return this.#accept({ ...message, joinRef: null })
+    if (message.payload === UNPARSED) return this.endpoint.reject(this, message, PAYLOAD_TOO_COMPLEX)
     this.receive(message)
   }
 
@@ -75,8 +87,8 @@ export class Socket implements Connection, ParentSocket {
     const channel = this.#channels.get(message.topic)
     if (channel) channel.receive(message)
     else if (message.event === 'phx_join') void this.#join(message)
-    else if (message.event === 'phx_leave') this.#answer(message, 'ok', {})
-    else this.#answer(message, 'error', UNMATCHED_TOPIC)
+    else if (message.event === 'phx_leave') this.#accept(message)
+    else this.endpoint.reject(this, message, UNMATCHED_TOPIC)
   }
 
   /** Replaces a channel whose topic is joined again. The client receives the new reply, then `phx_close` for the old channel. */
@@ -110,13 +122,13 @@ export class Socket implements Connection, ParentSocket {
 
   close(code: number, reason: string): void {
     if (this.#isClosed) return
-    this.#end()
+    this.#end(code)
     this.#transport.close(code, reason)
   }
 
-  /** Called by the transport when the connection is lost. */
-  onDisconnect(): void {
-    this.#end()
+  /** Called by the transport when the connection is lost, or closed by the client. */
+  onDisconnect(code = CONNECTION_LOST): void {
+    this.#end(code)
   }
 
   forget(channel: SocketChannel): void {
@@ -127,12 +139,12 @@ export class Socket implements Connection, ParentSocket {
     const { topic, joinRef } = message
     const found = this.endpoint.findChannel(topic)
     if (!found) {
-      this.#answer(message, 'error', UNMATCHED_TOPIC)
+      this.endpoint.reject(this, message, UNMATCHED_TOPIC)
       this.push({ joinRef, ref: joinRef, topic, event: 'phx_close', payload: {} })
       return undefined
     }
     if (this.#channels.size >= this.endpoint.maxChannels) {
-      this.#answer(message, 'error', { reason: ErrorReason.tooManyChannels })
+      this.endpoint.reject(this, message, TOO_MANY_CHANNELS)
       return undefined
     }
     const channel = new SocketChannel(this, found.definition, topic, joinRef)
@@ -140,19 +152,26 @@ export class Socket implements Connection, ParentSocket {
     return channel.join(message, found.subtopic)
   }
 
-  #answer({ joinRef, ref, topic }: ClientMessage, status: 'ok' | 'error', response: unknown): void {
-    this.reply({ joinRef, ref, topic, status, response })
+  #accept({ joinRef, ref, topic }: ClientMessage): void {
+    this.reply({ joinRef, ref, topic, status: 'ok', response: {} })
   }
 
-  #end(): void {
+  #end(code: number): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.endpoint.removeConnection(this)
     for (const channel of [...this.#channels.values()]) channel.abandon()
+    if (this.endpoint.telemetry.close) this.endpoint.report('close', { ...this.#telemetryDetails, code })
+  }
+
+  get #telemetryDetails() {
+    const { identity, address } = this
+    return { identity, address, transport: this.#transportName, durationMs: performance.now() - this.#since }
   }
 }
 
 const UNMATCHED_TOPIC = { reason: ErrorReason.unmatchedTopic }
+const TOO_MANY_CHANNELS = { reason: ErrorReason.tooManyChannels }
 
 const PAYLOAD_TOO_COMPLEX = {
   reason: ErrorReason.invalidPayload,

@@ -9,8 +9,8 @@ export interface TransportListener {
   receiveFrame(data: Buffer, isBinary: boolean): void
   /** Called for a ping or a pong. */
   receiveControlFrame(): void
-  /** Called when the connection is lost. May be called more than once. */
-  onDisconnect(): void
+  /** Called when the connection is lost, or closed with a code. May be called more than once. */
+  onDisconnect(code?: number): void
 }
 
 /**
@@ -83,8 +83,8 @@ function onControlFrame(this: ListeningSocket): void {
   this.listener?.receiveControlFrame()
 }
 
-function onClose(this: ListeningSocket): void {
-  this.listener?.onDisconnect()
+function onClose(this: ListeningSocket, code: number): void {
+  this.listener?.onDisconnect(code)
 }
 
 /** `ws` closes the connection with the appropriate code after an error, such as a reset or an oversized frame. */

@@ -44,7 +44,7 @@ export class WebSocketService {
   /** Handles an upgrade request. @returns false for a request to another path. */
   handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
     if (!isAt(this.#path, request.url)) return false
-    const result = connect(this.#options, request)
+    const result = connect(this.#options, request, 'websocket')
     if (result instanceof Promise) void this.#acceptLater(result, request, stream, head)
     else this.#accept(result, request, stream, head)
     return true
@@ -86,7 +86,7 @@ export class WebSocketService {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const result = await connect(this.#options, request)
+    const result = await connect(this.#options, request, 'websocket')
     response.statusCode = 'reason' in result ? RefusalStatus[result.reason] : 404
     response.end()
   }

@@ -1,5 +1,4 @@
-import type { Channel } from '../../../src/realtime/socket/channel.ts'
-import { defineChannel, Refusal } from '../../../src/realtime/socket/channel-definition.ts'
+import { defineChannel, Refusal } from '../../../src/realtime/index.ts'
 
 /** Lets a test wait for events and control when they continue. */
 export class Gate {
@@ -26,7 +25,7 @@ export function roomChannel({ gate = new Gate(), log = [] as string[] } = {}) {
     async join(channel, name, payload) {
       const outcome = (payload as { outcome?: string } | null)?.outcome
       if (outcome === 'reject') throw new Refusal({ reason: 'not now' })
-      if (outcome === 'reject_permanently') throw new Refusal('never', true)
+      if (outcome === 'reject_permanently') throw new Refusal('never', { permanent: true })
       if (outcome === 'crash') throw new Error('a bug in join')
       if (outcome === 'wait') {
         channel.broadcast('joining', { while: 'joining' })
@@ -34,13 +33,13 @@ export function roomChannel({ gate = new Gate(), log = [] as string[] } = {}) {
       }
       return { state: { name }, reply: { joined: name } }
     },
-    joined: (channel, { name }) => channel.push('welcome', { name }),
+    joined: (channel) => channel.push('welcome', { name: channel.state.name }),
     left: (channel) => void log.push(`${channel.userId} left ${channel.topic}`),
     events: {
-      echo: { handle: (_channel, _state, payload) => payload },
-      broadcast: { handle: (channel: Channel, _state, payload) => channel.broadcast('message', payload) },
-      sequential: { handle: (_channel, _state, payload) => slow(`sequential ${payload}`) },
-      concurrent: { concurrent: true, handle: (_channel, _state, payload) => slow(`concurrent ${payload}`) },
+      echo: { handle: (_channel, payload) => payload },
+      broadcast: { handle: (channel, payload) => channel.broadcast('message', payload) },
+      sequential: { handle: (_channel, payload) => slow(`sequential ${payload}`) },
+      concurrent: { concurrent: true, handle: (_channel, payload) => slow(`concurrent ${payload}`) },
       reject: { handle: () => Promise.reject(new Refusal('rejected')) },
       crash: {
         handle: () => {
@@ -55,7 +54,7 @@ export function roomChannel({ gate = new Gate(), log = [] as string[] } = {}) {
         },
       },
       bytes: {
-        handle: (channel, _state, payload) => {
+        handle: (channel, payload) => {
           channel.broadcast('bytes', payload)
           return payload
         },
