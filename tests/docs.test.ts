@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { AppError, type ErrorCode } from '../src/errors.ts'
+import { CloseCode, ErrorReason, PollStatus, RefusalStatus } from '../src/realtime/index.ts'
 import { ENDPOINTS } from './http/endpoints.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -77,6 +78,34 @@ describe('docs/http.md', () => {
     for (const { code, status } of known) expect(new AppError(code as ErrorCode).status, code).toBe(status)
     const defined = [...read('src/errors.ts').matchAll(/^ {2}(\w+): \[\s*\d{3},/gm)].map(([, code]) => code!)
     expect(known.map(({ code }) => code).sort()).toEqual(defined.sort())
+  })
+})
+
+describe('docs/channels.md', () => {
+  const page = read('docs/channels.md')
+  /** The first two columns of a table, by the constant that its introduction names. */
+  const table = (constant: string) => {
+    const [rows = ''] = page.slice(page.indexOf(`\n\`${constant}\`, `)).match(/^\|[\s\S]*?(?=\n\n)/m) ?? []
+    const cells = [...rows.matchAll(/^\| `?([^|`]+?)`? \| `(\w+)` \|/gm)]
+    return cells.map(([, value, name]) => [name!, value!])
+  }
+  const entries = (codes: object) => Object.entries(codes).map(([name, value]) => [name, String(value)])
+
+  it.each(Object.entries({ CloseCode, ErrorReason, RefusalStatus, PollStatus }))(
+    'lists %s as the code defines it',
+    (name, codes) => {
+      expect(table(name)).toEqual(entries(codes))
+    },
+  )
+
+  it('lists the options of limits with their defaults', () => {
+    const source = read('src/realtime/server/channel-server.ts')
+    const defaults = [...source.matchAll(/^const DEFAULT_(MAX_\w+) = ([\d_]+)/gm)]
+    expect(defaults.length).toBe(3)
+    for (const [, constant, value] of defaults) {
+      const option = constant!.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+      expect(page).toContain(`| \`${option}\` | ${value!.replaceAll('_', '')} |`)
+    }
   })
 })
 

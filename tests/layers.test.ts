@@ -57,6 +57,9 @@ const ALLOWED_REALTIME_IMPORTS: Record<string, string[]> = {
 /** The only files of `src/realtime/` that may import `ws`. */
 const TRANSPORTS = ['realtime/socket/websocket.ts', 'realtime/socket/websocket-transport.ts']
 
+/** The entry of the package `parley/channels`. */
+const ENTRY = 'realtime/index.ts'
+
 interface Import {
   from: string
   target: string
@@ -69,6 +72,23 @@ it('follows the import rules', () => {
 
 it('has no import cycles', () => {
   expect(cycles(sourceFiles())).toEqual([])
+})
+
+it('publishes an entry that reaches only itself, Node and ws', () => {
+  const files = sourceFiles()
+  const reached = new Set<string>()
+  const outside = new Set<string>()
+  const search = (path: string) => {
+    if (reached.has(path)) return
+    reached.add(path)
+    for (const { target } of importsOf(path, files.get(path)!)) {
+      if (target.startsWith('src/')) search(target.slice('src/'.length))
+      else if (!target.startsWith('node:')) outside.add(target)
+    }
+  }
+  search('realtime/index.ts')
+  expect([...outside]).toEqual(['ws'])
+  expect(new Set([...reached].map(partOf))).toEqual(new Set(['realtime', 'protocol', 'clock']))
 })
 
 it.each([
@@ -87,6 +107,7 @@ it.each([
   ['realtime/cluster/a.ts', `import { PubSub } from '../pubsub/pubsub.ts'`],
   ['realtime/socket/a.ts', `import type { Pollable } from '../longpoll/poll-session.ts'`],
   ['realtime/a.ts', `import type { Nodes } from './cluster/nodes.ts'`],
+  ['realtime/socket/a.ts', `import { Refusal } from '../index.ts'`],
 ])('detects the violation in %s: %s', (path, text) => {
   expect(violations(new Map([[path, text]]))).toHaveLength(1)
 })
@@ -123,6 +144,9 @@ function isAllowed({ from, target, typeOnly }: Import): boolean {
 
 function isAllowedInRealtime(from: string, target: string): boolean {
   const [folder, other] = [realtimeFolderOf(from), realtimeFolderOf(target.slice('src/'.length))]
+  // The entry may import everything. Only other parts import it.
+  if (from === ENTRY) return true
+  if (target === `src/${ENTRY}`) return false
   return other === folder || other === '' || (ALLOWED_REALTIME_IMPORTS[folder]?.includes(other) ?? false)
 }
 
