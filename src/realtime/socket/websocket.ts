@@ -15,6 +15,9 @@ import { fragmentLimits, WebSocketTransport } from './websocket-transport.ts'
 
 const PROTOCOL = 'phoenix'
 
+/** An option of `ws` that its types do not list. The endpoint limits pings itself, and closes with a code. */
+const UNLIMITED_PONGS = { maxPendingAutoPongs: 0 }
+
 /**
  * Serves an endpoint over WebSockets. It accepts or refuses clients at the upgrade. A refusal is a 403 instead of a close frame,
  * because phoenix.js resets its backoff whenever a connection opens.
@@ -33,8 +36,7 @@ export class WebSocketService {
       WebSocket: WebSocketTransport,
       maxPayload: maxFrameBytes,
       ...fragmentLimits(maxFrameBytes),
-      // At most one message per connection and iteration of the event loop, for fairness.
-      allowSynchronousEvents: false,
+      ...UNLIMITED_PONGS,
       perMessageDeflate: false,
       clientTracking: false,
       handleProtocols: (protocols) => (protocols.has(PROTOCOL) ? PROTOCOL : false),
