@@ -41,8 +41,8 @@ const edit = (groupId: string, text: string, to = [ann, bob]) =>
   chat.messages.edit(group, ann, { groupId, copies: contentsFor(to, text) })
 const remove = (groupId: string) => chat.messages.delete(group, ann, groupId)
 
-describe('the changes after a place', () => {
-  it('are sends, edits and deletions, in order, with what is true now', async () => {
+describe('the changes after a seq', () => {
+  it('are sends, edits and deletions in order, with the current content', async () => {
     const [one, two, three] = [await send('one'), await send('two'), await send('three')]
     await edit(one, 'one, once')
     await edit(two, 'two, mended')
@@ -62,7 +62,7 @@ describe('the changes after a place', () => {
     expect(await changes(bob, 9)).toEqual({ lastSeq: 8, joinedSeq: 0, changes: [] })
   })
 
-  it('make the frames that told them to those who were there', async () => {
+  it('convert to the same events as were broadcast', async () => {
     const dialect = chooseDialect('documented')
     const frames: unknown[] = []
     const keep = (event: string, change: MessageChange, more = {}) => {
@@ -86,7 +86,7 @@ describe('the changes after a place', () => {
     expect(missed.changes.map((change) => changeEventView(dialect, group, change))).toEqual(frames)
   })
 
-  it('are all there or none', async () => {
+  it('are replaced by too_many above the limit', async () => {
     const groupId = await send('one')
     for (const text of ['two', 'three']) await send(text)
     await edit(groupId, 'first')
@@ -100,7 +100,7 @@ describe('the changes after a place', () => {
     expect(await brief(bob, 5, 0)).toEqual([])
   })
 
-  it('are none where they are too long together', async () => {
+  it('are replaced by too_many when their contents are too large', async () => {
     const long = 'x'.repeat(65_536)
     await Promise.all(Array.from({ length: 17 }, () => send(long)))
     expect((await brief(bob, 1))?.length).toBe(16)
@@ -108,14 +108,14 @@ describe('the changes after a place', () => {
     expect(await changes(bob, 17)).toMatchObject({ lastSeq: 17, changes: [] })
   })
 
-  it('are for members alone', async () => {
+  it('are returned only to members', async () => {
     await send('secret')
     expect(await changes(cid)).toBeUndefined()
     await chat.conversations.leave(group, bob)
     expect(await changes(bob)).toBeUndefined()
   })
 
-  it('hold nothing from before the reader was added, and what happened to it since', async () => {
+  it('exclude changes from before the reader was added, and include later edits of older messages', async () => {
     const [old, older] = [await send('old'), await send('older')]
     await edit(older, 'older, edited')
     const { lastSeq } = await chat.conversations.addMembers(group, ann, { newMembers: [cid] })
@@ -130,7 +130,7 @@ describe('the changes after a place', () => {
     expect(await changes(cid)).toEqual({ lastSeq: 7, joinedSeq: 7, changes: [] })
   })
 
-  it('hold the copies of the reader alone', async () => {
+  it("contain only the reader's copies", async () => {
     await chat.messages.send(
       group,
       ann,
@@ -145,7 +145,7 @@ describe('the changes after a place', () => {
 })
 
 describe('the positions of users', () => {
-  it('are where each of their conversations stands, and where they came in', async () => {
+  it('are the latest seq and the joined seq of each of their conversations', async () => {
     await send('one')
     await chat.conversations.addMembers(group, ann, { newMembers: [cid] })
     await send('two', [ann, bob, cid])

@@ -46,7 +46,7 @@ function databaseFolder(): string {
   return join(temporaryFolder(), 'database')
 }
 
-async function take(dir: string): Promise<() => Promise<void>> {
+async function acquire(dir: string): Promise<() => Promise<void>> {
   const release = await lockFolder(dir)
   onTestFinished(release)
   return release
@@ -70,7 +70,7 @@ describe('the lock of the embedded database', () => {
     expect(first.said).toContain('held by 1')
     const second = await startHolder(dir, CONTAINER)
     expect(second.said).toContain('in use by process 1 ')
-    await expect(take(dir)).rejects.toThrow('in use by process 1 ')
+    await expect(acquire(dir)).rejects.toThrow('in use by process 1 ')
     await first.kill()
     const third = await startHolder(dir, CONTAINER)
     expect(third.said).toContain('held by 1')
@@ -80,21 +80,21 @@ describe('the lock of the embedded database', () => {
     const dir = databaseFolder()
     const holder = await startHolder(dir)
     holder.child.kill('SIGSTOP')
-    await expect(take(dir)).rejects.toThrow(`in use by process ${holder.child.pid}`)
+    await expect(acquire(dir)).rejects.toThrow(`in use by process ${holder.child.pid}`)
     const [socket = ''] = readdirSync(`${dir}.lock`)
     let code: string | undefined
     while (code === undefined) code = await handshakeRequest(join(`${dir}.lock`, socket))
     expect(code).toBe('EAGAIN')
-    await expect(take(dir)).rejects.toThrow(`in use by process ${holder.child.pid}`)
+    await expect(acquire(dir)).rejects.toThrow(`in use by process ${holder.child.pid}`)
     await holder.kill()
-    await take(dir)
+    await acquire(dir)
   })
 
   it('goes to one of several processes that start together after a crash', async () => {
     for (let round = 0; round < rounds(1, 5); round++) {
       const dir = databaseFolder()
       await leaveDeadSocket(dir)
-      const tries = await Promise.allSettled(Array.from({ length: 6 }, () => take(dir)))
+      const tries = await Promise.allSettled(Array.from({ length: 6 }, () => acquire(dir)))
       expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
       expect(readdirSync(`${dir}.lock`)).toHaveLength(1)
     }
@@ -102,26 +102,26 @@ describe('the lock of the embedded database', () => {
 
   it('leaves no files when it is released', async () => {
     const dir = databaseFolder()
-    const release = await take(dir)
+    const release = await acquire(dir)
     await release()
     expect(readdirSync(`${dir}.lock`)).toEqual([])
-    await take(dir)
+    await acquire(dir)
   })
 
   it('does not depend on how long the path is', async () => {
     const dir = join(temporaryFolder(), 'long'.repeat(40), 'database')
-    await take(dir)
-    await expect(take(dir)).rejects.toThrow(`in use by process ${process.pid}`)
+    await acquire(dir)
+    await expect(acquire(dir)).rejects.toThrow(`in use by process ${process.pid}`)
   })
 
   it('respects a process of the previous version, and removes its stale file', async () => {
     const dir = databaseFolder()
     const file = `${dir}.pid`
     writeFileSync(file, String(process.ppid))
-    await expect(take(dir)).rejects.toThrow(`in use by process ${process.ppid}`)
+    await expect(acquire(dir)).rejects.toThrow(`in use by process ${process.ppid}`)
     const { pid } = spawnSync('true')
     writeFileSync(file, String(pid))
-    await take(dir)
+    await acquire(dir)
     expect(existsSync(file)).toBe(false)
   })
 })

@@ -7,7 +7,7 @@ import { FaultProxy } from '../support/fault-proxy.ts'
 const server = process.env.DATABASE_URL ?? ''
 
 it.runIf(server).each(['before', 'during', 'reply'] as const)(
-  'fails a transaction whose connection is lost (%s its statement), and goes on',
+  'a transaction fails when its connection is lost (%s the statement), and the pool recovers',
   async (at) => {
     const proxy = await FaultProxy.start(server)
     onTestFinished(() => proxy.close())

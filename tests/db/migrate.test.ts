@@ -39,7 +39,7 @@ describe('migrating', () => {
 })
 
 describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
-  it('four processes that migrate at once all succeed, and each migration is applied once', async () => {
+  it('four concurrent processes all succeed, and apply each migration once', async () => {
     const { url, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
     onTestFinished(drop)
     const run = promisify(execFile)
@@ -55,10 +55,12 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
   })
 })
 
-describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, many times over', () => {
+describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, repeatedly', () => {
   const ROUNDS = rounds(3, 125)
 
-  it(`by four at once succeed each, on ${ROUNDS} empty databases`, { timeout: 300_000 }, async () => {
+  it(`four concurrent processes all succeed, on ${ROUNDS} empty databases`, {
+    timeout: 300_000,
+  }, async () => {
     const { url, drop } = await createTestDatabase(process.env.DATABASE_URL ?? '')
     const client = postgres(url, { max: 1, onnotice: () => {} })
     onTestFinished(async () => {
@@ -155,7 +157,7 @@ describe('the constraints of the tables reject', () => {
       `insert into members (conversation_id, user_id) values ('${first}', gen_random_uuid())`,
     ],
     [
-      'two messages in one place of the order',
+      'two messages with the same seq',
       `insert into message_groups (id, conversation_id, sender_id, seq)
        select gen_random_uuid(), '${first}', '${ann}', 1 from generate_series(1, 2)`,
     ],

@@ -21,7 +21,7 @@ interface Plan {
 }
 
 /** Only PostgreSQL plans by what it knows of a table of this size. */
-describe.runIf(process.env.DATABASE_URL)(`in a conversation of ${MESSAGES} messages`, () => {
+describe.runIf(process.env.DATABASE_URL)(`in a conversation with ${MESSAGES} messages`, () => {
   let db: Database
   let ann: string
   let bob: string
@@ -92,27 +92,27 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation of ${MESSAGES} messa
   const changes = (afterSeq: number) => (on: Database) =>
     readChanges(on, { conversationId: GROUP, userId: bob, afterSeq, limit: 500 })
 
-  it('ten changes are read in about as many rows', async () => {
+  it('reading ten changes reads about ten rows', async () => {
     expect(await rowsRead(changes(LAST_SEQ - 10))).toBeLessThan(50)
     expect(await rowsRead(changes(MESSAGES - 10))).toBeLessThan(2_500)
   })
 
-  it('too many changes are known by a few more than may be', async () => {
+  it('detecting too many changes reads few rows beyond the limit', async () => {
     expect(await rowsRead(changes(0))).toBeLessThan(3_000)
   })
 
-  it('a named message is looked for by its name', async () => {
-    const drafts = Array.from({ length: 20 }, () => named(ann, [ann, bob]))
+  it('a client message id is found by its index', async () => {
+    const drafts = Array.from({ length: 20 }, () => keyedDraft(ann, [ann, bob]))
     expect(await rowsRead((on) => sendBatch(on, drafts))).toBeLessThan(200)
   })
 
-  it('no more than a thousand unread messages are counted', async () => {
+  it('counting unread messages reads at most a thousand', async () => {
     expect(await rowsRead((on) => listMemberRows(on, GROUP, bob))).toBeLessThan(1_100)
   })
 })
 
-/** A message that goes by a name of its sender's. */
-function named(senderId: string, recipientIds: string[]): Draft {
+/** A message with a client message id. */
+function keyedDraft(senderId: string, recipientIds: string[]): Draft {
   const copies = recipientIds.map((recipientId) => ({ id: randomUUID(), recipientId, content: 'x' }))
   return { conversationId: GROUP, senderId, groupId: randomUUID(), clientMessageId: randomUUID(), copies }
 }

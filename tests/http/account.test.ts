@@ -7,14 +7,14 @@ const db = setUpDatabase()
 const NEW_PASSWORD = 'a wholly different sentence'
 
 describe('an access token', () => {
-  it.each(['Bearer', 'bearer', 'BEARER'])('is taken with the scheme written %s', async (scheme) => {
+  it.each(['Bearer', 'bearer', 'BEARER'])('is accepted with the scheme spelled %s', async (scheme) => {
     const api = await startApi(db)
     const { auth_token } = await api.register('ann')
     const headers = { authorization: `${scheme} ${auth_token}` }
     expect((await api.send('GET /api/users', { headers })).statusCode).toBe(200)
   })
 
-  it('is good for 30 minutes', async () => {
+  it('is valid for 30 minutes', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     api.clock.advance(30 * 60_000 - 1)
@@ -29,7 +29,7 @@ describe('an access token', () => {
 })
 
 describe('POST /api/signout_all', () => {
-  it('ends every session', async () => {
+  it('ends all sessions', async () => {
     const api = await startApi(db)
     const here = await api.register('ann')
     const there = (await api.login('ann')).json()
@@ -54,7 +54,7 @@ describe('POST /api/token/email_confirm', () => {
 })
 
 describe('changing the email address', () => {
-  it('needs the token of an email, and ends every session', async () => {
+  it('requires a token from an email, and ends all sessions', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     expect((await api.send('POST /api/token/email_change', { token })).statusCode).toBe(204)
@@ -80,7 +80,7 @@ describe('changing the email address', () => {
     [422, 'email', { email: 'no address' }],
     [422, 'email', { email: null }],
     [400, undefined, { token: 'x' }],
-  ])('answers %i for the field %s', async (status, field, change) => {
+  ])('responds with %i to an invalid %s', async (status, field, change) => {
     const api = await startApi(db)
     await api.register('bob')
     const { auth_token: token } = await api.register('ann')
@@ -92,7 +92,7 @@ describe('changing the email address', () => {
     expect(Object.keys(response.json().errors ?? {})).toEqual(field ? [field] : [])
   })
 
-  it("refuses another user's token", async () => {
+  it("rejects another user's token", async () => {
     const api = await startApi(db)
     const ann = await api.register('ann')
     const bob = await api.register('bob')
@@ -107,7 +107,7 @@ describe('changing the email address', () => {
 })
 
 describe('PATCH /api/password', () => {
-  it('changes it, and ends every session', async () => {
+  it('changes the password and ends all sessions', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const body = {
@@ -126,7 +126,7 @@ describe('PATCH /api/password', () => {
     ['password', { password: undefined }],
     ['new_password', { new_password: 'short', new_password_confirmation: 'short' }],
     ['new_password_confirmation', { new_password_confirmation: 'else' }],
-  ])('names the field %s', async (field, change) => {
+  ])('reports the invalid field %s', async (field, change) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const body = {
@@ -142,7 +142,7 @@ describe('PATCH /api/password', () => {
 })
 
 describe.each(['documented', 'legacy'] as const)('the profile (%s)', (contract) => {
-  it('is changed where something is sent, and answered whole', async () => {
+  it('updates only the fields that are sent, and returns all fields', async () => {
     const api = await startApi(db, { contract })
     const { auth_token: token } = await api.register('ann')
     const first = await api.send('PATCH /api/profile', { token, body: { theme: 'auto', magnification: 0.7 } })
@@ -158,7 +158,7 @@ describe.each(['documented', 'legacy'] as const)('the profile (%s)', (contract) 
     expect(user).not.toHaveProperty('who_can_add')
   })
 
-  it('has recents of their own', async () => {
+  it('stores the recents of each user separately', async () => {
     const api = await startApi(db, { contract })
     const { auth_token: token } = await api.register('ann')
     const response = await api.send('POST /api/recents', { token, body: { recents: ['/a', '/b'] } })
@@ -174,7 +174,7 @@ describe.each(['documented', 'legacy'] as const)('the profile (%s)', (contract) 
 })
 
 describe('PATCH /api/profile', () => {
-  it('keeps non-contacts from adding the user to anything', async () => {
+  it('can prevent non-contacts from adding the user to conversations and rooms', async () => {
     const api = await startApi(db)
     const [ann, eve] = [await api.register('ann'), await api.register('eve')]
     for (const who_can_add of ['nobody', 'contacts']) {
@@ -194,7 +194,7 @@ describe('PATCH /api/profile', () => {
     expect(odd.statusCode).toBe(422)
   })
 
-  it.each([0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4])('takes a magnification of %d', async (magnification) => {
+  it.each([0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4])('accepts the magnification %d', async (magnification) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const response = await api.send('PATCH /api/profile', { token, body: { magnification } })
@@ -215,7 +215,7 @@ describe('PATCH /api/profile', () => {
     ['recents', { recents: ['a\0b'] }],
     ['recents', { recents: Array(101).fill('x') }],
     ['recents', { recents: ['x'.repeat(2049)] }],
-  ])('names the field %s of %o', async (field, body) => {
+  ])('reports the invalid field %s of %o', async (field, body) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const response = await api.send('PATCH /api/profile', { token, body })
@@ -223,7 +223,7 @@ describe('PATCH /api/profile', () => {
     expect(Object.keys(response.json().errors)).toEqual([field])
   })
 
-  it('looks at no item of recents that are too many', async () => {
+  it('does not validate the items of recents that exceed the maximum', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const response = await api.send('PATCH /api/profile', {

@@ -12,7 +12,7 @@ const TIMES = {
 }
 
 describe.each(CONTRACTS)('signing in (%s)', (contract) => {
-  it('answers a new account with the user and the tokens', async () => {
+  it('returns the user and the tokens after a registration', async () => {
     const api = await startApi(db, { contract })
     const body = { email: 'Ann@Example.com', password: PASSWORD }
     const response = await api.send('POST /auth/register', { body })
@@ -37,7 +37,7 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
     })
   })
 
-  it('answers a login with the conversations and everyone in them', async () => {
+  it('returns the conversations and their members after a login', async () => {
     const api = await startApi(db, { contract })
     const [ann, bob] = [await api.register('ann'), await api.register('bob')]
     const id = await api.startConversation(ann, bob)
@@ -51,7 +51,7 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
     ])
   })
 
-  it('shows the confirmation as ISO 8601', async () => {
+  it('formats the time of the confirmation as ISO 8601', async () => {
     const api = await startApi(db, { contract })
     await api.register('ann')
     const token = await api.tokenOfEmail('ann@example.com')
@@ -59,7 +59,7 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
     expect((await api.login('ann')).json().user.confirmed_at).toBe(new Date(api.clock.now()).toISOString())
   })
 
-  it('exchanges a refresh token for the same answer and new tokens', async () => {
+  it('returns the same response with new tokens for a refresh token', async () => {
     const api = await startApi(db, { contract })
     const ann = await api.register('ann')
     const response = await api.send('POST /auth/refresh', { body: { token: ann.refresh_token } })
@@ -72,19 +72,19 @@ describe.each(CONTRACTS)('signing in (%s)', (contract) => {
 })
 
 describe('POST /auth/register', () => {
-  it.each(['display_name', 'displayName'])('takes the name as %s, trimmed', async (field) => {
+  it.each(['display_name', 'displayName'])('accepts the display name as %s, and trims it', async (field) => {
     const api = await startApi(db)
     const body = { email: 'ann@example.com', password: PASSWORD, [field]: '  Ann Other ' }
     expect((await api.send('POST /auth/register', { body })).json().user.display_name).toBe('Ann Other')
   })
 
-  it('takes null for no name', async () => {
+  it('treats a null display name as absent', async () => {
     const api = await startApi(db)
     const body = { email: 'ann@example.com', password: PASSWORD, display_name: null }
     expect((await api.send('POST /auth/register', { body })).json().user.display_name).toBe('ann@example.com')
   })
 
-  it('refuses an address that is taken, in any email case', async () => {
+  it('rejects a taken address in any letter case', async () => {
     const api = await startApi(db)
     await api.register('ann')
     const response = await api.send('POST /auth/register', {
@@ -108,7 +108,7 @@ describe('POST /auth/register', () => {
     ['display_name', { display_name: 'x'.repeat(21) }],
     ['display_name', { display_name: 5 }],
     ['displayName', { displayName: {} }],
-  ])('names the field %s of %o', async (field, change) => {
+  ])('reports the invalid field %s of %o', async (field, change) => {
     const api = await startApi(db)
     const body = { email: 'ann@example.com', password: PASSWORD, ...change }
     const response = await api.send('POST /auth/register', { body })
@@ -123,7 +123,7 @@ describe('POST /auth/login', () => {
     ['an unknown account', { email: 'eve@example.com', password: PASSWORD }],
     ['what is no address', { email: 'x', password: PASSWORD }],
     ['an empty password', { email: 'ann@example.com', password: '' }],
-  ])('answers %s the same', async (_what, body) => {
+  ])('responds identically to %s', async (_what, body) => {
     const api = await startApi(db)
     await api.register('ann')
     const response = await api.send('POST /auth/login', { body })
@@ -135,7 +135,7 @@ describe('POST /auth/login', () => {
 })
 
 describe('POST /auth/refresh', () => {
-  it('answers what signing in answers, without counting unread messages, from one statement', async () => {
+  it('returns the sign-in response without unread counts, with one statement', async () => {
     const api = await startApi(db)
     const [ann, bob, cleo] = [
       await api.register('ann'),
@@ -155,7 +155,7 @@ describe('POST /auth/refresh', () => {
     expect(response.json().conversations).toEqual(conversations)
   })
 
-  it('answers the tokens alone when asked to be brief', async () => {
+  it('returns only the tokens with brief', async () => {
     const api = await startApi(db)
     const { refresh_token: token } = await api.register('ann')
     const log = logStatements(db)
@@ -166,7 +166,7 @@ describe('POST /auth/refresh', () => {
     expect(wrong.statusCode).toBe(422)
   })
 
-  it('refuses a token that was never given, and the token of an ended session', async () => {
+  it('rejects an unknown token and the token of an ended session', async () => {
     const api = await startApi(db)
     const { auth_token, refresh_token } = await api.register('ann')
     await api.send('POST /api/signout_all', { token: auth_token })
@@ -177,7 +177,7 @@ describe('POST /auth/refresh', () => {
     }
   })
 
-  it('refuses a token after two weeks', async () => {
+  it('rejects a token after two weeks', async () => {
     const api = await startApi(db)
     const { refresh_token: token } = await api.register('ann')
     api.clock.advance(14 * 24 * 3_600_000)
@@ -186,7 +186,7 @@ describe('POST /auth/refresh', () => {
 })
 
 describe('POST /auth/confirm', () => {
-  it('takes a token once', async () => {
+  it('accepts a token once', async () => {
     const api = await startApi(db)
     await api.register('ann')
     const body = { token: await api.tokenOfEmail('ann@example.com') }
@@ -196,7 +196,7 @@ describe('POST /auth/confirm', () => {
 })
 
 describe('resetting a password', () => {
-  it('goes from the request to a new password that ends every session', async () => {
+  it('sets a new password with the token from the email, and ends all sessions', async () => {
     const api = await startApi(db)
     const ann = await api.register('ann')
     const asked = await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
@@ -218,7 +218,7 @@ describe('resetting a password', () => {
     expect((await api.send('POST /auth/password/reset', { body })).statusCode).toBe(400)
   })
 
-  it('answers the same for an address that nobody has, and writes no email', async () => {
+  it('responds identically to an unknown address, and sends no email', async () => {
     const api = await startApi(db)
     const response = await api.send('POST /auth/password/request', { body: { email: 'eve@example.com' } })
     expect([response.statusCode, response.body]).toEqual([204, ''])
@@ -229,7 +229,7 @@ describe('resetting a password', () => {
     ['current_password', { password: 'wrong horse battery staple' }],
     ['new_password', { new_password: 'short', new_password_confirmation: 'short' }],
     ['new_password_confirmation', { new_password_confirmation: 'something else entirely' }],
-  ])('names the field %s', async (field, change) => {
+  ])('reports the invalid field %s', async (field, change) => {
     const api = await startApi(db)
     await api.register('ann')
     await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
@@ -241,7 +241,7 @@ describe('resetting a password', () => {
     expect(Object.keys(response.json().errors)).toEqual([field])
   })
 
-  it('takes the current password if it is right, and null for none', async () => {
+  it('accepts the right current password, and treats null as absent', async () => {
     const api = await startApi(db)
     for (const [name, password] of [
       ['ann', PASSWORD],
@@ -258,7 +258,7 @@ describe('resetting a password', () => {
 })
 
 describe('POST /api/signout', () => {
-  it('ends the session of the refresh token alone, without an access token', async () => {
+  it('ends only the session of the refresh token, and requires no access token', async () => {
     const api = await startApi(db)
     const here = await api.register('ann')
     const there = (await api.login('ann')).json<SignedIn>()
@@ -269,7 +269,7 @@ describe('POST /api/signout', () => {
     expect((await api.send('POST /api/signout', { body })).statusCode).toBe(204)
   })
 
-  it('does not know a token that was never given', async () => {
+  it('rejects an unknown token', async () => {
     const api = await startApi(db)
     const response = await api.send('POST /api/signout', { body: { token: 'x' } })
     expect(response.statusCode).toBe(400)

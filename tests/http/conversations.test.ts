@@ -11,8 +11,8 @@ interface MessagesPage {
 }
 
 describe('GET /api/conversations/private/:user_id', () => {
-  it('names the conversation with the user, to both', async () => {
-    const { api, ann, bob, id } = await talking()
+  it('returns the id of the private conversation to both users', async () => {
+    const { api, ann, bob, id } = await startWithMessages()
     for (const [caller, other] of [
       [ann, bob],
       [bob, ann],
@@ -32,15 +32,15 @@ describe('GET /api/conversations/private/:user_id', () => {
     'x'.repeat(5_000),
     '%00',
     '%20',
-  ])('says that there is none with %s', async (id) => {
-    const { api, ann } = await talking()
+  ])('returns null for %s', async (id) => {
+    const { api, ann } = await startWithMessages()
     const response = await api.send(`GET /api/conversations/private/${id}`, { token: ann.auth_token })
     expect(response.statusCode).toBe(200)
     expect(response.json()).toEqual({ conversation_id: null })
   })
 
-  it('says that there is none with oneself, or with someone never talked to', async () => {
-    const { api, ann } = await talking()
+  it('returns null for the caller, and for a user without a private conversation', async () => {
+    const { api, ann } = await startWithMessages()
     const cid = await api.register('cid')
     for (const { user } of [ann, cid]) {
       const response = await api.send(`GET /api/conversations/private/${user.id}`, { token: ann.auth_token })
@@ -55,7 +55,7 @@ describe.each([
 ] as const)('the conversations of a user (%s)', (contract, end) => {
   const ids = (items: { id: string }[]) => items.map(({ id }) => id)
 
-  it('are the newest 500 when signing in, and the rest in pages', async () => {
+  it('are limited to the newest 500 in the sign-in response, and paged beyond', async () => {
     const api = await startApi(db, { contract })
     const { body, all, creators } = await withConversations(api, 603)
     const login = (await api.send('POST /auth/login', { body })).json()
@@ -83,7 +83,7 @@ describe.each([
     expect(newest.items[0]).toEqual(login.conversations[0])
   })
 
-  it('have no further page when these are all, and no page token of somebody else', async () => {
+  it('have no page token on the last page, and reject a page token of another user', async () => {
     const api = await startApi(db, { contract })
     const { body } = await withConversations(api, 3)
     const login = (await api.send('POST /auth/login', { body })).json()
@@ -98,8 +98,8 @@ describe.each([
 })
 
 describe('GET /api/messages', () => {
-  it('gives the own copy of every message, newest first (documented)', async () => {
-    const { api, ann, bob, id } = await talking()
+  it("returns the caller's copy of every message, newest first (documented)", async () => {
+    const { api, ann, bob, id } = await startWithMessages()
     const response = await api.send(`GET /api/messages?conversation_id=${id}`, { token: bob.auth_token })
     expect(response.statusCode).toBe(200)
     const { items, page_token } = response.json()
@@ -120,8 +120,8 @@ describe('GET /api/messages', () => {
     })
   })
 
-  it('gives them under a name, in the times of the first server (legacy)', async () => {
-    const { api, bob, id } = await talking({ contract: 'legacy' })
+  it('returns the messages under a key, with legacy times (legacy)', async () => {
+    const { api, bob, id } = await startWithMessages({ contract: 'legacy' })
     const line = `GET /api/messages?conversation_id=${id}`
     const { messages, ...rest } = (await api.send(line, { token: bob.auth_token })).json()
     expect(rest).toEqual({})
@@ -129,8 +129,8 @@ describe('GET /api/messages', () => {
     expect(messages.items[0].inserted_at).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}Z$/)
   })
 
-  it('gives pages of the size that is asked for', async () => {
-    const { api, ann, id } = await talking()
+  it('returns pages of the requested size', async () => {
+    const { api, ann, id } = await startWithMessages()
     const line = `GET /api/messages?conversation_id=${id}&page_size=2`
     const first = (await api.send(line, { token: ann.auth_token })).json<MessagesPage>()
     expect(first.items.map(({ seq }) => seq)).toEqual([3, 2])
@@ -139,8 +139,8 @@ describe('GET /api/messages', () => {
     expect(next.json()).toHaveProperty('page_token', null)
   })
 
-  it('refuses whoever is not a member, and conversations that are not there', async () => {
-    const { api, id } = await talking()
+  it('rejects non-members and unknown conversations', async () => {
+    const { api, id } = await startWithMessages()
     const { auth_token: token } = await api.register('eve')
     for (const conversation of [id, '01890000-0000-7000-8000-000000000000']) {
       const response = await api.send(`GET /api/messages?conversation_id=${conversation}`, { token })
@@ -150,23 +150,23 @@ describe('GET /api/messages', () => {
   })
 
   it.each(['', '?conversation_id=', '?conversation_id=x', '?conversation_id=undefined'])(
-    'needs the id of a conversation: %s',
+    'requires a valid conversation_id: %s',
     async (query) => {
-      const { api, ann } = await talking()
+      const { api, ann } = await startWithMessages()
       const response = await api.send(`GET /api/messages${query}`, { token: ann.auth_token })
       expect(response.statusCode).toBe(422)
       expect(Object.keys(response.json().errors)).toEqual(['conversation_id'])
     },
   )
 
-  it.each(['0', '101', 'x'])('refuses a page size of %s', async (size) => {
-    const { api, ann, id } = await talking()
+  it.each(['0', '101', 'x'])('rejects the page size %s', async (size) => {
+    const { api, ann, id } = await startWithMessages()
     const line = `GET /api/messages?conversation_id=${id}&page_size=${size}`
     expect((await api.send(line, { token: ann.auth_token })).statusCode).toBe(422)
   })
 
-  it('refuses a page token that is changed, or of another user', async () => {
-    const { api, ann, bob, id } = await talking()
+  it('rejects a modified page token, and one of another user', async () => {
+    const { api, ann, bob, id } = await startWithMessages()
     const line = `GET /api/messages?conversation_id=${id}&page_size=1`
     const { page_token } = (await api.send(line, { token: ann.auth_token })).json<MessagesPage>()
     for (const [caller, pageToken] of [
@@ -179,7 +179,7 @@ describe('GET /api/messages', () => {
   })
 })
 
-/** Ann, whom many users have put into a group each: what these are, the newest first. */
+/** Registers Ann, and adds her to a group of each of many users. Returns the groups and their creators, newest first. */
 async function withConversations(api: TestApi, count: number) {
   const ann = await api.register('ann')
   const [all, creators] = [1, 2].map(() => Array.from({ length: count }, () => newId()).reverse())
@@ -200,15 +200,15 @@ async function withConversations(api: TestApi, count: number) {
   return { body: { email: 'ann@example.com', password: PASSWORD }, all: all!, creators: creators! }
 }
 
-interface Talk {
+interface Messages {
   api: TestApi
   ann: SignedIn
   bob: SignedIn
   id: string
 }
 
-/** Ann has sent Bob three messages. */
-async function talking(config: Parameters<typeof startApi>[1] = {}): Promise<Talk> {
+/** A conversation in which Ann has sent Bob three messages. */
+async function startWithMessages(config: Parameters<typeof startApi>[1] = {}): Promise<Messages> {
   const api = await startApi(db, config)
   const [ann, bob] = [await api.register('ann'), await api.register('bob')]
   const id = await api.startConversation(ann, bob)

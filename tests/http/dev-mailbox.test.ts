@@ -11,7 +11,7 @@ const db = setUpDatabase()
 
 const PATHS = ['/dev/mailbox', '/dev/mailbox.json']
 
-it('is a bare array of emails, the newest first', async () => {
+it('is an array of emails, newest first', async () => {
   const api = await withEmails()
   const response = await api.send('GET /dev/mailbox.json')
   expect(response.headers['cache-control']).toBe('no-store')
@@ -21,14 +21,14 @@ it('is a bare array of emails, the newest first', async () => {
   expect(emails[0].sent_at).toBe(new Date(api.clock.now()).toISOString())
 })
 
-it('is a page with links to follow', async () => {
+it('is an HTML page with links', async () => {
   const api = await withEmails()
   const { headers, body } = await api.send('GET /dev/mailbox')
   expect(headers['content-type']).toBe('text/html; charset=utf-8')
   expect(body).toContain('<a href="http://localhost:3000/email_confirmation?token=')
 })
 
-it('shows what is in an email as text, and runs nothing', async () => {
+it('escapes the contents of emails, and allows no scripts', async () => {
   const http = Fastify()
   onTestFinished(() => http.close())
   const email = {
@@ -47,12 +47,12 @@ it('shows what is in an email as text, and runs nothing', async () => {
 })
 
 describe.each(PATHS)('%s', (path) => {
-  it('does not exist where emails really leave', async () => {
+  it('does not exist when another way to send emails is configured', async () => {
     const api = await startApi(db, { mail: { kind: 'none' } })
     expect((await api.send(`GET ${path}`)).statusCode).toBe(404)
   })
 
-  it.each(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])('is open to %s', async (from) => {
+  it.each(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1'])('is served to %s', async (from) => {
     const api = await withEmails()
     expect((await api.send(`GET ${path}`, { from })).statusCode).toBe(200)
   })
@@ -71,7 +71,7 @@ describe.each(PATHS)('%s', (path) => {
     ['x-real-ip', '127.0.0.1'],
     ['forwarded', 'for=127.0.0.1'],
     ['via', '1.1 proxy'],
-  ])('does not exist through a proxy that sends %s', async (name, value) => {
+  ])('does not exist for a proxy that sends %s', async (name, value) => {
     const api = await withEmails({ trustProxy: ['127.0.0.0/8'] })
     expect((await api.send(`GET ${path}`, { headers: { [name]: value } })).statusCode).toBe(404)
   })
@@ -83,14 +83,14 @@ describe.each(PATHS)('%s', (path) => {
     ['parley.localhost', 200],
     ['rebound.example.com', 404],
     ['localhost.example.com', 404],
-  ])('under the name %s answers %i', async (host, status) => {
+  ])('responds to the host %s with %i', async (host, status) => {
     const api = await withEmails()
     expect((await api.send(`GET ${path}`, { headers: { host } })).statusCode).toBe(status)
   })
 })
 
-describe('a development server behind a proxy that says nothing of itself', () => {
-  it('has no mailbox where PUBLIC_URL is not of its machine, and keeps the emails', async () => {
+describe('a development server behind a proxy without forwarding headers', () => {
+  it('has no mailbox unless PUBLIC_URL is a loopback address, and queues the emails', async () => {
     const app = await startApp({ NODE_ENV: 'development', PUBLIC_URL: 'https://chat.example' })
     await app.signUp('ann')
     await app.mailWorker.drain()
@@ -99,7 +99,7 @@ describe('a development server behind a proxy that says nothing of itself', () =
     expect(app.logs.join()).toContain('SMTP_URL')
   })
 
-  it('shows nothing to HTTP/1.0, which nginx speaks by default', async () => {
+  it('rejects HTTP/1.0, which nginx uses by default', async () => {
     const app = await startApp()
     const { hostname, port } = new URL(app.url)
     const socket = connect(Number(port), hostname)

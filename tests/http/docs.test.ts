@@ -62,7 +62,7 @@ describe('/docs/json', () => {
       expect(documented.get(line), `whether ${line} requires a token`).toBe(isPrivate)
   })
 
-  it('describes the purpose and the errors of every endpoint', async () => {
+  it('has a summary and the errors of every endpoint', async () => {
     const { paths, components } = await documentOf()
     expect(components.securitySchemes).toHaveProperty('accessToken.scheme', 'bearer')
     for (const { line, isPrivate, checksCredentials } of ENDPOINTS) {
@@ -78,7 +78,7 @@ describe('/docs/json', () => {
     }
   })
 
-  it('has the address, the version and the license', async () => {
+  it('has the URL, the version and the license', async () => {
     const { info, servers } = await documentOf({ publicUrl: 'https://chat.example.com/base' })
     expect(servers).toEqual([{ url: 'https://chat.example.com/base' }])
     const version = expect.stringMatching(/^\d+\.\d+\.\d+/)
@@ -100,7 +100,7 @@ describe('/docs/json', () => {
   })
 
   it.each(['documented', 'legacy'] as const)(
-    'names every object of a response in the %s contract, and defines each name',
+    'uses named component schemas for all response objects (%s)',
     async (contract) => {
       const document = await documentOf({ contract })
       const { schemas } = document.components
@@ -130,14 +130,14 @@ describe('/docs/json', () => {
   it.each([
     ['documented', ['items', 'page_token']],
     ['legacy', ['users']],
-  ] as const)('shows the shapes of the %s contract', async (contract, fields) => {
+  ] as const)('has the response schemas of the %s contract', async (contract, fields) => {
     const { components } = await documentOf({ contract })
     expect(Object.keys(components.schemas.UserPage!.properties!)).toEqual(fields)
   })
 })
 
 describe('/docs', () => {
-  it('is a page whose own policy lets its own files run, and nothing else', async () => {
+  it('has a Content-Security-Policy that allows only its own files', async () => {
     const api = await startApi(db)
     const page = await api.send('GET /docs')
     expect(page.statusCode).toBe(200)
@@ -152,7 +152,7 @@ describe('/docs', () => {
     }
   })
 
-  it('is not limited', async () => {
+  it('is not rate-limited', async () => {
     const api = await startApi(db)
     for (let i = 0; i < 1_201; i++) await api.send('GET /docs/static/swagger-initializer.js')
     expect((await api.send('GET /docs')).statusCode).toBe(200)

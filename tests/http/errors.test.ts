@@ -39,13 +39,13 @@ describe('an expected failure', () => {
     ['conflict', 409],
     ['rate_limited', 429],
     ['busy', 503],
-  ])('%s is told with status %i', async (code, status) => {
+  ])('%s is returned with status %i', async (code, status) => {
     const response = await failWith(new AppError(code, { message: 'One sentence.' }))
     expect(response.statusCode).toBe(status)
     expect(response.json()).toEqual({ error: { code, message: 'One sentence.' } })
   })
 
-  it('names the fields of a 422', async () => {
+  it('lists the invalid fields of a 422', async () => {
     const response = await failWith(invalidField('email', 'has already been taken'))
     expect(response.statusCode).toBe(422)
     expect(response.json()).toMatchObject({
@@ -74,7 +74,7 @@ describe('an expected failure', () => {
     expect(response.json()).toHaveProperty('error.message', 'Some fields are not valid: name must be text.')
   })
 
-  it('has an empty list of fields when a rule of the whole is broken', async () => {
+  it('has no fields when a rule of the whole request is broken', async () => {
     expect((await failWith(new AppError('incorrect_num_users'))).json()).toHaveProperty('errors', {})
   })
 
@@ -83,26 +83,26 @@ describe('an expected failure', () => {
     [1_000, '1'],
     [1_001, '2'],
     [undefined, '1'],
-  ])('after %s ms may be tried again: Retry-After %s', async (retryAfterMs, seconds) => {
+  ])('with a retry delay of %s ms has the header Retry-After: %s', async (retryAfterMs, seconds) => {
     const details = retryAfterMs === undefined ? {} : { retryAfterMs }
     expect((await failWith(new AppError('busy', details))).headers['retry-after']).toBe(seconds)
     expect((await failWith(new AppError('rate_limited', details))).headers['retry-after']).toBe(seconds)
   })
 
-  it('leaves no line in the log', async () => {
+  it('is not logged', async () => {
     await failWith(new AppError('token_invalid', { cause: new Error('the signature is wrong') }))
     expect(log.lines.filter(({ msg }) => msg !== 'request')).toEqual([])
   })
 })
 
-describe('a bug', () => {
-  it('tells the client nothing of itself', async () => {
+describe('an unexpected error', () => {
+  it('reveals no details to the client', async () => {
     const response = await failWith(new TypeError('x is not a function'))
     expect(response.statusCode).toBe(500)
     expect(response.json()).toEqual({ error: { code: 'internal_error', message: 'Something went wrong.' } })
   })
 
-  it('is logged once, with its cause, and without what the query was about', async () => {
+  it('is logged once with its cause, and without query values', async () => {
     const driver = Object.assign(new Error('duplicate key value violates unique constraint "x"'), {
       code: '23505',
       detail: 'Key (email)=(ann@example.com) already exists.',
@@ -122,14 +122,14 @@ describe('a bug', () => {
   })
 
   it.each([['a string'], [undefined], [null], [{ statusCode: 400 }]])(
-    'can be a thrown %s',
+    'may be a thrown %s',
     async (thrown) => {
       expect((await failWith(thrown)).statusCode).toBe(500)
     },
   )
 })
 
-describe('a database that cannot serve', () => {
+describe('an unavailable database', () => {
   it.each([
     'CONNECTION_CLOSED',
     'CONNECTION_ENDED',
@@ -141,7 +141,7 @@ describe('a database that cannot serve', () => {
     '53300',
     '55P03',
     '40P01',
-  ])('is busy, not broken: %s', async (code) => {
+  ])('is reported as busy: %s', async (code) => {
     const cause = Object.assign(new Error('write CONNECTION 127.0.0.1'), { code })
     const response = await failWith(new Error('Failed query', { cause }))
     expect(response.statusCode).toBe(503)
@@ -150,13 +150,13 @@ describe('a database that cannot serve', () => {
     expect(log.lines).toContainEqual(expect.objectContaining({ level: 40 }))
   })
 
-  it('is not what a broken statement is', async () => {
+  it('is distinguished from an invalid statement', async () => {
     const cause = Object.assign(new Error('syntax error'), { code: '42601' })
     expect((await failWith(new Error('Failed query', { cause }))).statusCode).toBe(500)
   })
 })
 
-describe('a request that cannot be read', () => {
+describe('an invalid request', () => {
   const json = 'application/json'
 
   it.each([
@@ -172,7 +172,7 @@ describe('a request that cannot be read', () => {
     ['an unknown type', 'x', '{}', 415, 'unsupported_media_type'],
     ['a broken type', ';;', '{}', 415, 'unsupported_media_type'],
     ['more than a megabyte', json, `{"name":"${'x'.repeat(1_048_576)}"}`, 413, 'payload_too_large'],
-  ])('is refused: %s', async (_what, type, payload, status, code) => {
+  ])('is rejected: %s', async (_what, type, payload, status, code) => {
     const response = await echo(payload, { 'content-type': type })
     expect(response.statusCode).toBe(status)
     expect(response.json()).toHaveProperty('error.code', code)
@@ -188,30 +188,30 @@ describe('a request that cannot be read', () => {
     ['an unknown field', '{"other":1}', { 'content-type': json }],
     ['a field called __proto__', '{"__proto__":{"name":5}}', { 'content-type': json }],
     ['a field called constructor', '{"constructor":{"prototype":{"name":5}}}', { 'content-type': json }],
-  ])('is not one with %s', async (_what, payload, headers) => {
+  ])('may be valid with %s', async (_what, payload, headers) => {
     const response = await echo(payload, headers)
     expect(response.statusCode).toBe(200)
     expect(response.json().name).toBeUndefined()
   })
 
-  it('takes the last of two fields of one name', async () => {
+  it('is resolved to the last of duplicate fields', async () => {
     const response = await echo('{"name":"Ann","name":"Bob"}', { 'content-type': json })
     expect(response.json()).toEqual({ name: 'Bob' })
   })
 
-  it('never coerces a type', async () => {
+  it('is not coerced to another type', async () => {
     const response = await echo('{"name":5}', { 'content-type': json })
     expect(response.json()).toHaveProperty('errors', { name: ['must be text'] })
   })
 
-  it('is a bad URL', async () => {
+  it('is rejected when its URL is malformed', async () => {
     const response = await app.inject('/%E0%A4%A')
     expect(response.statusCode).toBe(400)
     expect(response.json()).toHaveProperty('error.code', 'bad_request')
   })
 
   it.each(['GET', 'POST', 'DELETE', 'PATCH', 'PUT', 'OPTIONS'] as const)(
-    'is for nothing we have: %s',
+    'is rejected with 404 for an unknown path: %s',
     async (method) => {
       const hasBody = method !== 'GET' && method !== 'OPTIONS'
       const response = await app.inject({
@@ -224,13 +224,13 @@ describe('a request that cannot be read', () => {
     },
   )
 
-  it('is not HTTP at all', async () => {
+  it('is rejected when it is not HTTP', async () => {
     await app.listen({ port: 0, host: '127.0.0.1' })
     const socket = connect((app.server.address() as { port: number }).port, '127.0.0.1')
     socket.write('hello\r\n\r\n')
-    const answer = await text(socket)
-    expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request/)
-    expect(answer).toContain('"code":"bad_request"')
+    const response = await text(socket)
+    expect(response).toMatch(/^HTTP\/1.1 400 Bad Request/)
+    expect(response).toContain('"code":"bad_request"')
   })
 })
 
@@ -260,7 +260,7 @@ describe('a browser that loads a page', () => {
   })
 
   it.each(['application/json', 'application/json, text/html;q=0.5', '*/*'])(
-    'is not a client with Accept: %s',
+    'is not assumed for Accept: %s',
     async (accept) => {
       const response = await app.inject({ url: '/nothing', headers: { accept } })
       expect(response.json()).toHaveProperty('error.code', 'not_found')
@@ -268,7 +268,7 @@ describe('a browser that loads a page', () => {
   )
 })
 
-it('refuses what comes over old connections while it closes', async () => {
+it('rejects requests on open connections while it closes', async () => {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {
     open = resolve

@@ -4,7 +4,7 @@ import { setUpDatabase } from '../support/set-up-database.ts'
 
 const db = setUpDatabase()
 
-it('lives and is ready', async () => {
+it('reports that the process is live and ready', async () => {
   const api = await startApi(db)
   await api.app.listen()
   for (const path of ['/livez', '/readyz']) {
@@ -14,7 +14,7 @@ it('lives and is ready', async () => {
   }
 })
 
-it('lives, but is not ready, before it listens', async () => {
+it('is live but not ready before it listens', async () => {
   const api = await startApi(db)
   expect((await api.send('GET /livez')).statusCode).toBe(200)
   const response = await api.send('GET /readyz')
@@ -23,7 +23,7 @@ it('lives, but is not ready, before it listens', async () => {
   expect(response.json()).toEqual({ status: 'not ready' })
 })
 
-it('is not ready without its database', async () => {
+it('is not ready when the database fails', async () => {
   const api = await startApi(db)
   await api.app.listen()
   api.database.ping = () => Promise.reject(new Error('gone'))
@@ -32,7 +32,7 @@ it('is not ready without its database', async () => {
   expect(response.json()).toEqual({ status: 'no database' })
 })
 
-it('is not ready when its database takes longer than two seconds', async () => {
+it('is not ready when the database takes longer than two seconds', async () => {
   const api = await startApi(db)
   await api.app.listen()
   const asked = new Promise<void>((resolve) => {
@@ -47,7 +47,7 @@ it('is not ready when its database takes longer than two seconds', async () => {
   expect((await response).statusCode).toBe(503)
 })
 
-it('measures the process, and requests by route and not by path', async () => {
+it('measures the process, and requests by route pattern', async () => {
   const api = await startApi(db)
   const { auth_token: token } = await api.register('ann')
   await api.send('GET /api/conversations/private/some-id', { token })
@@ -62,19 +62,19 @@ it('measures the process, and requests by route and not by path', async () => {
   expect(response.body).not.toMatch(/some-id|some\/path/)
 })
 
-it('is watched without a limit', async () => {
+it('does not rate-limit health checks and metrics', async () => {
   const api = await startApi(db)
   for (let i = 0; i < 1_210; i++) await api.send('GET /livez')
   expect((await api.send('GET /livez')).statusCode).toBe(200)
   expect((await api.send('GET /metrics')).statusCode).toBe(200)
 })
 
-it('has no metrics where they are off', async () => {
+it('has no metrics when they are off', async () => {
   const api = await startApi(db, { metrics: { kind: 'off' } })
   expect((await api.send('GET /metrics')).statusCode).toBe(404)
 })
 
-it('shows its metrics to who has the token, and to nobody else', async () => {
+it('serves metrics only with the token', async () => {
   const token = 'a token of the operator'
   const api = await startApi(db, { metrics: { kind: 'token', token } })
   const { auth_token } = await api.register('ann')

@@ -9,7 +9,7 @@ async function start() {
   return { app, ann, client, join: ['1', '1', `user:${ann.id}`, 'phx_join', { token: ann.token }] }
 }
 
-it('a client that polls is a client like any other', async () => {
+it('long polling joins channels, and delivers replies and broadcasts', async () => {
   const { app, ann, client, join } = await start()
   await client.open()
   await client.send(join)
@@ -23,7 +23,7 @@ it('a client that polls is a client like any other', async () => {
   expect((await client.frames())[0]).toMatchObject({ 2: `user:${ann.id}`, 3: 'new_conversation' })
 })
 
-it('a session of polls ends with that of its user, who is then refused', async () => {
+it('a polling session ends with the session of its user, and later requests are rejected', async () => {
   const { app, ann, client, join } = await start()
   await client.open()
   await client.send(join)
@@ -36,7 +36,7 @@ it('a session of polls ends with that of its user, who is then refused', async (
   expect((await client.poll()).status).toBe(403)
 })
 
-it('a server that stops has those who poll come back', async () => {
+it('a shutdown completes open polls, so that clients reconnect', async () => {
   const { app, client } = await start()
   await client.open()
   const poll = await client.startPoll(app.http.server)
@@ -44,7 +44,7 @@ it('a server that stops has those who poll come back', async () => {
   expect((await poll.answer).status).toBe(500)
 })
 
-it('no token is logged', async () => {
+it('long polling logs no tokens', async () => {
   const { app, ann, client, join } = await start()
   app.logs.length = 0
   await client.open()
@@ -55,7 +55,7 @@ it('no token is logged', async () => {
   expect(app.logs.join('')).not.toMatch(client.token!)
 })
 
-it('pages of other origins may poll', async () => {
+it('long polling allows other origins', async () => {
   const { app } = await start()
   const origin = 'https://chat.example.com'
   const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' }

@@ -6,7 +6,7 @@ import { createTestDatabase } from '../support/database.ts'
 
 const SERVER = process.env.DATABASE_URL
 
-it.runIf(SERVER)('is busy while its database is away, and serves again when it is back', async () => {
+it.runIf(SERVER)('responds with busy while the database is unavailable, and recovers', async () => {
   const { url, drop } = await createTestDatabase(SERVER!)
   onTestFinished(drop)
   const link = await Link.to(new URL(url))

@@ -5,7 +5,7 @@ import { setUpDatabase } from '../support/set-up-database.ts'
 const db = setUpDatabase()
 
 describe('/api/schema/', () => {
-  it('is the same description as that of /docs, and needs no sign-in', async () => {
+  it('serves the same document as /docs without authentication', async () => {
     const api = await startApi(db)
     const { headers, body } = await api.send('GET /api/schema/')
     expect(headers['content-type']).toBe('application/json; charset=utf-8')
@@ -15,7 +15,7 @@ describe('/api/schema/', () => {
   it.each([
     ['/api/schema/?format=yaml', '*/*'],
     ['/api/schema', 'application/yaml'],
-  ])('is YAML at %s for who accepts %s', async (path, accept) => {
+  ])('serves YAML at %s with Accept: %s', async (path, accept) => {
     const api = await startApi(db)
     const { headers, body } = await api.send(`GET ${path}`, { headers: { accept } })
     expect(headers).toMatchObject({ 'content-type': 'application/yaml; charset=utf-8', vary: 'accept' })
@@ -24,7 +24,7 @@ describe('/api/schema/', () => {
 })
 
 describe.each(['/api/schema/swagger-ui/', '/api/schema/redoc/'])('%s', (path) => {
-  it('is a page whose own policy lets its own files run, and nothing else', async () => {
+  it('has a Content-Security-Policy that allows only its own files', async () => {
     const api = await startApi(db)
     const page = await api.send(`GET ${path}`)
     expect(page.statusCode).toBe(200)
@@ -39,7 +39,7 @@ describe.each(['/api/schema/swagger-ui/', '/api/schema/redoc/'])('%s', (path) =>
   })
 })
 
-it('does not exist where the documentation is off, nor does /docs', async () => {
+it('does not exist with DOCS=off, and neither does /docs', async () => {
   const api = await startApi(db, { docs: false })
   const paths = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/swagger-initializer.js']
   const schemaPaths = ['/api/schema', '/api/schema/', '/api/schema/redoc', '/api/schema/swagger-ui/']

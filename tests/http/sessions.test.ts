@@ -5,7 +5,7 @@ import { setUpDatabase } from '../support/set-up-database.ts'
 const db = setUpDatabase()
 
 describe.each(['documented', 'legacy'] as const)('GET /api/sessions (%s)', (contract) => {
-  it("lists the user's own, and says which is asking", async () => {
+  it("lists only the user's sessions, and marks the current one", async () => {
     const api = await startApi(db, { contract })
     await api.register('bob')
     const { auth_token: token } = await api.register('ann')
@@ -37,7 +37,7 @@ describe.each(['documented', 'legacy'] as const)('GET /api/sessions (%s)', (cont
 })
 
 describe('DELETE /api/sessions/:id', () => {
-  it('ends that session', async () => {
+  it('ends the session', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const other = (await api.login('ann')).json<SignedIn>()
@@ -50,7 +50,7 @@ describe('DELETE /api/sessions/:id', () => {
     expect((await api.send(`DELETE /api/sessions/${id}`, { token })).statusCode).toBe(404)
   })
 
-  it("does not find another user's, or what is no id", async () => {
+  it("rejects another user's session and an invalid id with 404", async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     const bob = await api.register('bob')

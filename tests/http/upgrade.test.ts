@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 
 it.each(['/livez', '/nowhere', '/socket/websocket'])(
-  'an upgrade that %s refuses leaves no connection behind',
+  'closes the connection of an upgrade request that %s rejects',
   async (path) => {
     const app = await startApp()
     const { port, hostname } = new URL(app.url)
@@ -13,16 +13,16 @@ it.each(['/livez', '/nowhere', '/socket/websocket'])(
       `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
     )
-    let answer = ''
+    let response = ''
     socket.on('data', (chunk) => {
-      answer += chunk
+      response += chunk
     })
     await once(socket, 'end')
-    expect(answer).toMatch(/^HTTP\/1\.1 (200|404|403) /)
+    expect(response).toMatch(/^HTTP\/1\.1 (200|404|403) /)
   },
 )
 
-it('an upgrade that comes before an earlier request is answered harms nobody else', async () => {
+it('an upgrade request during another request of its connection does not affect other clients', async () => {
   const app = await startApp()
   const ann = await app.signUp('ann')
   const { port, hostname } = new URL(app.url)

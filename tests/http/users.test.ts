@@ -10,7 +10,7 @@ interface UsersPage {
 }
 
 describe('GET /api/users', () => {
-  it('lists everyone but the caller, newest first (documented)', async () => {
+  it('lists all other users, newest first (documented)', async () => {
     const { api, token } = await withUsers()
     const response = await api.send('GET /api/users', { token })
     expect(response.statusCode).toBe(200)
@@ -26,7 +26,7 @@ describe('GET /api/users', () => {
   })
 
   it.each(['documented', 'legacy'] as const)(
-    'marks a non-contact’s email that was never verified, wherever they are shown (%s)',
+    'marks users with an unverified email in every response (%s)',
     async (contract) => {
       const { api } = await withUsers({ contract })
       const body = { email: 'boss@company.example', password: PASSWORD }
@@ -35,8 +35,8 @@ describe('GET /api/users', () => {
       const bob = (await api.login('bob')).json<SignedIn>()
       await api.startConversation(boss, bob)
 
-      const answer = (await api.send('GET /api/users', { token: bob.auth_token })).json()
-      const { items } = contract === 'legacy' ? answer.users : answer
+      const response = (await api.send('GET /api/users', { token: bob.auth_token })).json()
+      const { items } = contract === 'legacy' ? response.users : response
       const { user, users } = (await api.login('bob')).json()
       expect(items).toContainEqual(summary(boss, { confirmed: false }))
       expect(users).toEqual([summary(boss, { confirmed: false })])
@@ -44,7 +44,7 @@ describe('GET /api/users', () => {
     },
   )
 
-  it('lists them under a name (legacy)', async () => {
+  it('lists users under a key (legacy)', async () => {
     const { api, token } = await withUsers({ contract: 'legacy' })
     const { users, ...rest } = (await api.send('GET /api/users', { token })).json()
     expect(rest).toEqual({})
@@ -52,7 +52,7 @@ describe('GET /api/users', () => {
     expect(users.page_token).toBe('')
   })
 
-  it('gives pages of the size that is asked for', async () => {
+  it('returns pages of the requested size', async () => {
     const { api, token } = await withUsers()
     const first = (await api.send('GET /api/users?page_size=1', { token })).json<UsersPage>()
     expect(emails(first)).toEqual(['cid@example.com'])
@@ -62,7 +62,7 @@ describe('GET /api/users', () => {
     expect(second.page_token).toBeNull()
   })
 
-  it('takes the empty token of the legacy end for the first page', async () => {
+  it('treats an empty page token as absent', async () => {
     const { api, token } = await withUsers({ contract: 'legacy' })
     const { users } = (await api.send('GET /api/users?page_token=', { token })).json()
     expect(users.items).toHaveLength(2)
@@ -84,7 +84,7 @@ describe('GET /api/users', () => {
     expect(emails((await api.send(url, { token })).json())).toEqual(expected)
   })
 
-  it('takes sixty searches a minute, and other pages besides', async () => {
+  it('allows sixty searches a minute, and other pages independently', async () => {
     const { api, token } = await withUsers()
     const search = async () => (await api.send('GET /api/users?search=%25', { token })).statusCode
     for (let i = 0; i < 60; i++) expect(await search()).toBe(200)
@@ -94,7 +94,7 @@ describe('GET /api/users', () => {
     expect(await search()).toBe(200)
   })
 
-  it('refuses a page token that is changed, or of another user or search', async () => {
+  it('rejects a modified page token, and one of another user or search', async () => {
     const { api, token } = await withUsers()
     const { page_token } = (await api.send('GET /api/users?page_size=1', { token })).json<UsersPage>()
     const other = (await api.login('bob')).json().auth_token
@@ -112,7 +112,7 @@ describe('GET /api/users', () => {
   })
 
   it.each(['0', '101', '-1', '1.5', '1e1', '', 'x', '+5', '%205', '1&page_size=2'])(
-    'refuses a page size of %s',
+    'rejects the page size %s',
     async (size) => {
       const { api, token } = await withUsers()
       const response = await api.send(`GET /api/users?page_size=${size}`, { token })
@@ -121,13 +121,13 @@ describe('GET /api/users', () => {
     },
   )
 
-  it.each(['1', '20', '100'])('takes a page size of %s', async (size) => {
+  it.each(['1', '20', '100'])('accepts the page size %s', async (size) => {
     const { api, token } = await withUsers()
     expect((await api.send(`GET /api/users?page_size=${size}`, { token })).statusCode).toBe(200)
   })
 })
 
-describe('GET /api/users where only members are listed', () => {
+describe('GET /api/users with DIRECTORY=members', () => {
   async function members() {
     const api = await startApi(db, { directory: 'members' })
     const [ann, bob, cid] = [await api.register('ann'), await api.register('bob'), await api.register('cid')]
@@ -141,7 +141,7 @@ describe('GET /api/users where only members are listed', () => {
     return { api, ann, bob, cid, eve, list }
   }
 
-  it('lists those who share a conversation or a room with the caller', async () => {
+  it('lists the users who share a conversation or a room with the caller', async () => {
     const { api, ann, bob, cid, list } = await members()
     expect(await list()).toEqual([summary(bob, { confirmed: false })])
     const room = { room_name: 'Chamber', user_ids: [ann.user.id] }
@@ -149,14 +149,14 @@ describe('GET /api/users where only members are listed', () => {
     expect(await list()).toEqual([cid, bob].map((one) => summary(one, { confirmed: false })))
   })
 
-  it('finds non-contacts by a part of the display name, and shows no email of theirs', async () => {
+  it('finds non-contacts by a part of the display name, without their email', async () => {
     const { cid, list } = await members()
     const nonContact = { ...summary(cid, { confirmed: false }), email: null }
     expect(await list('CID exa')).toEqual([nonContact])
     expect(await list('ci')).toEqual([nonContact])
   })
 
-  it('finds non-contacts by the whole email, and by no part of it, not even as their display name', async () => {
+  it('finds non-contacts only by the whole email, also when it is their display name', async () => {
     const { eve, list } = await members()
     for (const part of ['eve', 'ev', 'company', 'eve@company.exampl', '@company', '%']) {
       expect(await list(part), part).toEqual([])
@@ -176,7 +176,7 @@ describe('GET /api/users where only members are listed', () => {
     expect(await list('bob@ex')).toEqual([summary(bob, { confirmed: false })])
   })
 
-  it('makes pages of them', async () => {
+  it('returns pages of search results', async () => {
     const { api, ann, cid, list } = await members()
     await api.startConversation(ann, cid)
     const page = async (token: string) => {

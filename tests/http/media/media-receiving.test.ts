@@ -9,16 +9,19 @@ import { beginUpload, mediaFiles, onTestServer, startRoomWithAnn, upload } from 
 
 const MINUTE_MS = 60_000
 
-/** Sends the start of a request that promises more, and gives what is answered. */
-async function begin({ url }: TestApp, start: string): Promise<{ socket: Socket; answer: Promise<string> }> {
+/** Sends the start of a request with a longer declared length. @returns the socket and the response. */
+async function begin(
+  { url }: TestApp,
+  start: string,
+): Promise<{ socket: Socket; response: Promise<string> }> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname).on('error', () => {})
   onTestFinished(() => void socket.destroy())
-  const answer = once(socket, 'data').then(([data]) => String(data))
-  answer.catch(() => {})
+  const response = once(socket, 'data').then(([data]) => String(data))
+  response.catch(() => {})
   await once(socket, 'connect')
   socket.write(start)
-  return { socket, answer }
+  return { socket, response }
 }
 
 describe('a server that closes', () => {
@@ -28,7 +31,7 @@ describe('a server that closes', () => {
     const video = Buffer.concat([png(), Buffer.alloc(20_000_000)])
     const { body } = await upload(app, target, ['file', video])
     const url = new URL(onTestServer(app, body.image_content))
-    const { socket, answer } = await begin(
+    const { socket, response } = await begin(
       app,
       `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
     )
@@ -36,7 +39,7 @@ describe('a server that closes', () => {
     socket.on('data', ({ length }) => {
       bytes += length
     })
-    await answer
+    await response
     socket.pause()
     const closed = app.http.close()
     socket.resume()
@@ -77,14 +80,14 @@ describe('a request', () => {
   it('must arrive within a minute', async () => {
     const { app, arrived } = await start()
     const request = `POST /auth/login HTTP/1.1\r\n${HEADERS}{"email":`
-    const { socket, answer } = await begin(app, request)
+    const { socket, response } = await begin(app, request)
     await arrived(request.length)
     app.clock.advance(MINUTE_MS - 1)
     socket.write('"a@example.com",')
     await arrived(request.length + 16)
     const closed = once(socket, 'close')
     app.clock.advance(1)
-    expect(await answer).toMatch(/^HTTP\/1.1 408 /)
+    expect(await response).toMatch(/^HTTP\/1.1 408 /)
     await closed
   })
 
@@ -92,8 +95,8 @@ describe('a request', () => {
     const { app } = await start()
     const body = '{"email":"nobody@example.com","password":"four brave otters sing"}'
     const request = `POST /auth/login HTTP/1.1\r\n${HEADERS.replace('100', String(body.length))}${body}`
-    const { socket, answer } = await begin(app, request)
-    expect(await answer).toMatch(/^HTTP\/1.1 401 /)
+    const { socket, response } = await begin(app, request)
+    expect(await response).toMatch(/^HTTP\/1.1 401 /)
     app.clock.advance(10 * MINUTE_MS)
     const again = once(socket, 'data')
     socket.write(request)
@@ -103,8 +106,8 @@ describe('a request', () => {
   it('has the same timeout for the rest of a rejected body', async () => {
     const { app } = await start()
     const request = `POST /api/signout_all HTTP/1.1\r\n${HEADERS}{`
-    const { socket, answer } = await begin(app, request)
-    expect(await answer).toMatch(/^HTTP\/1.1 401 /)
+    const { socket, response } = await begin(app, request)
+    expect(await response).toMatch(/^HTTP\/1.1 401 /)
     const closed = once(socket, 'close')
     socket.resume()
     app.clock.advance(MINUTE_MS)

@@ -17,8 +17,8 @@ import {
 
 const MAX_BYTES = 50_000
 
-/** A server whose room Ann is in, and the room messages that it emits. */
-async function harbour(env: Record<string, string> = {}) {
+/** Starts a server with a room of Ann, and records the `room_message` events. */
+async function startUploadServer(env: Record<string, string> = {}) {
   const dataDir = temporaryFolder()
   const app = await startApp({ DATA_DIR: dataDir, MAX_MEDIA_BYTES: String(MAX_BYTES), ...env })
   const events: DomainEvents['room_message'][] = []
@@ -26,9 +26,9 @@ async function harbour(env: Record<string, string> = {}) {
   return { app, events, files: () => mediaFiles(dataDir), ...(await startRoomWithAnn(app)) }
 }
 
-type Harbour = Awaited<ReturnType<typeof harbour>>
+type UploadServer = Awaited<ReturnType<typeof startUploadServer>>
 
-async function expectNothing({ app, events, files }: Harbour): Promise<void> {
+async function expectNothingStored({ app, events, files }: UploadServer): Promise<void> {
   expect(events).toEqual([])
   expect(await app.database.rows('select id from media', [])).toEqual([])
   await eventually(() => expect(files()).toEqual([]))
@@ -42,7 +42,7 @@ const SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></
 
 describe('an upload', () => {
   it('becomes a message with a URL to its file', async () => {
-    const { app, target, roomId } = await harbour()
+    const { app, target, roomId } = await startUploadServer()
     const { status, body } = await upload(app, target, ['file', png()])
     expect(status).toBe(201)
     expect(body).toMatchObject({ message_format: 'image', room: roomId, text_content: null, is_reply: false })
@@ -51,7 +51,7 @@ describe('an upload', () => {
   })
 
   it('is in the history of the room, with a URL', async () => {
-    const { app, ann, target, roomId } = await harbour()
+    const { app, ann, target, roomId } = await startUploadServer()
     const { body } = await upload(app, target, ['file', gif()])
     const headers = { authorization: `Bearer ${ann.token}`, accept: 'application/json' }
     const response = await fetch(`${app.url}/api/v1/chat/home/${roomId}/`, { headers })
@@ -76,7 +76,7 @@ describe('an upload', () => {
       ],
     ],
   ] as [string, [string, string | Buffer][]][])('accepts the format %s the file', async (_where, parts) => {
-    const { app, target } = await harbour()
+    const { app, target } = await startUploadServer()
     const { status, body } = await upload(app, target, ...parts)
     expect(status).toBe(201)
     expect(body).toMatchObject({ message_format: 'audio', video_content: null })
@@ -85,7 +85,7 @@ describe('an upload', () => {
   })
 
   it('may reply to a message', async () => {
-    const { app, target } = await harbour()
+    const { app, target } = await startUploadServer()
     const first = await upload(app, target, ['file', png()])
     const { status, body } = await upload(
       app,
@@ -103,7 +103,7 @@ describe('an upload', () => {
   })
 
   it('gets the first response when it is repeated with the same client_message_id', async () => {
-    const { app, ann, target, events, files, roomId } = await harbour({
+    const { app, ann, target, events, files, roomId } = await startUploadServer({
       MAX_MEDIA_PER_DAY: String(png().length),
     })
     const name: [string, string] = ['client_message_id', randomUUID()]
@@ -123,26 +123,26 @@ describe('an upload', () => {
   })
 
   it('stores one file for concurrent uploads with one client_message_id', async () => {
-    const { app, target, events, files } = await harbour()
+    const { app, target, events, files } = await startUploadServer()
     const name: [string, string] = ['client_message_id', randomUUID()]
     const uploads = Array.from({ length: 6 }, (_, n) =>
       n % 2 ? upload(app, target, name, ['file', png()]) : upload(app, target, ['file', png()], name),
     )
-    const answers = await Promise.all(uploads)
-    for (const { status, body } of answers) expect([status, body.id]).toEqual([201, answers[0]?.body.id])
+    const responses = await Promise.all(uploads)
+    for (const { status, body } of responses) expect([status, body.id]).toEqual([201, responses[0]?.body.id])
     expect(events).toHaveLength(1)
     await eventually(() => expect(files()).toHaveLength(1))
   })
 
   it('accepts empty and unknown fields, and any file name', async () => {
-    const { app, target } = await harbour()
+    const { app, target } = await startUploadServer()
     const parts = ['media_format', 'previous_message_id'].map((name) => [name, ''] as [string, string])
     const { status } = await upload(app, target, ...parts, ['else', 'x'.repeat(900)], ['photo', png()])
     expect(status).toBe(201)
   })
 
   it('may arrive in many small chunks', async () => {
-    const { app, ann, roomId, events } = await harbour()
+    const { app, ann, roomId, events } = await startUploadServer()
     const bytes = mp3()
     const { send, finish, answered } = await beginUpload(app, { roomId, token: ann.token })
     for (let i = 0; i < bytes.length; i += 100) send(bytes.subarray(i, i + 100))
@@ -152,7 +152,7 @@ describe('an upload', () => {
   })
 
   it('is stored completely before its event is delivered', async () => {
-    const { app, target, files } = await harbour()
+    const { app, target, files } = await startUploadServer()
     const then: { inPlace: boolean; bytes: Promise<Buffer> }[] = []
     app.services.events.on('room_message', ({ media }) => {
       const inPlace = files().length === 1 && !files()[0]!.includes('incoming')
@@ -166,7 +166,7 @@ describe('an upload', () => {
   })
 
   it('is accepted at the maximum size', async () => {
-    const { app, target } = await harbour()
+    const { app, target } = await startUploadServer()
     const bytes = Buffer.concat([png(), Buffer.alloc(MAX_BYTES - png().length)])
     expect((await upload(app, target, ['file', bytes])).status).toBe(201)
   })
@@ -255,11 +255,11 @@ describe('a rejected upload gets an error and leaves no file', () => {
       { code: 'no_message' },
     ],
   ])('%s', async (_what, parts, status, error) => {
-    const room = await harbour()
-    const answer = await upload(room.app, room.target, ...parts)
-    expect(answer.body).toMatchObject({ error })
-    expect(answer.status).toBe(status)
-    await expectNothing(room)
+    const room = await startUploadServer()
+    const response = await upload(room.app, room.target, ...parts)
+    expect(response.body).toMatchObject({ error })
+    expect(response.status).toBe(status)
+    await expectNothingStored(room)
   })
 
   it.each([
@@ -288,15 +288,15 @@ describe('a rejected upload gets an error and leaves no file', () => {
       422,
     ],
   ])('a body of %s', async (_what, body, type, status) => {
-    const room = await harbour()
-    const answer = await post(room.app, room.target, body, { 'content-type': type })
-    expect(answer.body).toHaveProperty('error.code')
-    expect(answer.status).toBe(status)
-    await expectNothing(room)
+    const room = await startUploadServer()
+    const response = await post(room.app, room.target, body, { 'content-type': type })
+    expect(response.body).toHaveProperty('error.code')
+    expect(response.status).toBe(status)
+    await expectNothingStored(room)
   })
 
   it('more than the daily quota', async () => {
-    const room = await harbour({ MAX_MEDIA_PER_DAY: '60000' })
+    const room = await startUploadServer({ MAX_MEDIA_PER_DAY: '60000' })
     const { app, target } = room
     expect((await upload(app, target, ['file', padded(50_000)])).status).toBe(201)
     app.clock.advance(60_000)
@@ -310,25 +310,25 @@ describe('a rejected upload gets an error and leaves no file', () => {
 
 describe('an upload to a room of other users', () => {
   it('is rejected before its file is read', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const ben = await room.app.signUp('ben')
     const { send, answered } = await beginUpload(room.app, { roomId: room.roomId, token: ben.token }, 40_000)
     send(png())
     expect(await answered).toMatch(/^HTTP\/1.1 403 /)
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 
   it('is rejected without authentication, and for an unknown room', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { app, target } = room
     expect((await upload(app, { ...target, from: null }, ['file', png()])).status).toBe(401)
     for (const roomId of ['V1StGXR8_Z5jdHi6B-myT', 'x', '%00', '..%2f..', 'a'.repeat(3_000)])
       expect((await upload(app, { ...target, roomId }, ['file', png()])).status).toBe(404)
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 
   it('is not stored when its sender is removed during the upload', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { app, ann, roomId } = room
     const ben = await app.signUp('ben')
     const users = `/api/v1/chat/rooms/${roomId}/users/`
@@ -339,13 +339,13 @@ describe('an upload to a room of other users', () => {
     expect((await app.request('DELETE', `${users}${ben.id}/`, { token: ann.token })).status).toBe(204)
     finish()
     expect(await answered).toMatch(/^HTTP\/1.1 403 /)
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 })
 
 describe('an upload in progress', () => {
   it('is rejected as soon as its first bytes are invalid', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { send, answered } = await beginUpload(
       room.app,
       { roomId: room.roomId, token: room.ann.token },
@@ -353,31 +353,31 @@ describe('an upload in progress', () => {
     )
     send(Buffer.from(SVG.repeat(100)))
     expect(await answered).toMatch(/^HTTP\/1.1 422 /)
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 
   it('is rejected as soon as it is too large', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { send, answered } = await beginUpload(room.app, { roomId: room.roomId, token: room.ann.token })
     send(padded(MAX_BYTES))
     send(Buffer.alloc(1))
     expect(await answered).toMatch(/^HTTP\/1.1 413 /)
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 
   it('is rejected before its first byte when its declared length is too large', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { answered } = await beginUpload(
       room.app,
       { roomId: room.roomId, token: room.ann.token },
       10_000_000,
     )
     expect(await answered).toMatch(/^HTTP\/1.1 413 /)
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 
   it('is aborted when it continues for too long after its rejection', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { socket, send, answered } = await beginUpload(room.app, {
       roomId: room.roomId,
       token: room.ann.token,
@@ -394,16 +394,16 @@ describe('an upload in progress', () => {
   })
 
   it('leaves no file when its sender disconnects', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { socket, send } = await beginUpload(room.app, { roomId: room.roomId, token: room.ann.token })
     send(padded(20_000))
     await eventually(() => expect(room.files()).toHaveLength(1))
     socket.destroy()
-    await expectNothing(room)
+    await expectNothingStored(room)
   })
 
   it('is not visible to anyone', async () => {
-    const room = await harbour()
+    const room = await startUploadServer()
     const { app, ann, roomId, files } = room
     const { send, finish, answered } = await beginUpload(app, { roomId, token: ann.token })
     send(padded(20_000))

@@ -9,8 +9,8 @@ import { mediaFiles, onTestServer, startRoomWithAnn, upload } from '../../suppor
 
 const HOUR_MS = 60 * 60 * 1000
 
-/** A server on which Ann has sent a file; `get` follows the link to it. */
-async function shared(bytes: Uint8Array, env: Record<string, string> = {}) {
+/** Starts a server with a file that Ann has sent; `get` requests its link. */
+async function startWithFile(bytes: Uint8Array, env: Record<string, string> = {}) {
   const dataDir = temporaryFolder()
   const app = await startApp({ DATA_DIR: dataDir, PUBLIC_URL: 'https://chat.example/parley', ...env })
   const room = await startRoomWithAnn(app)
@@ -28,14 +28,14 @@ async function bytesOf(response: Response): Promise<Buffer> {
 
 describe('a link', () => {
   it('is absolute, with the public URL', async () => {
-    const { publicLink } = await shared(png())
+    const { publicLink } = await startWithFile(png())
     expect(publicLink).toMatch(
       /^https:\/\/chat\.example\/parley\/api\/v1\/chat\/media\/[\w-]{21}\?expires=\d{10}&signature=[\w-]{43}$/,
     )
   })
 
   it('serves the file for an hour', async () => {
-    const { app, get } = await shared(png())
+    const { app, get } = await startWithFile(png())
     app.clock.advance(HOUR_MS - 1)
     expect(await bytesOf(await get())).toEqual(png())
     app.clock.advance(1)
@@ -45,7 +45,7 @@ describe('a link', () => {
   })
 
   it('is renewed when the history is read later', async () => {
-    const { app, ann, roomId, id } = await shared(png())
+    const { app, ann, roomId, id } = await startWithFile(png())
     app.clock.advance(20 * 60_000)
     const headers = { authorization: `Bearer ${ann.token}`, accept: 'application/json' }
     const page = await (await fetch(`${app.url}/api/v1/chat/home/${roomId}/`, { headers })).text()
@@ -54,7 +54,7 @@ describe('a link', () => {
   })
 
   it('is rejected when any part was changed or removed', async () => {
-    const { app, url, id } = await shared(png())
+    const { app, url, id } = await startWithFile(png())
     const { searchParams } = new URL(url)
     const [expires, signature] = [searchParams.get('expires')!, searchParams.get('signature')!]
     const base = `${app.url}/api/v1/chat/media`
@@ -75,25 +75,25 @@ describe('a link', () => {
   })
 
   it('is rejected when another server signed it', async () => {
-    const { url } = await shared(png())
+    const { url } = await startWithFile(png())
     const other = await startApp({ SECRET_KEY_BASE: 'another secret key base, as long as it needs to be' })
     expect((await fetch(onTestServer(other, url))).status).toBe(403)
   })
 
   it('is a 404 when its file is deleted', async () => {
-    const { get, dataDir } = await shared(png())
+    const { get, dataDir } = await startWithFile(png())
     for (const path of mediaFiles(dataDir)) rmSync(path)
-    const answer = await get()
-    expect(answer.status).toBe(404)
-    expect(answer.headers.get('content-type')).toContain('application/json')
-    expect(answer.headers.get('cache-control')).toBe('no-store')
+    const response = await get()
+    expect(response.status).toBe(404)
+    expect(response.headers.get('content-type')).toContain('application/json')
+    expect(response.headers.get('cache-control')).toBe('no-store')
   })
 
   it('counts towards the rate limit only when it is invalid', async () => {
-    const { url } = await shared(gif(), { RATE_LIMITS: 'on' })
+    const { url } = await startWithFile(gif(), { RATE_LIMITS: 'on' })
     for (let i = 0; i < 1_300; i += 50) {
-      const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(url, { method: 'HEAD' })))
-      expect(answers.every(({ status }) => status === 200)).toBe(true)
+      const responses = await Promise.all(Array.from({ length: 50 }, () => fetch(url, { method: 'HEAD' })))
+      expect(responses.every(({ status }) => status === 200)).toBe(true)
     }
     let status = 403
     for (let i = 0; i < 1_250 && status === 403; i++)
@@ -112,9 +112,9 @@ describe('the response', () => {
     ['video/webm', voice()],
     ['video/mp4', mp4()],
   ])('has the content type that was detected: %s', async (type, bytes) => {
-    const { get, id } = await shared(bytes)
-    const answer = await get()
-    expect(Object.fromEntries(answer.headers)).toMatchObject({
+    const { get, id } = await startWithFile(bytes)
+    const response = await get()
+    expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': type,
       'content-length': String(bytes.length),
       'accept-ranges': 'bytes',
@@ -124,8 +124,10 @@ describe('the response', () => {
       'cross-origin-resource-policy': 'cross-origin',
       'cache-control': 'private, max-age=3600, immutable',
     })
-    expect(answer.headers.get('content-disposition')).toMatch(new RegExp(`^inline; filename="${id}\\.\\w+"$`))
-    expect((await bytesOf(answer)).equals(bytes)).toBe(true)
+    expect(response.headers.get('content-disposition')).toMatch(
+      new RegExp(`^inline; filename="${id}\\.\\w+"$`),
+    )
+    expect((await bytesOf(response)).equals(bytes)).toBe(true)
   })
 
   it('prevents the execution of embedded scripts', async () => {
@@ -135,35 +137,35 @@ describe('the response', () => {
       gif().subarray(6),
       Buffer.from(page),
     ])
-    const { get } = await shared(polyglot)
-    const answer = await get()
-    expect(answer.headers.get('content-type')).toBe('image/gif')
-    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
-    expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox;/)
+    const { get } = await startWithFile(polyglot)
+    const response = await get()
+    expect(response.headers.get('content-type')).toBe('image/gif')
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(response.headers.get('content-security-policy')).toMatch(/^sandbox;/)
   })
 
   it('is cached no longer than its link is valid', async () => {
-    const { app, get } = await shared(png())
+    const { app, get } = await startWithFile(png())
     app.clock.advance(HOUR_MS - 90_500)
     expect((await get()).headers.get('cache-control')).toBe('private, max-age=90, immutable')
   })
 
   it('has no body for HEAD', async () => {
-    const { get } = await shared(mp4())
-    const answer = await get({ range: 'bytes=0-9' }, 'HEAD')
-    expect(answer.status).toBe(200)
-    expect(answer.headers.get('content-length')).toBe(String(mp4().length))
-    expect(answer.headers.get('accept-ranges')).toBe('bytes')
-    expect(await bytesOf(answer)).toHaveLength(0)
+    const { get } = await startWithFile(mp4())
+    const response = await get({ range: 'bytes=0-9' }, 'HEAD')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-length')).toBe(String(mp4().length))
+    expect(response.headers.get('accept-ranges')).toBe('bytes')
+    expect(await bytesOf(response)).toHaveLength(0)
     expect((await get({}, 'HEAD')).headers.get('content-type')).toBe('video/mp4')
   })
 
   it('is a 304 for a cached version', async () => {
-    const { get, id } = await shared(png())
+    const { get, id } = await startWithFile(png())
     for (const known of [`"${id}"`, `W/"${id}"`, `"x", "${id}"`, '*']) {
-      const answer = await get({ 'if-none-match': known })
-      expect([answer.status, (await bytesOf(answer)).length]).toEqual([304, 0])
-      expect(answer.headers.get('etag')).toBe(`"${id}"`)
+      const response = await get({ 'if-none-match': known })
+      expect([response.status, (await bytesOf(response)).length]).toEqual([304, 0])
+      expect(response.headers.get('etag')).toBe(`"${id}"`)
     }
     expect((await get({ 'if-none-match': '"x"' })).status).toBe(200)
   })
@@ -184,38 +186,38 @@ describe('a range', () => {
     ['bytes=0-', 0, size - 1],
     ['Bytes=1-2', 1, 2],
   ])('%s returns that part', async (range, start, end) => {
-    const { get } = await shared(video)
-    const answer = await get({ range })
-    expect(answer.status).toBe(206)
-    expect(answer.headers.get('content-range')).toBe(`bytes ${start}-${end}/${size}`)
-    expect(answer.headers.get('content-length')).toBe(String(end - start + 1))
-    expect(answer.headers.get('content-type')).toBe('video/mp4')
-    expect((await bytesOf(answer)).equals(video.subarray(start, end + 1))).toBe(true)
+    const { get } = await startWithFile(video)
+    const response = await get({ range })
+    expect(response.status).toBe(206)
+    expect(response.headers.get('content-range')).toBe(`bytes ${start}-${end}/${size}`)
+    expect(response.headers.get('content-length')).toBe(String(end - start + 1))
+    expect(response.headers.get('content-type')).toBe('video/mp4')
+    expect((await bytesOf(response)).equals(video.subarray(start, end + 1))).toBe(true)
   })
 
   it.each([`bytes=${size}-`, `bytes=${size}-${size}`, 'bytes=99999999999999999999-', 'bytes=-0'])(
     '%s is not satisfiable',
     async (range) => {
-      const { get } = await shared(video)
-      const answer = await get({ range })
-      expect(answer.status).toBe(416)
-      expect(answer.headers.get('content-range')).toBe(`bytes */${size}`)
-      expect(await answer.json()).toMatchObject({ error: { code: 'range_not_satisfiable' } })
+      const { get } = await startWithFile(video)
+      const response = await get({ range })
+      expect(response.status).toBe(416)
+      expect(response.headers.get('content-range')).toBe(`bytes */${size}`)
+      expect(await response.json()).toMatchObject({ error: { code: 'range_not_satisfiable' } })
     },
   )
 
   it.each(['bytes=5-2', 'bytes=a-b', 'bytes=-', 'bytes=1', 'items=0-1', 'bytes=0-1,4-5', 'bytes=--1', ''])(
     '%j is invalid, and the whole file is returned',
     async (range) => {
-      const { get } = await shared(video)
-      const answer = await get({ range })
-      expect(answer.status).toBe(200)
-      expect(await bytesOf(answer)).toHaveLength(size)
+      const { get } = await startWithFile(video)
+      const response = await get({ range })
+      expect(response.status).toBe(200)
+      expect(await bytesOf(response)).toHaveLength(size)
     },
   )
 
   it('applies only to the version in If-Range', async () => {
-    const { get, id } = await shared(video)
+    const { get, id } = await startWithFile(video)
     const range = 'bytes=0-9'
     expect((await get({ range, 'if-range': `"${id}"` })).status).toBe(206)
     for (const other of ['"x"', `W/"${id}"`, 'Thu, 15 Jan 2026 12:00:00 GMT'])
@@ -225,7 +227,7 @@ describe('a range', () => {
 
 describe.runIf(existsSync('/proc/self/fd'))('a file', () => {
   it('is closed when its reader disconnects', async () => {
-    const { app, url, dataDir } = await shared(Buffer.concat([png(), Buffer.alloc(20_000_000)]))
+    const { app, url, dataDir } = await startWithFile(Buffer.concat([png(), Buffer.alloc(20_000_000)]))
     const { hostname, port, pathname, search } = new URL(url)
     const socket = connect(Number(port), hostname)
     onTestFinished(() => void socket.destroy())

@@ -35,12 +35,12 @@ async function rawUpgrade(app: TestApp, path: string, headers: string): Promise<
   socket.write(
     `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n`,
   )
-  let answer = ''
+  let response = ''
   socket.on('data', (chunk) => {
-    answer += chunk
+    response += chunk
   })
   await once(socket, 'end')
-  return answer
+  return response
 }
 
 /** Blocks queries of a table until `release` is called. */

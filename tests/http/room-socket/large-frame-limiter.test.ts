@@ -91,7 +91,7 @@ it('expires a frame that arrives too slowly, but not one that is being stored', 
 })
 
 it('pauses a connection without closing it until it gets a slot', async () => {
-  // One file is larger than all that may be in flight: there is one place.
+  // One file is larger than all that may be in flight: there is one slot.
   const app = await startApp({ MAX_MEDIA_BYTES: '200000000' })
   const { roomId, people } = await startRoom(app, 'ann', 'bob')
   const [ann, bob] = [

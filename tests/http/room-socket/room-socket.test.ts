@@ -301,8 +301,8 @@ describe('invalid frames', () => {
     ],
     ['a file of no type', fileFrame({}, png())],
     ['a file of another type', fileFrame({ message_type: 'message' }, png())],
-    ['a file that answers nothing', fileFrame({ message_type: 'reply' }, png())],
-    ['a file that answers a number', fileFrame({ message_type: 'reply', previous_message_id: 7 }, png())],
+    ['a file that responses nothing', fileFrame({ message_type: 'reply' }, png())],
+    ['a file that responses a number', fileFrame({ message_type: 'reply', previous_message_id: 7 }, png())],
     ['a deep nest', `{"message_type":${'['.repeat(50_000)}${']'.repeat(50_000)}}`],
     ['a long text', JSON.stringify({ message_type: 'message', message: 'x'.repeat(300_000) })],
     [

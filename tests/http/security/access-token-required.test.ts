@@ -39,7 +39,7 @@ describe.each(BAD_TOKENS)('%s', (_what, code, message, makeToken) => {
     }
   })
 
-  it('does not matter to other endpoints', async () => {
+  it('is ignored by all other endpoints', async () => {
     const api = await startApi(db, { rateLimits: false })
     const token = await makeToken(api)
     for (const endpoint of PUBLIC) {
@@ -49,7 +49,7 @@ describe.each(BAD_TOKENS)('%s', (_what, code, message, makeToken) => {
   })
 })
 
-it('a valid token is all that an authenticated endpoint requires', async () => {
+it('a valid token suffices for every endpoint that requires one', async () => {
   const api = await startApi(db, { rateLimits: false })
   for (const [index, endpoint] of PRIVATE.entries()) {
     const { auth_token: token } = await api.register(`ann${index}`)

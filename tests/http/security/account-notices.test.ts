@@ -18,7 +18,7 @@ function events(api: TestApi, kind: string) {
   return api.log.lines.filter(({ security }) => security === kind)
 }
 
-it('tells the owner of a password change, when and from where', async () => {
+it('notifies the owner of a password change, with time and address', async () => {
   const api = await startApi(db)
   const { auth_token: token, user } = await api.register('ann')
   const body = { password: PASSWORD, ...change }
@@ -27,7 +27,7 @@ it('tells the owner of a password change, when and from where', async () => {
   expect(events(api, 'password_changed')).toMatchObject([{ userId: user.id, ip: FROM }])
 })
 
-it('tells the owner of a password reset', async () => {
+it('notifies the owner of a password reset', async () => {
   const api = await startApi(db)
   const { user } = await api.register('ann')
   await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
@@ -37,7 +37,7 @@ it('tells the owner of a password reset', async () => {
   expect(events(api, 'password_reset')).toMatchObject([{ userId: user.id, ip: FROM }])
 })
 
-it('tells the owner of an email change, at the address that they had', async () => {
+it('notifies the owner of an email change at the previous address', async () => {
   const api = await startApi(db)
   const { auth_token: token, user } = await api.register('ann')
   await api.send('POST /api/token/email_change', { token })

@@ -11,7 +11,7 @@ async function activityOf(api: TestApi, token: string, query = '') {
 }
 
 describe('GET /api/account/activity', () => {
-  it('shows the owner alone what happened, newest first, page by page', async () => {
+  it('returns only the events of the caller, newest first, in pages', async () => {
     const api = await startApi(db)
     const [ann, bob] = [await api.register('ann'), await api.register('bob')]
     const { securityLog } = api.services
@@ -37,7 +37,7 @@ describe('GET /api/account/activity', () => {
 })
 
 describe('the security log', () => {
-  it('has the end of sessions, by whom and of which', async () => {
+  it('records ended sessions, with the user and the session', async () => {
     const api = await startApi(db)
     const ann = await api.register('ann')
     const other = (await api.login('ann')).json<SignedIn>()
@@ -69,7 +69,7 @@ describe('the security log', () => {
     }
   })
 
-  it('has what a user was not allowed, by its route', async () => {
+  it('records 403 responses by route', async () => {
     const api = await startApi(db)
     const [ann, bob, eve] = [await api.register('ann'), await api.register('bob'), await api.register('eve')]
     const id = await api.startConversation(ann, bob)

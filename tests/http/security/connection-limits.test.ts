@@ -22,7 +22,7 @@ async function poll(app: TestApp, { token }: Person): Promise<number> {
   return body.status
 }
 
-it('refuses a user more than their connections of all kinds, and others none', async () => {
+it('limits the connections of a user over all kinds, without affecting other users', async () => {
   const app = await startApp({ ...LIMITED, MAX_CONNECTIONS_PER_USER: '3' })
   const { roomId, people } = await startRoom(app, 'ann', 'bob')
   const [ann, bob] = people
@@ -47,7 +47,7 @@ it('refuses a user more than their connections of all kinds, and others none', a
   await open(app, ann)
 })
 
-it('refuses a network address more than its connections, if a trusted proxy tells it', async () => {
+it('limits the connections of a network address behind a trusted proxy', async () => {
   const app = await startApp({ ...LIMITED, MAX_CONNECTIONS_PER_ADDRESS: '2', TRUST_PROXY: '127.0.0.1' })
   const people = await Promise.all(['ann', 'bob', 'kim', 'eve'].map((name) => app.signUp(name)))
   const [ann, bob, kim, eve] = people as [Person, Person, Person, Person]
@@ -58,14 +58,14 @@ it('refuses a network address more than its connections, if a trusted proxy tell
   await open(app, eve, from('203.0.113.6'))
 })
 
-it('counts no connections of a proxy that nobody has named', async () => {
+it('does not count the connections of a proxy that is not trusted', async () => {
   const app = await startApp({ ...LIMITED, MAX_CONNECTIONS_PER_ADDRESS: '1' })
   const ann = await app.signUp('ann')
   await open(app, ann)
   await open(app, ann, { 'x-forwarded-for': '203.0.113.5' })
 })
 
-it('takes no more connections than a node has room for, and still answers over HTTP', async () => {
+it('limits the connections of a node, and still serves HTTP requests', async () => {
   const app = await startApp({ ...LIMITED, MAX_CONNECTIONS: '2' })
   const ann = await app.signUp('ann')
   await open(app, ann)
@@ -81,7 +81,7 @@ it('lifts the limits with RATE_LIMITS=off', async () => {
   for (let i = 0; i < 3; i++) await open(app, ann)
 })
 
-it('answers heartbeats of one user in a burst of 300, and then 10 a second', async () => {
+it('allows a burst of 300 heartbeats per user, and 10 a second after that', async () => {
   const app = await startApp(LIMITED)
   const ann = await app.signUp('ann')
   const client = await open(app, ann)
@@ -95,14 +95,14 @@ it('answers heartbeats of one user in a burst of 300, and then 10 a second', asy
   expect([await beat(), await beat()]).toEqual(['ok', 'error'])
 })
 
-it('counts tries to enter a room as requests', async () => {
+it('counts connection attempts to rooms as requests', async () => {
   const app = await startApp(LIMITED)
   const { people } = await startRoom(app, 'ann')
   const headers = { authorization: `Bearer ${people[0].token}` }
-  const tries: number[] = []
+  const attempts: number[] = []
   for (let i = 0; i < 1_201; i++)
-    tries.push(await handshakeStatus(RawClient.connect(roomUrl(app, 'nowhere'), { headers })))
-  expect([tries.filter((status) => status === 403).length, tries.at(-1)]).toEqual([1_200, 429])
+    attempts.push(await handshakeStatus(RawClient.connect(roomUrl(app, 'nowhere'), { headers })))
+  expect([attempts.filter((status) => status === 403).length, attempts.at(-1)]).toEqual([1_200, 429])
 })
 
 it.each([
@@ -118,7 +118,7 @@ it.each([
   ['127.0.0.1', '10.0.0.9', ['127.0.0.1'], undefined],
   ['127.0.0.1', 'nonsense', ['127.0.0.1'], undefined],
 ])(
-  'takes a client at %s, forwarded for "%s" and trusting %j, for %s',
+  'resolves a connection from %s with X-Forwarded-For "%s" and trusted proxies %j to %s',
   (remoteAddress, forwarded, trusted, address) => {
     const headers = forwarded ? { 'x-forwarded-for': forwarded } : {}
     expect(clientAddresses(trusted)({ socket: { remoteAddress }, headers } as never)).toBe(address)

@@ -21,7 +21,7 @@ async function statuses(times: number, request: (count: number) => ReturnType<Te
 }
 
 describe('another spelling of an address', () => {
-  it('is the same account where the mailbox is the same', async () => {
+  it('is the same account if the canonical address is the same', async () => {
     const api = await startApi(db)
     await api.send('POST /auth/register', { body: VICTIM })
     for (const email of SPELLINGS) {
@@ -31,7 +31,7 @@ describe('another spelling of an address', () => {
     }
   })
 
-  it('is another account where emails would have to be folded', async () => {
+  it('is another account if only case folding makes them equal', async () => {
     const api = await startApi(db)
     await api.send('POST /auth/register', { body: VICTIM })
     expect((await login(api, FOLDED, PASSWORD)).statusCode).toBe(401)
@@ -42,7 +42,7 @@ describe('another spelling of an address', () => {
     expect(resets.map(({ to }) => to)).toEqual([FOLDED])
   })
 
-  it('that a provider vouches for does not sign in to the account of the folded one', async () => {
+  it('that a provider has verified does not sign in to an account with a case-folded address', async () => {
     const { api, server, browser } = await startWithProvider(db)
     await api.register('victim')
     await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail('victim@example.com') } })
@@ -54,7 +54,7 @@ describe('another spelling of an address', () => {
     ])
   })
 
-  it('counts as the same account when passwords are guessed', async () => {
+  it('shares the login limit of the account', async () => {
     const api = await startApi(db)
     await api.send('POST /auth/register', { body: VICTIM })
     const guess = (count: number) => login(api, SPELLINGS[count % SPELLINGS.length]!, 'wrong')
@@ -63,7 +63,7 @@ describe('another spelling of an address', () => {
   })
 })
 
-describe('a password that is guessed elsewhere', () => {
+describe('a wrong password in another request', () => {
   const change = {
     new_password: 'seven quiet herons wade',
     new_password_confirmation: 'seven quiet herons wade',
@@ -113,7 +113,7 @@ describe('a password that is guessed elsewhere', () => {
     expect(statusCode).toBe(429)
   })
 
-  it('of another account is not counted', async () => {
+  it('does not count towards the limit of another account', async () => {
     const { api, token } = await setUpThief()
     const bob = await api.register('bob')
     const guess = (one: Pick<SignedIn, 'auth_token'>) =>

@@ -32,7 +32,7 @@ async function exhaust(api: TestApi): Promise<void> {
 }
 
 describe('wrong passwords from unknown browsers', () => {
-  it('do not keep the owner out, who comes from elsewhere', async () => {
+  it('do not lock out the owner on another network', async () => {
     const api = await startApi(db)
     await api.register('ann')
     const attacker = new WhisperClient(api, EMAIL)
@@ -41,7 +41,7 @@ describe('wrong passwords from unknown browsers', () => {
     expect((await login(new WhisperClient(api, EMAIL))).statusCode).toBe(200)
   })
 
-  it('from many networks keep out who comes with a new browser, and not one that signed in before', async () => {
+  it('from many networks lock out new browsers, but not one that signed in before', async () => {
     const api = await startApi(db)
     await api.register('ann')
     const known = new WhisperClient(api, EMAIL)
@@ -52,7 +52,7 @@ describe('wrong passwords from unknown browsers', () => {
     expect((await login(known)).statusCode).toBe(200)
   })
 
-  it('look the same where there is no account', async () => {
+  it('get the same responses without an account', async () => {
     const api = await startApi(db)
     await exhaust(api)
     expect((await login(new WhisperClient(api, EMAIL))).statusCode).toBe(429)
@@ -60,7 +60,7 @@ describe('wrong passwords from unknown browsers', () => {
 })
 
 describe('the device cookie', () => {
-  it('has a limit of its own', async () => {
+  it('has its own limit', async () => {
     const api = await startApi(db)
     await api.register('ann')
     const known = new WhisperClient(api, EMAIL)
@@ -73,7 +73,7 @@ describe('the device cookie', () => {
     expect((await login(known)).statusCode).toBe(200)
   })
 
-  it('is void after a password reset, on another account, when it is changed, and after a year', async () => {
+  it('is invalid after a password reset, for another account, when it is modified, and after a year', async () => {
     const api = await startApi(db)
     await api.register('ann')
     await api.register('eve')
@@ -110,13 +110,13 @@ describe('the device cookie', () => {
       'https://chat.example',
       /^__Host-parley_device=[\w.-]+; Max-Age=31536000; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
     ],
-  ])('at %s is for this server alone, and not for scripts', async (publicUrl, expected) => {
+  ])('at %s is restricted to this host and hidden from scripts', async (publicUrl, expected) => {
     const api = await startApi(db, { publicUrl })
     await api.register('ann')
     expect((await login(new WhisperClient(api, EMAIL))).headers['set-cookie']).toMatch(expected)
   })
 
-  it('is set by both doors, and serves several accounts', async () => {
+  it('is set by both kinds of sign-in, and holds several accounts', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, EMAIL)
     await client.registerWithTotp()
@@ -134,7 +134,7 @@ describe('the device cookie', () => {
     expect(JSON.parse(Buffer.from(note, 'base64url').toString())).toHaveLength(2)
   })
 
-  it('is not set by a sign-in that fails', async () => {
+  it('is not set by a failed sign-in', async () => {
     const api = await startApi(db)
     await api.register('ann')
     expect(
@@ -161,7 +161,7 @@ describe('wrong codes from unknown browsers', () => {
     return { client, known, codes }
   }
 
-  it('keep a new browser out for a minute, and not one that signed in before', async () => {
+  it('lock out a new browser for a minute, but not one that signed in before', async () => {
     const api = await startApi(db, { rateLimits: false })
     const { client, known } = await underAttack(api)
     expect((await client.verifyCode(client.code())).statusCode).toBe(429)
@@ -169,13 +169,13 @@ describe('wrong codes from unknown browsers', () => {
     expect((await known.verifyCode(client.code())).statusCode).toBe(200)
   })
 
-  it('keep no recovery code out', async () => {
+  it('do not lock out recovery codes', async () => {
     const api = await startApi(db)
     const { client, codes } = await underAttack(api)
     expect((await client.verifyCode(codes[0]!)).statusCode).toBe(200)
   })
 
-  it('keep nobody out who verifies the email', async () => {
+  it('do not lock out a browser that has verified the email', async () => {
     const api = await startApi(db)
     const { client } = await underAttack(api)
     await client.request('POST verify-email/begin/', { email: EMAIL })
@@ -183,7 +183,7 @@ describe('wrong codes from unknown browsers', () => {
     expect((await client.verifyCode(client.code())).statusCode).toBe(200)
   })
 
-  it('keep nobody from beginning to sign in', async () => {
+  it('do not prevent beginning a sign-in', async () => {
     const api = await startApi(db)
     const attacker = new WhisperClient(api, EMAIL)
     const begin = (from: string) => attacker.request('POST login/', { email: EMAIL }, { from })
@@ -193,7 +193,7 @@ describe('wrong codes from unknown browsers', () => {
   })
 })
 
-it('counts a password at the door of Whisper as a login', async () => {
+it('counts a password of a Whisper sign-in as a login', async () => {
   const api = await startApi(db)
   await api.register('ann')
   const attacker = new WhisperClient(api, EMAIL)

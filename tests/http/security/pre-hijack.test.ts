@@ -9,7 +9,7 @@ const db = setUpDatabase()
 const FROM = '192.0.2.7'
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 visit-evil.example'
 
-/** Somebody who has registered the victim's address, with all that can be set up on it. */
+/** Registers the victim's address, and adds every kind of credential to the account. */
 async function hijack(api: TestApi): Promise<SignedIn> {
   const intruder = await api.register('ann')
   const { id } = intruder.user
@@ -26,10 +26,10 @@ async function hijack(api: TestApi): Promise<SignedIn> {
   return intruder
 }
 
-/** Which ways into the account of the address are left. */
-async function waysIn(): Promise<string[]> {
-  const rows = await db.rows<{ way: string }>(
-    `select 'password' as way from users where password_hash is not null
+/** The credentials, tokens and emails that the account still has. */
+async function remainingCredentials(): Promise<string[]> {
+  const rows = await db.rows<{ credential: string }>(
+    `select 'password' as credential from users where password_hash is not null
      union all select 'session' from sessions where revoked_at is null
      union all select 'device' from totp_devices
      union all select 'recovery code' from recovery_codes
@@ -39,27 +39,30 @@ async function waysIn(): Promise<string[]> {
      union all select 'device cookie' from users where devices_valid_from is null`,
     [],
   )
-  return rows.map(({ way }) => way)
+  return rows.map(({ credential }) => credential)
 }
 
-/** What the intruder still gets: tokens, sockets and the password. */
-async function intrude(api: TestApi, { auth_token: token, refresh_token }: SignedIn): Promise<number[]> {
-  const tries = [
+/** The statuses of requests with the intruder's access token, refresh token and password. */
+async function useEarlierCredentials(
+  api: TestApi,
+  { auth_token: token, refresh_token }: SignedIn,
+): Promise<number[]> {
+  const attempts = [
     api.send('GET /api/users', { token }),
     api.send('POST /auth/refresh', { body: { token: refresh_token } }),
     api.login('ann'),
   ]
-  return (await Promise.all(tries)).map(({ statusCode }) => statusCode)
+  return (await Promise.all(attempts)).map(({ statusCode }) => statusCode)
 }
 
-const OUT = [401, 400, 401]
+const REJECTED = [401, 400, 401]
 
 function events(api: TestApi) {
   return api.log.lines.flatMap(({ security }) => (security === undefined ? [] : [security]))
 }
 
-describe('an address that somebody else has registered', () => {
-  it('verified by the email of Whisper, is free of them, and its owner goes on', async () => {
+describe('an address that someone else has registered', () => {
+  it('loses the credentials of the registrant when a Whisper email verifies it', async () => {
     const api = await startApi(db)
     const intruder = await hijack(api)
     const ended: string[] = []
@@ -67,26 +70,26 @@ describe('an address that somebody else has registered', () => {
     const victim = new WhisperClient(api, EMAIL)
     await victim.request('POST verify-email/begin/', { email: EMAIL })
     expect((await victim.confirmEmail()).json()).toMatchObject({ is_email_verified: true })
-    expect(await waysIn()).toEqual([])
-    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect(await remainingCredentials()).toEqual([])
+    expect(await useEarlierCredentials(api, intruder)).toEqual(REJECTED)
     expect(ended).toHaveLength(1)
     expect(await victim.setUpTotp()).toHaveLength(10)
     expect((await victim.signIn()).email).toBe(EMAIL)
     expect(events(api)).toContain('email_verified')
   })
 
-  it('verified by a provider, is free of them and linked', async () => {
+  it('loses the credentials of the registrant when a provider verifies it, and is linked', async () => {
     const { api, browser } = await startWithProvider(db)
     const intruder = await hijack(api)
     expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
-    expect(await waysIn()).toEqual(['identity ann', 'email identity_linked'])
-    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect(await remainingCredentials()).toEqual(['identity ann', 'email identity_linked'])
+    expect(await useEarlierCredentials(api, intruder)).toEqual(REJECTED)
     expect(await users(db)).toMatchObject([{ confirmed: true, subjects: ['ann'], password_hash: null }])
     expect(await browser.setUpTotp()).toHaveLength(10)
     expect(events(api)).toEqual(expect.arrayContaining(['email_verified', 'identity_linked']))
   })
 
-  it('verified by a password reset, has the new password alone', async () => {
+  it('has only the new password when a password reset verifies it', async () => {
     const api = await startApi(db)
     const intruder = await hijack(api)
     await api.send('POST /auth/password/request', { body: { email: EMAIL } })
@@ -96,14 +99,16 @@ describe('an address that somebody else has registered', () => {
     const token = /token=([\w-]+)/.exec(text)![1]
     const body = { token, new_password, new_password_confirmation: new_password }
     expect((await api.send('POST /auth/password/reset', { body })).statusCode).toBe(204)
-    expect((await waysIn()).filter((way) => !way.startsWith('email '))).toEqual(['password'])
-    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect((await remainingCredentials()).filter((credential) => !credential.startsWith('email '))).toEqual([
+      'password',
+    ])
+    expect(await useEarlierCredentials(api, intruder)).toEqual(REJECTED)
     const owner = (await api.login('ann', new_password)).json()
     expect(owner.user.confirmed_at).not.toBeNull()
     expect(events(api)).toContain('email_verified')
   })
 
-  it('is not opened by a provider that names another one', async () => {
+  it('is not verified by a provider with another address', async () => {
     const { api, browser, server } = await startWithProvider(db)
     expect((await signIn(browser)).statusCode).toBe(201)
     await db.rows(`update users set email = 'bob@example.com', email_confirmed_at = null`, [])
@@ -116,7 +121,7 @@ describe('an address that somebody else has registered', () => {
     expect(events(api)).toContain('registered')
   })
 
-  it('keeps the password when its registration is confirmed, by whichever of its emails', async () => {
+  it('keeps the password when any confirmation email confirms it', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     await api.emails()
@@ -127,7 +132,7 @@ describe('an address that somebody else has registered', () => {
     expect((await api.send('GET /api/users', { token })).statusCode).toBe(200)
   })
 
-  it('loses nothing when it is verified again', async () => {
+  it('keeps all credentials when it is verified again', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.register('ann')
     await api.send('POST /auth/confirm', { body: { token: await api.tokenOfEmail(EMAIL) } })
@@ -155,7 +160,7 @@ describe('the email of a registration', () => {
     return new URL(/http\S+\/register\/deny\/[\w-]+\//.exec(newest!.text)![0]).pathname
   }
 
-  it('says when and from where the password was set, and so does the one that is sent again', async () => {
+  it('has the time and address of the registration, also when it is sent again', async () => {
     const { api, intruder } = await register()
     const [first] = await api.emails()
     await api.services.securityLog.stop()
@@ -172,7 +177,7 @@ describe('the email of a registration', () => {
     expect(second).not.toBe(first)
   })
 
-  it('leads to a page with a button, by which its owner removes the password and ends the sessions', async () => {
+  it('links to a page with a button that removes the password and ends all sessions', async () => {
     const { api, intruder } = await register()
     const path = await denialPath(api)
     const headers = { accept: 'text/html' }
@@ -188,8 +193,8 @@ describe('the email of a registration', () => {
       200,
       expect.stringContaining('The password was removed'),
     ])
-    expect(await waysIn()).toEqual([])
-    expect(await intrude(api, intruder)).toEqual(OUT)
+    expect(await remainingCredentials()).toEqual([])
+    expect(await useEarlierCredentials(api, intruder)).toEqual(REJECTED)
     expect(await users(db)).toMatchObject([{ confirmed: false, password_hash: null }])
     expect(events(api)).toContain('registration_denied')
     expect(api.log.text()).not.toContain(path)
@@ -201,7 +206,7 @@ describe('the email of a registration', () => {
     expect(await victim.setUpTotp()).toHaveLength(10)
   })
 
-  it('removes nothing once the address is confirmed, nor from a page of another site', async () => {
+  it('removes nothing once the address is confirmed, or from a page of another site', async () => {
     const { api } = await register()
     const path = await denialPath(api)
     const foreign = await api.send(`POST ${path}`, { body: {}, headers: { 'sec-fetch-site': 'cross-site' } })

@@ -13,8 +13,8 @@ function failure(response: LightMyRequestResponse): [number, string] {
   return [response.statusCode, response.json().error.code]
 }
 
-/** Someone with a password, a confirmed address and an app. */
-async function withBoth(api: TestApi) {
+/** An account with a password, a confirmed address and an app. */
+async function accountWithPasswordAndApp(api: TestApi) {
   const person = await api.registerConfirmed('ann')
   const client = new WhisperClient(api, 'ann@example.com')
   const codes = await client.setUpTotp({ token: person.auth_token })
@@ -31,7 +31,7 @@ async function subjects(api: TestApi, to = 'ann@example.com'): Promise<string[]>
 }
 
 describe('a stolen access token', () => {
-  it.each(FACTOR_REQUESTS)('changes no factor ten minutes after the sign-in: %s', async (line, body) => {
+  it.each(FACTOR_REQUESTS)('cannot change factors ten minutes after the sign-in: %s', async (line, body) => {
     const api = await startApi(db)
     const { auth_token: token } = await api.registerConfirmed('ann')
     const thief = new WhisperClient(api, 'ann@example.com')
@@ -39,7 +39,7 @@ describe('a stolen access token', () => {
     expect(failure(await thief.request(line, body, { token }))).toEqual([403, 'reauthentication_required'])
   })
 
-  it('is no younger for a refresh', async () => {
+  it('is not renewed by a refresh', async () => {
     const api = await startApi(db)
     const { refresh_token } = await api.registerConfirmed('ann')
     api.clock.advance(10 * MINUTE)
@@ -50,7 +50,7 @@ describe('a stolen access token', () => {
     expect(failure(response)).toEqual([403, 'reauthentication_required'])
   })
 
-  it('is enough until then', async () => {
+  it('can change factors until then', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.registerConfirmed('ann')
     api.clock.advance(10 * MINUTE - 1)
@@ -58,7 +58,7 @@ describe('a stolen access token', () => {
   })
 })
 
-it.each(FACTOR_REQUESTS)('changes no factor of an address that is not confirmed: %s', async (line, body) => {
+it.each(FACTOR_REQUESTS)('an unconfirmed account cannot change its factors: %s', async (line, body) => {
   const api = await startApi(db)
   const { auth_token: token } = await api.register('ann')
   const response = await new WhisperClient(api, 'ann@example.com').request(line, body, { token })
@@ -66,7 +66,7 @@ it.each(FACTOR_REQUESTS)('changes no factor of an address that is not confirmed:
 })
 
 describe('a verified email', () => {
-  it.each(SET_UP_REQUESTS)('sets nothing up where there is a password: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('cannot set up an app for an account with a password: %s', async (line, body) => {
     const api = await startApi(db)
     await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
@@ -75,7 +75,7 @@ describe('a verified email', () => {
     expect(failure(await client.request(line, body))).toEqual([403, 'reauthentication_required'])
   })
 
-  it('confirms no app after a password was set', async () => {
+  it('cannot confirm an app after a password was set', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -90,7 +90,7 @@ describe('a verified email', () => {
     expect(failure(late)).toEqual([403, 'reauthentication_required'])
   })
 
-  it('sets an app up once, even when its cookie was copied', async () => {
+  it('can be used to set up an app once, also when its cookie was copied', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -103,8 +103,8 @@ describe('a verified email', () => {
   })
 })
 
-describe('the secret of an app that is being set up', () => {
-  it('is shown to no other browser that has verified the email', async () => {
+describe('the secret of an unconfirmed app', () => {
+  it('is hidden from another browser with the verified email', async () => {
     const api = await startApi(db)
     const [one, other] = [
       new WhisperClient(api, 'ann@example.com'),
@@ -127,7 +127,7 @@ describe('the secret of an app that is being set up', () => {
     expect((await one.request('POST totp-device/verify/', { otp_token: one.code() })).statusCode).toBe(200)
   })
 
-  it('is shown to no other session', async () => {
+  it('is hidden from other sessions', async () => {
     const api = await startApi(db)
     const here = await api.registerConfirmed('ann')
     const there = (await api.login('ann')).json<SignedIn>()
@@ -140,10 +140,10 @@ describe('the secret of an app that is being set up', () => {
   })
 })
 
-describe('Whisper, to an account with a password', () => {
-  it('needs the password and the code', async () => {
+describe('a Whisper sign-in to an account with a password', () => {
+  it('requires the password and the code', async () => {
     const api = await startApi(db)
-    const { client } = await withBoth(api)
+    const { client } = await accountWithPasswordAndApp(api)
     await client.login()
     expect(failure(await client.verifyCode(client.code(), 'another password'))).toEqual([401, 'otp_invalid'])
     expect(failure(await client.verifyCode(WRONG_CODE, PASSWORD))).toEqual([401, 'otp_invalid'])
@@ -151,9 +151,9 @@ describe('Whisper, to an account with a password', () => {
     expect((await client.verifyCode(client.code(), PASSWORD)).statusCode).toBe(200)
   })
 
-  it('tells that a password is missing to who has a right code, which stays good', async () => {
+  it('reports a missing password after a right code, which stays valid', async () => {
     const api = await startApi(db)
-    const { client, codes } = await withBoth(api)
+    const { client, codes } = await accountWithPasswordAndApp(api)
     await client.login()
     for (const code of [client.code(), codes[0]!]) {
       expect(failure(await client.verifyCode(code))).toEqual([401, 'password_required'])
@@ -163,7 +163,7 @@ describe('Whisper, to an account with a password', () => {
     expect((await client.verifyCode(codes[0]!, PASSWORD)).statusCode).toBe(200)
   })
 
-  it('takes the password alone where there is no app', async () => {
+  it('requires only the password without an app', async () => {
     const api = await startApi(db)
     await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
@@ -174,28 +174,28 @@ describe('Whisper, to an account with a password', () => {
     expect(await client.setUpTotp()).toHaveLength(10)
   })
 
-  it('answers the same whatever is wrong, and whoever it is', async () => {
+  it('responds identically whatever is wrong, with and without an account', async () => {
     const api = await startApi(db)
-    const { client } = await withBoth(api)
+    const { client } = await accountWithPasswordAndApp(api)
     await api.register('password')
     const passwordless = new WhisperClient(api, 'passwordless@example.com')
     await passwordless.registerWithTotp()
     const names = ['password', 'passwordless', 'nobody']
-    const answers = []
+    const responses = []
     for (const one of [client, ...names.map((name) => new WhisperClient(api, `${name}@example.com`))]) {
       await one.login()
       for (const password of [undefined, 'another password']) {
         const { statusCode, body } = await one.verifyCode(WRONG_CODE, password)
-        answers.push([statusCode, body])
+        responses.push([statusCode, body])
       }
     }
-    for (const answer of answers) expect(answer).toEqual(answers[0])
+    for (const response of responses) expect(response).toEqual(responses[0])
   })
 })
 
-it('keeps the app through a password reset, at both doors', async () => {
+it('still requires the app after a password reset, for both kinds of sign-in', async () => {
   const api = await startApi(db)
-  const { client } = await withBoth(api)
+  const { client } = await accountWithPasswordAndApp(api)
   await api.send('POST /auth/password/request', { body: { email: client.email } })
   const token = await api.tokenOfEmail(client.email)
   const password = 'a wholly different sentence'
@@ -208,7 +208,7 @@ it('keeps the app through a password reset, at both doors', async () => {
 })
 
 describe('POST /api/v1/user/totp-device/recovery-codes/', () => {
-  it('makes new codes and voids the earlier ones', async () => {
+  it('returns new codes and voids the earlier ones', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     const [before] = await client.registerWithTotp()
@@ -224,7 +224,7 @@ describe('POST /api/v1/user/totp-device/recovery-codes/', () => {
     expect((await client.verifyCode(codes[0])).statusCode).toBe(200)
   })
 
-  it('needs a code', async () => {
+  it('requires a code', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
@@ -234,7 +234,7 @@ describe('POST /api/v1/user/totp-device/recovery-codes/', () => {
   })
 })
 
-it('tells the owner and the security log of every change of the app and its codes', async () => {
+it('notifies the owner and logs every change of the app and its codes', async () => {
   const api = await startApi(db)
   const client = new WhisperClient(api, 'ann@example.com')
   const codes = await client.registerWithTotp()

@@ -17,7 +17,7 @@ async function rowsOf(api: TestApi, kind: string) {
 
 const from = '203.0.113.5'
 
-it('a sign-in, and one that fails, are in the log and with the owner', async () => {
+it('logs and stores successful and failed sign-ins', async () => {
   const api = await startApi(db)
   const ann = await api.register('ann')
   const sign = (password: string) =>
@@ -34,7 +34,7 @@ it('a sign-in, and one that fails, are in the log and with the owner', async () 
   expect(api.log.text()).not.toContain(OTHER)
 })
 
-it('a lockout by wrong passwords is told once a minute, whether or not there is such an account', async () => {
+it('logs a lockout once a minute, with and without an account', async () => {
   const api = await startApi(db)
   const ann = await api.register('ann')
   for (const email of ['ann@example.com', 'nobody@example.com']) {
@@ -52,7 +52,7 @@ it('a lockout by wrong passwords is told once a minute, whether or not there is 
   expect(api.log.text()).not.toContain('example.com')
 })
 
-it('a wrong current password, and the change of the password, are in the log and with the owner', async () => {
+it('logs and stores a wrong current password and a password change', async () => {
   const api = await startApi(db)
   const { auth_token: token, user } = await api.register('ann')
   const change = (password: string) =>

@@ -7,7 +7,7 @@ const db = setUpDatabase()
 const SITE = 'https://chat.example.com'
 
 describe('pages of other origins', () => {
-  it('may all call the API, without credentials', async () => {
+  it('may call the API without credentials by default', async () => {
     const api = await startApi(db)
     const { headers } = await api.send('GET /api/users', { headers: { origin: SITE } })
     expect(headers['access-control-allow-origin']).toBe('*')
@@ -15,7 +15,7 @@ describe('pages of other origins', () => {
     expect(headers).not.toHaveProperty('access-control-allow-credentials')
   })
 
-  it('are told what they may send before they send it', async () => {
+  it('get a preflight response', async () => {
     const api = await startApi(db)
     const response = await api.send('OPTIONS /api/profile', {
       headers: {
@@ -29,7 +29,7 @@ describe('pages of other origins', () => {
     expect(response.headers['access-control-allow-headers']).toBe('authorization, content-type')
   })
 
-  it('can read failures too', async () => {
+  it('can read error responses', async () => {
     const api = await startApi(db)
     for (const line of ['GET /api/nothing', 'GET /api/users', 'POST /auth/login']) {
       const { statusCode, headers } = await api.send(line, { headers: { origin: SITE } })
@@ -38,7 +38,7 @@ describe('pages of other origins', () => {
     }
   })
 
-  it('are only those that are named, if any are', async () => {
+  it('are limited to the configured origins', async () => {
     const api = await startApi(db, { corsOrigins: [SITE] })
     const named = await api.send('GET /api/users', { headers: { origin: SITE } })
     expect(named.headers).toMatchObject({ 'access-control-allow-origin': SITE, vary: 'Origin' })
@@ -50,7 +50,7 @@ describe('pages of other origins', () => {
     expect(preflight.headers).toMatchObject({ vary: 'Origin, Access-Control-Request-Headers' })
   })
 
-  it('may not read what is not the API', async () => {
+  it('cannot read responses outside of the API', async () => {
     const api = await startApi(db)
     for (const path of ['/metrics', '/readyz', '/dev/mailbox.json', '/dev/mailbox', '/docs/json']) {
       const { headers } = await api.send(`GET ${path}`, { headers: { origin: SITE } })
@@ -62,8 +62,8 @@ describe('pages of other origins', () => {
   })
 })
 
-describe('protective headers', () => {
-  it('forbid an answer of the API to do anything in a browser, and let other origins read it', async () => {
+describe('security headers', () => {
+  it('restrict API responses in browsers, and let other origins read them', async () => {
     const api = await startApi(db)
     const { headers } = await api.send('GET /api/users')
     expect(headers['content-security-policy']).toContain("default-src 'none'")
@@ -81,14 +81,14 @@ describe('protective headers', () => {
     })
   })
 
-  it('do not insist on HTTPS where there is none', async () => {
+  it('do not require HTTPS without it', async () => {
     const api = await startApi(db)
     const { headers } = await api.send('GET /livez')
     expect(headers).not.toHaveProperty('strict-transport-security')
     expect(headers['content-security-policy']).not.toContain('upgrade-insecure-requests')
   })
 
-  it('insist on HTTPS where it is', async () => {
+  it('require HTTPS with it', async () => {
     const api = await startApi(db, { publicUrl: SITE })
     const { headers } = await api.send('GET /livez')
     expect(headers).toMatchObject({
@@ -98,7 +98,7 @@ describe('protective headers', () => {
   })
 })
 
-it('answers with and without a slash at the end', async () => {
+it('accepts paths with and without a trailing slash', async () => {
   const api = await startApi(db)
   const { auth_token: token } = await api.register('ann')
   for (const line of ['GET /api/users', 'GET /api/sessions', 'POST /api/signout_all']) {
@@ -109,7 +109,7 @@ it('answers with and without a slash at the end', async () => {
   expect((await api.send('POST /auth/password/request/', { body })).statusCode).toBe(204)
 })
 
-it('believes forwarded addresses only of the proxies it is told to trust', async () => {
+it('accepts forwarded addresses only from trusted proxies', async () => {
   const forwarded = { 'x-forwarded-for': '203.0.113.7' }
   const trusting = await startApi(db, { trustProxy: ['10.0.0.0/8'] })
   const body = { email: 'ann@example.com', password: 'correct horse battery staple' }
@@ -131,7 +131,7 @@ it('believes forwarded addresses only of the proxies it is told to trust', async
   expect(items.map(({ ip }: { ip: string }) => ip).sort()).toEqual(['198.51.100.9', '203.0.113.7'])
 })
 
-it('logs neither query strings, nor tokens, nor bodies', async () => {
+it('logs no query strings, tokens or bodies', async () => {
   const api = await startApi(db)
   const { auth_token: token, refresh_token } = await api.register('ann')
   await api.send(`GET /api/users?token=${token}`, { token })

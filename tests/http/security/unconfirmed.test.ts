@@ -20,20 +20,20 @@ function makeRoom(api: TestApi, { auth_token: token }: SignedIn, user_ids: strin
 }
 
 describe('an account whose email is not confirmed', () => {
-  it('may do everything by default', async () => {
+  it('is not restricted by default', async () => {
     const { api, ann, eve } = await setUp('full')
     expect(await api.startConversation(eve, ann)).toEqual(expect.any(String))
     expect((await makeRoom(api, eve, [ann.user.id])).statusCode).toBe(201)
   })
 
-  it('signs in and is found by its address where it is limited', async () => {
+  it('can sign in and is found by its address with UNCONFIRMED=limited', async () => {
     const { api, ann } = await setUp('limited')
     expect((await api.login('eve')).statusCode).toBe(200)
     const found = await api.send('GET /api/users?search=eve@example.com', { token: ann.auth_token })
     expect(found.json().items).toMatchObject([{ email: 'eve@example.com' }])
   })
 
-  it('starts no conversation with non-contacts where it is limited, until they have started one', async () => {
+  it('cannot start conversations with non-contacts with UNCONFIRMED=limited', async () => {
     const { api, ann, eve } = await setUp('limited')
     const { conversations } = api.services
     const userIds = [ann.user.id]
@@ -52,7 +52,7 @@ describe('an account whose email is not confirmed', () => {
     await conversations.addMembers(own.conversation.id, eve.user.id, { newMembers: userIds })
   })
 
-  it('makes no room and uploads nothing where it is limited, until it is confirmed', async () => {
+  it('cannot create rooms or upload files with UNCONFIRMED=limited until it is confirmed', async () => {
     const { api, ann, eve } = await setUp('limited')
     const refused = await makeRoom(api, eve)
     expect([refused.statusCode, refused.json().error.code]).toEqual([409, 'email_unconfirmed'])

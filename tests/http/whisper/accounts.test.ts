@@ -10,7 +10,7 @@ const ID = /^[\w-]{21}$/
 const MINUTE = 60_000
 const WRONG = '000000'
 
-it('leads from an address to a session, in the steps of a phone', async () => {
+it('signs a new user in, from registration to session', async () => {
   const api = await startApi(db)
   const client = new WhisperClient(api, 'ann@example.com')
 
@@ -75,7 +75,7 @@ it('leads from an address to a session, in the steps of a phone', async () => {
   expect((await api.send('GET /api/users', { token: access })).statusCode).toBe(200)
 })
 
-it.each(['', '/'])('takes paths that end with "%s"', async (end) => {
+it.each(['', '/'])('accepts paths that end with "%s"', async (end) => {
   const api = await startApi(db)
   const client = new WhisperClient(api, 'ann@example.com')
   expect((await client.request(`POST register${end}`, { email: client.email })).statusCode).toBe(201)
@@ -95,7 +95,7 @@ it.each(['', '/'])('takes paths that end with "%s"', async (end) => {
 })
 
 describe('POST /api/v1/user/register/', () => {
-  it('makes up a username for who gives none', async () => {
+  it('generates a username if none is given', async () => {
     const api = await startApi(db)
     const bodies = [{ email: 'ann@example.com' }, { email: 'bob@example.com', username: null }]
     for (const body of bodies) {
@@ -115,7 +115,7 @@ describe('POST /api/v1/user/register/', () => {
     expect(response.json()).toMatchObject({ email: 'Ann@Example.com', username: 'Ann Other' })
   })
 
-  it('shows others the address as the name', async () => {
+  it('uses the address as the display name', async () => {
     const api = await startApi(db)
     await new WhisperClient(api, 'ann@example.com').register('Somebody')
     const { auth_token: token } = await api.register('bob')
@@ -125,7 +125,7 @@ describe('POST /api/v1/user/register/', () => {
     ])
   })
 
-  it('makes an account that no password opens', async () => {
+  it('creates an account without a password', async () => {
     const api = await startApi(db)
     await new WhisperClient(api, 'ann@example.com').register()
     for (const password of ['', 'correct horse battery staple']) {
@@ -133,7 +133,7 @@ describe('POST /api/v1/user/register/', () => {
     }
   })
 
-  it('refuses an address that is taken, by an account of either kind', async () => {
+  it('rejects an address that is taken by an account of either kind', async () => {
     const api = await startApi(db)
     await api.register('ann')
     await new WhisperClient(api, 'bob@example.com').register()
@@ -147,7 +147,7 @@ describe('POST /api/v1/user/register/', () => {
     }
   })
 
-  it('refuses a username that is taken', async () => {
+  it('rejects a taken username', async () => {
     const api = await startApi(db)
     await new WhisperClient(api, 'ann@example.com').register('Ann')
     const response = await new WhisperClient(api, 'bob@example.com').register('Ann')
@@ -169,7 +169,7 @@ describe('POST /api/v1/user/register/', () => {
     ['username', { username: 'boss@company' }],
     ['username', { username: 'b\u043ess' }],
     ['username', { username: 'bo\u200bss' }],
-  ])('names the field %s of %o', async (field, change) => {
+  ])('reports the invalid field %s of %o', async (field, change) => {
     const api = await startApi(db)
     const body = { email: 'ann@example.com', username: 'Ann', ...change }
     const response = await api.send('POST /api/v1/user/register/', { body })
@@ -177,7 +177,7 @@ describe('POST /api/v1/user/register/', () => {
     expect(Object.keys(response.json().errors)).toEqual([field])
   })
 
-  it('takes a username of 120 characters, counted as people do', async () => {
+  it('counts characters, not bytes, in a username', async () => {
     const api = await startApi(db)
     expect((await new WhisperClient(api, 'ann@example.com').register('😀'.repeat(120))).statusCode).toBe(201)
     expect((await new WhisperClient(api, 'bob@example.com').register('abc')).statusCode).toBe(201)
@@ -188,28 +188,28 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
   const begin = (api: TestApi, email: string) =>
     api.send('POST /api/v1/user/verify-email/begin/', { body: { email } })
 
-  it('answers every address the same', async () => {
+  it('responds identically to every address', async () => {
     const api = await startApi(db)
     await new WhisperClient(api, 'ann@example.com').register()
     await new WhisperClient(api, 'bob@example.com').registerWithTotp()
     await api.register('password')
-    const answers = []
+    const responses = []
     for (const name of ['ann', 'bob', 'password', 'eve']) {
-      answers.push(visible(await begin(api, `${name}@example.com`)))
+      responses.push(visiblePartsOf(await begin(api, `${name}@example.com`)))
     }
-    expect(answers[0]).toMatchObject({
+    expect(responses[0]).toMatchObject({
       status: 200,
       body: '{"message":"Check your email for a verification link."}',
     })
-    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+    expect(new Set(responses.map((response) => JSON.stringify(response))).size).toBe(1)
   })
 
-  it('mails everyone who has no authenticator app yet, and nobody else', async () => {
+  it('sends an email only to accounts without an authenticator app', async () => {
     const api = await startApi(db)
-    await new WhisperClient(api, 'unproved@example.com').register()
-    const proved = new WhisperClient(api, 'proved@example.com')
-    await proved.register()
-    await proved.confirmEmail()
+    await new WhisperClient(api, 'unverified@example.com').register()
+    const verified = new WhisperClient(api, 'verified@example.com')
+    await verified.register()
+    await verified.confirmEmail()
     const halfway = new WhisperClient(api, 'halfway@example.com')
     await halfway.register()
     await halfway.confirmEmail()
@@ -217,39 +217,42 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
     await new WhisperClient(api, 'ready@example.com').registerWithTotp()
     await api.register('password')
     const before = (await api.emails()).length
-    for (const name of ['unproved', 'proved', 'halfway', 'ready', 'password', 'nobody']) {
+    for (const name of ['unverified', 'verified', 'halfway', 'ready', 'password', 'nobody']) {
       await begin(api, `${name}@example.com`)
     }
     const emails = await api.emails()
     const mailed = emails.slice(0, emails.length - before).map(({ to }) => to)
-    const expected = ['unproved', 'proved', 'halfway', 'password'].map((name) => `${name}@example.com`)
+    const expected = ['unverified', 'verified', 'halfway', 'password'].map((name) => `${name}@example.com`)
     expect(mailed.sort()).toEqual(expected.sort())
   })
 
-  it('writes to the address as its user wrote it', async () => {
+  it('sends the email to the address as it was registered', async () => {
     const api = await startApi(db)
     await new WhisperClient(api, 'Ann@Example.com').register()
     await begin(api, 'ANN@EXAMPLE.COM')
     expect((await api.emails()).map(({ to }) => to)).toEqual(['Ann@Example.com', 'Ann@Example.com'])
   })
 
-  it.each([true, false])('mails an address once a minute, with limits on: %s', async (rateLimits) => {
-    const api = await startApi(db, { rateLimits })
-    for (const name of ['ann', 'eve']) {
-      if (name === 'ann') await new WhisperClient(api, 'ann@example.com').register()
-      expect((await begin(api, `${name}@example.com`)).statusCode).toBe(200)
-      for (const email of [`${name}@example.com`, `${name.toUpperCase()}@example.com `]) {
-        const second = await begin(api, email)
-        expect([second.statusCode, second.headers['retry-after']]).toEqual([429, '60'])
+  it.each([true, false])(
+    'sends one email a minute to an address, with rate limits enabled: %s',
+    async (rateLimits) => {
+      const api = await startApi(db, { rateLimits })
+      for (const name of ['ann', 'eve']) {
+        if (name === 'ann') await new WhisperClient(api, 'ann@example.com').register()
+        expect((await begin(api, `${name}@example.com`)).statusCode).toBe(200)
+        for (const email of [`${name}@example.com`, `${name.toUpperCase()}@example.com `]) {
+          const second = await begin(api, email)
+          expect([second.statusCode, second.headers['retry-after']]).toEqual([429, '60'])
+        }
       }
-    }
-    expect(await api.emails()).toHaveLength(2)
-    api.clock.advance(MINUTE)
-    expect((await begin(api, 'ann@example.com')).statusCode).toBe(200)
-    expect(await api.emails()).toHaveLength(3)
-  })
+      expect(await api.emails()).toHaveLength(2)
+      api.clock.advance(MINUTE)
+      expect((await begin(api, 'ann@example.com')).statusCode).toBe(200)
+      expect(await api.emails()).toHaveLength(3)
+    },
+  )
 
-  it('refuses what is no address', async () => {
+  it('rejects an invalid address', async () => {
     const api = await startApi(db)
     for (const email of ['', 'ann', 'a@b@c', 'a\0@example.com', 'a@example.com\nbcc: eve@example.com']) {
       const response = await begin(api, email)
@@ -261,7 +264,7 @@ describe('POST /api/v1/user/verify-email/begin/', () => {
 })
 
 describe('the email', () => {
-  it('links to this server, whatever the request called it', async () => {
+  it('links to PUBLIC_URL, whatever the Host header', async () => {
     const api = await startApi(db, { publicUrl: 'https://chat.example' })
     const body = { email: 'ann@example.com' }
     await api.send('POST /api/v1/user/register/', { body, headers: { host: 'evil.example' } })
@@ -272,7 +275,7 @@ describe('the email', () => {
     expect(email!.text + email!.html).not.toContain('evil')
   })
 
-  it('is good once', async () => {
+  it('is valid once', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -285,7 +288,7 @@ describe('the email', () => {
     expect(again.headers['set-cookie']).toBeUndefined()
   })
 
-  it('is good for ten minutes', async () => {
+  it('is valid for ten minutes', async () => {
     const api = await startApi(db)
     for (const [name, minutes, status] of [
       ['ann', 10 * MINUTE - 1, 200],
@@ -299,7 +302,7 @@ describe('the email', () => {
     }
   })
 
-  it('is void once there is a newer one', async () => {
+  it('is invalid after a newer one was sent', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -310,7 +313,7 @@ describe('the email', () => {
     expect((await client.confirmEmail()).statusCode).toBe(200)
   })
 
-  it('is good for nothing else', async () => {
+  it('is not valid for other requests', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -325,7 +328,7 @@ describe('the email', () => {
     expect((await api.send(`POST ${path}`, { token: bobs })).statusCode).toBe(400)
   })
 
-  it('leaves the time at which the address was confirmed before', async () => {
+  it('keeps the time of an earlier confirmation', async () => {
     const api = await startApi(db)
     const ann = await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
@@ -344,7 +347,7 @@ describe('the email', () => {
   })
 })
 
-it('leaves no token, code or address in the log', async () => {
+it('is processed without logging tokens, codes or addresses', async () => {
   const api = await startApi(db)
   const client = new WhisperClient(api, 'ann@example.com')
   await client.register()
@@ -362,7 +365,7 @@ it('leaves no token, code or address in the log', async () => {
 })
 
 describe('the page behind the link', () => {
-  it('proves nothing by being looked at', async () => {
+  it('verifies nothing when it is opened', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -376,7 +379,7 @@ describe('the page behind the link', () => {
     expect((await client.confirmEmail()).statusCode).toBe(200)
   })
 
-  it('has one button, that posts to where the page is', async () => {
+  it('has a button that posts to its own URL', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -387,7 +390,7 @@ describe('the page behind the link', () => {
     expect(page.body).toMatch(new RegExp(`<form[^>]* method="post" action="${pathname}"`))
   })
 
-  it.each(['verify-email/complete/x/', 'totp/verify/'])('has no script of its own: %s', async (path) => {
+  it.each(['verify-email/complete/x/', 'totp/verify/'])('has no inline scripts: %s', async (path) => {
     const api = await startApi(db)
     const page = await api.send(`GET /api/v1/user/${path}`)
     expect(page.statusCode).toBe(200)
@@ -398,7 +401,7 @@ describe('the page behind the link', () => {
     expect(page.headers['cache-control']).toBe('no-store')
   })
 
-  it('does not let its token out, or in what it says', async () => {
+  it('does not leak its token, and escapes it', async () => {
     const api = await startApi(db)
     const odd = encodeURIComponent('"><script>alert(1)</script>')
     const page = await api.send(`GET /api/v1/user/verify-email/complete/${odd}/`)
@@ -407,7 +410,7 @@ describe('the page behind the link', () => {
     expect(page.headers['referrer-policy']).toMatch(/^(same-origin|no-referrer)$/)
   })
 
-  it('works without a script, as a form', async () => {
+  it('works as a form without scripts', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.register()
@@ -444,8 +447,8 @@ describe('the page behind the link', () => {
   })
 })
 
-/** All that a client can see of an answer, but the time. */
-function visible({ statusCode: status, headers, body }: LightMyRequestResponse) {
+/** The parts of a response that a client can see, without the date. */
+function visiblePartsOf({ statusCode: status, headers, body }: LightMyRequestResponse) {
   const { date: _date, ...rest } = headers
   return { status, headers: rest, body }
 }

@@ -17,7 +17,7 @@ async function signedIn(api: TestApi, name: string): Promise<WhisperClient> {
 }
 
 describe('a page', () => {
-  it.each(PAGES)('%s runs and loads only what this server serves', async (path) => {
+  it.each(PAGES)('%s loads only files of this server', async (path) => {
     const api = await startApi(db)
     const { statusCode, headers, body } = await api.send(`GET ${path}`)
     expect(statusCode).toBe(200)
@@ -36,7 +36,7 @@ describe('a page', () => {
     }
   })
 
-  it('takes images and sockets from where the site is', async () => {
+  it('allows images and sockets of PUBLIC_URL', async () => {
     const api = await startApi(db, { publicUrl: 'https://chat.example.com' })
     const { headers } = await api.send('GET /whisper')
     const policy = headers['content-security-policy']
@@ -44,7 +44,7 @@ describe('a page', () => {
     expect(policy).toContain("connect-src 'self' wss://chat.example.com;")
   })
 
-  it('offers Google only where it is set up', async () => {
+  it('offers sign-in with Google only when it is configured', async () => {
     const without = await startApi(db)
     expect((await without.send('GET /whisper')).body).not.toContain('Google')
     const google = { clientId: 'id', clientSecret: 'secret', issuer: 'http://localhost:1' }
@@ -55,7 +55,7 @@ describe('a page', () => {
     }
   })
 
-  it('leads back to the page one came for, and writes its address as text', async () => {
+  it('keeps the page to return to, and escapes it', async () => {
     const api = await startApi(db)
     const { body } = await api.send(
       `GET /whisper?next=${encodeURIComponent('/a"><script>alert(1)</script>')}`,
@@ -66,7 +66,7 @@ describe('a page', () => {
 })
 
 describe('/', () => {
-  it.each(['GET', 'HEAD'])('redirects %s of a browser to the start page', async (method) => {
+  it.each(['GET', 'HEAD'])('redirects %s requests of browsers to the start page', async (method) => {
     const api = await startApi(db)
     const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
     const { statusCode, headers } = await api.send(`${method} /`, { headers: { accept } })
@@ -74,7 +74,7 @@ describe('/', () => {
     expect(headers.vary).toMatch(/(^|, )Accept(,|$)/)
   })
 
-  it.each(['*/*', 'application/json', undefined])('is not found for Accept: %s', async (accept) => {
+  it.each(['*/*', 'application/json', undefined])('responds with 404 to Accept: %s', async (accept) => {
     const api = await startApi(db)
     const response = await api.send('GET /', { headers: accept === undefined ? {} : { accept } })
     expect(response.statusCode).toBe(404)
@@ -82,7 +82,7 @@ describe('/', () => {
   })
 })
 
-it('has an icon at /favicon.ico', async () => {
+it('serves /favicon.ico', async () => {
   const api = await startApi(db)
   const { statusCode, headers, rawPayload } = await api.send('GET /favicon.ico')
   expect(statusCode).toBe(200)
@@ -94,7 +94,7 @@ it('has an icon at /favicon.ico', async () => {
 })
 
 describe('a script or style', () => {
-  it('is kept for good under the address that pages give it', async () => {
+  it('is cached forever at the URL of its version', async () => {
     const api = await startApi(db)
     const path = await scriptOf(api, '/whisper')
     const { headers, rawPayload } = await api.send(`GET ${path}`)
@@ -105,21 +105,21 @@ describe('a script or style', () => {
     expect([known.statusCode, known.body]).toEqual([304, ''])
   })
 
-  it('is to be asked for again under the address of another version', async () => {
+  it('is not cached at the URL of another version', async () => {
     const api = await startApi(db)
     const path = (await scriptOf(api, '/whisper')).replace(/assets\/[^/]+/, 'assets/another')
     const { statusCode, headers } = await api.send(`GET ${path}`)
     expect([statusCode, headers['cache-control']]).toEqual([200, 'no-cache'])
   })
 
-  it.each(['nothing.js', 'tsconfig.json', '..%2Fhtml.ts'])('is not %s', async (name) => {
+  it.each(['nothing.js', 'tsconfig.json', '..%2Fhtml.ts'])('does not exist: %s', async (name) => {
     const api = await startApi(db)
     expect((await api.send(`GET /whisper/assets/x/${name}`)).statusCode).toBe(404)
   })
 })
 
 describe('the rooms', () => {
-  it('are those one is in, and apart from them the others, by names that are only text', async () => {
+  it('are listed as own and other rooms, with escaped names', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     const bob = await signedIn(api, 'bob')
@@ -132,7 +132,7 @@ describe('the rooms', () => {
     expect(others).toContain('Bob&#39;s own')
   })
 
-  it('show their people to members only', async () => {
+  it('show their members only to members', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     const bob = await signedIn(api, 'bob')
@@ -157,7 +157,7 @@ describe('the rooms', () => {
 })
 
 describe('the people of a room', () => {
-  it('are shown without the email of anybody, and nobody is found by a part of one', async () => {
+  it('are shown without emails, and not found by a part of an email', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     await signedIn(api, 'bob')
@@ -173,7 +173,7 @@ describe('the people of a room', () => {
     }
   })
 
-  it('are marked where the email was never verified', async () => {
+  it('are marked if their email is unverified', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     await api.register('eve')
@@ -187,7 +187,7 @@ describe('the people of a room', () => {
 })
 
 describe('a long list', () => {
-  it('of rooms goes on at its end', async () => {
+  it('of rooms has a link to the next page', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     const { user: eve } = await api.register('eve')
@@ -209,7 +209,7 @@ describe('a long list', () => {
     }
   })
 
-  it('of people goes on at its end', async () => {
+  it('of people has a link to the next page', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     const id = await create(ann, 'Garden club')
@@ -230,7 +230,7 @@ describe('a long list', () => {
 })
 
 describe('signing out', () => {
-  it('ends the session, not only the cookie', async () => {
+  it('ends the session, and deletes the cookie', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     const copy = ann.copy()
@@ -242,7 +242,7 @@ describe('signing out', () => {
     }
   })
 
-  it('is not for pages of other sites to do', async () => {
+  it('is rejected from pages of other sites', async () => {
     const api = await startApi(db)
     const ann = await signedIn(api, 'ann')
     const headers = { origin: 'https://evil.example', 'content-type': 'application/x-www-form-urlencoded' }
@@ -252,7 +252,7 @@ describe('signing out', () => {
 })
 
 describe('the key of an authenticator', () => {
-  it('is told to its owner while it is being set up, and to nobody else', async () => {
+  it('is returned only to the owner, until the app is confirmed', async () => {
     const api = await startApi(db)
     const ann = new WhisperClient(api, 'ann@example.com')
     const ask = () => ann.send('POST /whisper/two-factor/key', { body: {} })

@@ -34,7 +34,7 @@ function home(
 }
 
 describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
-  it('tells of a text and a reply to it', async () => {
+  it('returns a text and a reply to it', async () => {
     const { api, ann, bob, room } = await start()
     api.clock.advance(5 * 60_000)
     const first = await api.services.rooms.post(room.id, ann.id, { text: 'Hello, <World>!' })
@@ -87,7 +87,7 @@ describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
     })
   })
 
-  it('gives media a URL under what it is, and says so of what is answered', async () => {
+  it('returns the URL of a file by format, and the format of a previous message', async () => {
     const { api, ann, room } = await start()
     let previousMessageId: string | undefined
     for (const bytes of [png(), mp3(), mp4(), png()]) {
@@ -95,7 +95,7 @@ describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
       previousMessageId = (await api.services.rooms.post(room.id, ann.id, { media, previousMessageId })).id
     }
     const { results } = (await home(api, room.id, { token: ann.token })).json()
-    const told = results
+    const replies = results
       .toReversed()
       .map((message: Record<string, unknown>) => [
         message.message_format,
@@ -103,7 +103,7 @@ describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
         message.previous_message_content,
         message.previous_message_type,
       ])
-    expect(told).toEqual([
+    expect(replies).toEqual([
       ['image', ['image'], null, null],
       ['audio', ['audio'], 'IMAGE', 'image'],
       ['video', ['video'], 'AUDIO', 'audio'],
@@ -115,7 +115,7 @@ describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
     expect(file.rawPayload.equals(png())).toBe(true)
   })
 
-  it('leads from page to page to the first message, by URLs of this server', async () => {
+  it('links each page to the next, with URLs of this server', async () => {
     const { api, ann, room } = await start()
     for (let i = 1; i <= 25; i++) await api.services.rooms.post(room.id, ann.id, { text: `n${i}` })
     const texts: string[] = []
@@ -131,7 +131,7 @@ describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
   })
 
   it.each([['application/json'], ['text/html, application/json;q=0.5'], ['Application/JSON; charset=utf-8']])(
-    'is what Accept: %s asks for',
+    'is returned for Accept: %s',
     async (accept) => {
       const { api, ann, room } = await start()
       const response = await home(api, room.id, { token: ann.token, accept })
@@ -142,7 +142,7 @@ describe('GET /api/v1/chat/home/:room_id/ as JSON', () => {
 
 describe('GET /api/v1/chat/home/:room_id/ as a page', () => {
   it.each([[BROWSER], ['*/*'], ['application/*'], ['text/html'], ['application/json;q=0'], [undefined]])(
-    'is what Accept: %s gets',
+    'is returned for Accept: %s',
     async (accept) => {
       const { api, ann, room } = await start()
       await api.services.rooms.post(room.id, ann.id, { text: 'Hello, <World>!' })
@@ -158,7 +158,7 @@ describe('GET /api/v1/chat/home/:room_id/ as a page', () => {
     },
   )
 
-  it('opens to the cookie of a browser', async () => {
+  it('accepts the session cookie', async () => {
     const { api, room, ann } = await start()
     const client = new WhisperClient(api, 'eve@example.com')
     await client.registerWithTotp()
@@ -170,7 +170,7 @@ describe('GET /api/v1/chat/home/:room_id/ as a page', () => {
     }
   })
 
-  it('sends a browser that is not signed in to where it can, and back', async () => {
+  it('redirects an unauthenticated browser to the sign-in page, which returns to it', async () => {
     const { api, room } = await start()
     for (const token of [undefined, 'wrong']) {
       const response = await home(api, room.id, { ...(token && { token }), accept: BROWSER })
@@ -182,15 +182,18 @@ describe('GET /api/v1/chat/home/:room_id/ as a page', () => {
   })
 })
 
-describe('what goes wrong with GET /api/v1/chat/home/:room_id/', () => {
-  it.each([[JSON_ONLY], ['*/*'], [undefined]])('is told to Accept: %s without a session', async (accept) => {
-    const { api, room } = await start()
-    const headers = accept === undefined ? {} : { accept }
-    const response = await api.send(`GET /api/v1/chat/home/${room.id}/`, { headers })
-    expect([response.statusCode, response.json().error.code]).toEqual([401, 'token_missing'])
-  })
+describe('an error of GET /api/v1/chat/home/:room_id/', () => {
+  it.each([[JSON_ONLY], ['*/*'], [undefined]])(
+    'is a 401 without a session, for Accept: %s',
+    async (accept) => {
+      const { api, room } = await start()
+      const headers = accept === undefined ? {} : { accept }
+      const response = await api.send(`GET /api/v1/chat/home/${room.id}/`, { headers })
+      expect([response.statusCode, response.json().error.code]).toEqual([401, 'token_missing'])
+    },
+  )
 
-  it.each([[JSON_ONLY], ['*/*']])('is told in JSON to Accept: %s', async (accept) => {
+  it.each([[JSON_ONLY], ['*/*']])('is JSON for Accept: %s', async (accept) => {
     const { api, room, ann } = await start()
     const eve = await person(api, 'eve')
     const outcome = async (roomId: string, token: string, query = '') => {
@@ -205,7 +208,7 @@ describe('what goes wrong with GET /api/v1/chat/home/:room_id/', () => {
     expect(await outcome(room.id, ann.token, '?cursor=x&cursor=y')).toEqual([422, 'validation_failed'])
   })
 
-  it('is shown as a page to a browser', async () => {
+  it('is an HTML page for a browser', async () => {
     const { api, room, ann } = await start()
     const eve = await person(api, 'eve')
     for (const [id, token, status, message] of [
@@ -220,7 +223,7 @@ describe('what goes wrong with GET /api/v1/chat/home/:room_id/', () => {
     }
   })
 
-  it('is that one has been put out', async () => {
+  it('is returned to a removed member', async () => {
     const { api, room, ann, bob } = await start()
     await api.services.rooms.removeMember(room.id, ann.id, bob.id)
     expect((await home(api, room.id, { token: bob.token })).statusCode).toBe(403)

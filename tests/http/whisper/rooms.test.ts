@@ -28,7 +28,7 @@ function create(api: TestApi, { token }: { token: string }, room_name: unknown, 
 }
 
 describe('POST /api/v1/chat/room-list/', () => {
-  it('makes a room, and shows it by the short ids', async () => {
+  it('creates a room, and returns short ids', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const response = await create(api, ann, 'My New Room', [bob.shortId, eve.id, bob.id])
     expect(response.statusCode).toBe(201)
@@ -42,13 +42,13 @@ describe('POST /api/v1/chat/room-list/', () => {
     expect(response.json().users).toHaveLength(3)
   })
 
-  it('needs nobody but the creator', async () => {
+  it('requires no members besides the creator', async () => {
     const { api, ann } = await threePeople()
     const response = await api.send(`POST ${ROOMS}`, { token: ann.token, body: { room_name: 'Alone' } })
     expect(response.json().users).toEqual([ann.shortId])
   })
 
-  it('names the ids that are nobody’s', async () => {
+  it('reports unknown ids', async () => {
     const { api, ann, bob } = await threePeople()
     const nobody = nanoid()
     const response = await create(api, ann, 'Chamber', [bob.id, nobody, 'x'])
@@ -59,7 +59,7 @@ describe('POST /api/v1/chat/room-list/', () => {
     })
   })
 
-  it('refuses a name that is taken', async () => {
+  it('rejects a taken name', async () => {
     const { api, ann, bob } = await threePeople()
     await create(api, ann, 'Chamber', [])
     const response = await create(api, bob, 'Chamber', [])
@@ -92,7 +92,7 @@ describe('POST /api/v1/chat/room-list/', () => {
       { room_name: 'x', user_ids: Array.from({ length: 501 }, randomUUID) },
       { user_ids: ['must have at most 500 items'] },
     ],
-  ])('refuses a room with %s', async (_what, body, errors) => {
+  ])('rejects a room with %s', async (_what, body, errors) => {
     const { api, ann } = await threePeople()
     const response = await api.send(`POST ${ROOMS}`, { token: ann.token, body })
     expect(response.statusCode).toBe(422)
@@ -101,7 +101,7 @@ describe('POST /api/v1/chat/room-list/', () => {
 })
 
 describe('GET /api/v1/chat/room-list/', () => {
-  it('lists every room for everyone, newest first', async () => {
+  it('lists all rooms to every user, newest first', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const one = (await create(api, ann, 'one', [bob.id])).json()
     const two = (await create(api, bob, 'two', [])).json()
@@ -111,7 +111,7 @@ describe('GET /api/v1/chat/room-list/', () => {
     expect(response.headers['cache-control']).toBe('no-store')
   })
 
-  it('lists a page if one is asked for', async () => {
+  it('returns the requested page', async () => {
     const { api, ann } = await threePeople()
     const rooms = []
     for (const name of ['one', 'two', 'three']) rooms.unshift((await create(api, ann, name, [])).json())
@@ -122,7 +122,7 @@ describe('GET /api/v1/chat/room-list/', () => {
     expect(await list(`before=${rooms[0].id}&limit=1`)).toEqual(rooms.slice(1, 2))
   })
 
-  it('lists a hundred rooms, and not all, where no limit is named', async () => {
+  it('lists a hundred rooms by default', async () => {
     const { api, ann } = await threePeople()
     await db.rows(
       `insert into rooms (id, name, creator_id, inserted_at)
@@ -136,7 +136,7 @@ describe('GET /api/v1/chat/room-list/', () => {
   })
 
   it.each(['limit=0', 'limit=x', 'limit=101', 'before=x', 'before=', 'before=%00', 'limit=1&limit=2'])(
-    'refuses ?%s',
+    'rejects ?%s',
     async (query) => {
       const { api, ann } = await threePeople()
       const response = await api.send(`GET ${ROOMS}?${query}`, { token: ann.token })
@@ -150,7 +150,7 @@ describe('POST /api/v1/chat/rooms/:room_id/users/', () => {
   const add = (api: TestApi, { token }: Member, room: string, user_ids: unknown) =>
     api.send(`POST /api/v1/chat/rooms/${room}/users/`, { token, body: { user_ids } })
 
-  it('adds users for any member, and answers with the room', async () => {
+  it('adds users for any member, and returns the room', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const room = (await create(api, ann, 'Chamber', [bob.id])).json()
     const response = await add(api, bob, room.id, [eve.shortId, ann.id])
@@ -158,7 +158,7 @@ describe('POST /api/v1/chat/rooms/:room_id/users/', () => {
     expect(response.json()).toEqual({ ...room, users: [...room.users, eve.shortId] })
   })
 
-  it('is refused to others, for rooms and users that are not there, and for odd bodies', async () => {
+  it('rejects non-members, unknown rooms and users, and invalid bodies', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const { id } = (await create(api, ann, 'Chamber', [bob.id])).json()
     const stranger = await add(api, eve, id, [eve.id])
@@ -179,7 +179,7 @@ describe('DELETE /api/v1/chat/rooms/:room_id/users/:user_id/', () => {
   const remove = (api: TestApi, { token }: Member, room: string, user: string) =>
     api.send(`DELETE /api/v1/chat/rooms/${room}/users/${user}/`, { token })
 
-  it('lets the creator remove anyone, by either id, and members themselves', async () => {
+  it('allows the creator to remove anyone by either id, and members to remove themselves', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const { id } = (await create(api, ann, 'Chamber', [bob.id, eve.id])).json()
     const response = await remove(api, ann, id, bob.shortId)
@@ -189,7 +189,7 @@ describe('DELETE /api/v1/chat/rooms/:room_id/users/:user_id/', () => {
     expect(room.users).toEqual([ann.shortId])
   })
 
-  it('is refused to others, of the creator, and of those who are not there', async () => {
+  it('rejects other members, the creator as the target, and targets who are not members', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const { id } = (await create(api, ann, 'Chamber', [bob.id])).json()
     const outcome = async (who: Member, room: string, user: string) => {

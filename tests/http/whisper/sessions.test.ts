@@ -18,19 +18,22 @@ async function signedIn(
   return { client, tokens: await client.signIn() }
 }
 
-/** Asks as who is signed in, for a room without a name: anything but 422 is a refusal. */
-async function askSignedIn(client: WhisperClient, headers: Record<string, string> = {}): Promise<unknown> {
+/** Sends a request that requires authentication, and whose body is invalid: `allowed` if that is its only error. */
+async function requestWithCookie(
+  client: WhisperClient,
+  headers: Record<string, string> = {},
+): Promise<unknown> {
   const response = await client.send('POST /api/v1/chat/room-list/', { body: {}, headers })
-  return response.statusCode === 422 ? 'let in' : [response.statusCode, response.json().error.code]
+  return response.statusCode === 422 ? 'allowed' : [response.statusCode, response.json().error.code]
 }
 
-async function withoutApp(api: TestApi, name = 'ann') {
+async function signedInWithoutApp(api: TestApi, name = 'ann') {
   const { client, tokens } = await signedIn(api, name)
   await client.request('DELETE totp-device/', { otp_token: client.nextCode() })
   return { client, tokens }
 }
 
-function works(api: TestApi, token: string): Promise<boolean> {
+function isValid(api: TestApi, token: string): Promise<boolean> {
   return api.send('GET /api/sessions', { token }).then(({ statusCode }) => statusCode === 200)
 }
 
@@ -38,7 +41,7 @@ describe('the cookie', () => {
   it.each([
     ['http://localhost:4000', false],
     ['https://chat.example', true],
-  ])('at %s is for this server alone, and not for scripts', async (publicUrl, isSecure) => {
+  ])('at %s is restricted to this host and hidden from scripts', async (publicUrl, isSecure) => {
     const api = await startApi(db, { publicUrl })
     const response = await new WhisperClient(api, 'ann@example.com').login()
     const [cookie, ...others] = [response.headers['set-cookie']].flat()
@@ -50,21 +53,21 @@ describe('the cookie', () => {
     expect(cookie?.startsWith('__Host-')).toBe(isSecure)
   })
 
-  it('keeps people signed in whose cookie has the name of the previous version', async () => {
+  it('is migrated from the name of the previous version', async () => {
     const before = await startApi(db)
     const { client } = await signedIn(before)
     const value = client.cookies.get('whisper_session')!
     const api = await startApiOn(db, { publicUrl: 'https://chat.example' }, before.clock)
     const browser = new WhisperClient(api, client.email, [['whisper_session', value]])
-    expect(await askSignedIn(browser)).toBe('let in')
+    expect(await requestWithCookie(browser)).toBe('allowed')
     expect([...browser.cookies.keys()]).toEqual(['__Host-whisper_session'])
-    expect(await askSignedIn(browser)).toBe('let in')
+    expect(await requestWithCookie(browser)).toBe('allowed')
     // Another host of the domain can set the earlier cookie, and does not get past the one of today.
     browser.cookies.set('whisper_session', 'garbage')
-    expect(await askSignedIn(browser)).toBe('let in')
+    expect(await requestWithCookie(browser)).toBe('allowed')
   })
 
-  it('shows nobody what is in it', async () => {
+  it('is encrypted', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.login()
@@ -73,9 +76,9 @@ describe('the cookie', () => {
     for (const text of [value, ...raw]) expect(text).not.toMatch(/ann|example|claimed/)
   })
 
-  it('is nothing when it is changed, cut, or made by another server', async () => {
+  it('is ignored when it is modified, truncated, or of another server', async () => {
     const api = await startApi(db)
-    const { client } = await withoutApp(api)
+    const { client } = await signedInWithoutApp(api)
     const value = client.cookies.get('whisper_session')!
     const other = await startApi(db, { secretKeyBase: 'another secret for tests, not for anything else' })
     const stranger = new WhisperClient(other, 'ann@example.com')
@@ -92,79 +95,79 @@ describe('the cookie', () => {
     ]
     for (const cookie of odd) {
       const thief = new WhisperClient(api, 'ann@example.com', [['whisper_session', cookie]])
-      expect(await askSignedIn(thief), cookie.slice(0, 30)).toEqual([401, 'token_missing'])
+      expect(await requestWithCookie(thief), cookie.slice(0, 30)).toEqual([401, 'token_missing'])
     }
   })
 
-  it('signs in as an access token does, for as long as its session lives', async () => {
+  it('authenticates like an access token until its session ends', async () => {
     const api = await startApi(db)
-    const { client, tokens } = await withoutApp(api)
-    expect(await askSignedIn(client)).toBe('let in')
+    const { client, tokens } = await signedInWithoutApp(api)
+    expect(await requestWithCookie(client)).toBe('allowed')
     api.clock.advance(31 * MINUTE)
-    expect(await askSignedIn(client)).toBe('let in')
+    expect(await requestWithCookie(client)).toBe('allowed')
     await api.send('POST /api/signout', { body: { token: tokens.refresh } })
-    expect(await askSignedIn(client)).toEqual([401, 'session_expired'])
+    expect(await requestWithCookie(client)).toEqual([401, 'session_expired'])
   })
 
-  it('is no longer good after two weeks', async () => {
+  it('expires after two weeks', async () => {
     const api = await startApi(db)
-    const { client } = await withoutApp(api)
+    const { client } = await signedInWithoutApp(api)
     api.clock.advance(14 * DAY)
-    expect(await askSignedIn(client)).toEqual([401, 'session_expired'])
+    expect(await requestWithCookie(client)).toEqual([401, 'session_expired'])
   })
 
-  it('is no longer good when another has had its token exchanged, for longer than it takes to notice', async () => {
+  it('is rejected a minute after its refresh token was exchanged elsewhere', async () => {
     const api = await startApi(db)
-    const { client } = await withoutApp(api)
+    const { client } = await signedInWithoutApp(api)
     const old = client.copy()
     await client.request('POST refresh/')
-    expect(await askSignedIn(old)).toBe('let in')
+    expect(await requestWithCookie(old)).toBe('allowed')
     api.clock.advance(60_001)
-    expect(await askSignedIn(old)).toEqual([401, 'session_expired'])
-    expect(await askSignedIn(client)).toBe('let in')
+    expect(await requestWithCookie(old)).toEqual([401, 'session_expired'])
+    expect(await requestWithCookie(client)).toBe('allowed')
   })
 
-  it('does not count beside a token, even a bad one', async () => {
+  it('is ignored if the request has a token, also an invalid one', async () => {
     const api = await startApi(db)
-    const { client } = await withoutApp(api)
+    const { client } = await signedInWithoutApp(api)
     for (const authorization of ['Bearer x', 'bearer', 'Bearer ']) {
-      const [status] = (await askSignedIn(client, { authorization })) as [number]
+      const [status] = (await requestWithCookie(client, { authorization })) as [number]
       expect(status, authorization).toBe(401)
     }
-    expect(await askSignedIn(client, { authorization: 'Basic eA==' })).toBe('let in')
+    expect(await requestWithCookie(client, { authorization: 'Basic eA==' })).toBe('allowed')
   })
 })
 
-describe('a request that changes something with the cookie alone', () => {
+describe('an unsafe request with only the cookie', () => {
   const HOME = 'https://chat.example'
-  const ORIGINS: [what: string, headers: Record<string, string>, isLetIn: boolean][] = [
-    ['the same origin, says the browser', { 'sec-fetch-site': 'same-origin', origin: HOME }, true],
+  const ORIGINS: [what: string, headers: Record<string, string>, isAllowed: boolean][] = [
+    ['the same origin by Sec-Fetch-Site', { 'sec-fetch-site': 'same-origin', origin: HOME }, true],
     ['the same origin', { origin: HOME }, true],
-    [
-      'the origin that the request was sent to',
-      { origin: 'https://other.example', host: 'other.example' },
-      true,
-    ],
-    ['no browser', {}, true],
+    ['the origin of the Host header', { origin: 'https://other.example', host: 'other.example' }, true],
+    ['a client that is no browser', {}, true],
     ['another site', { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }, false],
     [
       'another host of the site',
       { 'sec-fetch-site': 'same-site', origin: 'https://evil.chat.example' },
       false,
     ],
-    ['an address typed in', { 'sec-fetch-site': 'none' }, false],
+    ['a typed URL', { 'sec-fetch-site': 'none' }, false],
     ['another origin', { origin: 'https://evil.example' }, false],
     ['another port', { origin: `${HOME}:8443` }, false],
     ['plain HTTP', { origin: 'http://chat.example', host: 'chat.example' }, false],
-    ['nowhere', { origin: 'null' }, false],
-    ['a liar about the origin', { 'sec-fetch-site': 'cross-site', origin: HOME }, false],
+    ['a null origin', { origin: 'null' }, false],
+    [
+      'the same Origin, but cross-site by Sec-Fetch-Site',
+      { 'sec-fetch-site': 'cross-site', origin: HOME },
+      false,
+    ],
   ]
 
-  it.each(ORIGINS)('from %s', async (_what, headers, isLetIn) => {
+  it.each(ORIGINS)('is checked by its origin: %s', async (_what, headers, isAllowed) => {
     const api = await startApi(db, { publicUrl: HOME })
-    const { client } = await withoutApp(api)
-    const outcome = isLetIn ? 'let in' : [403, 'cross_origin']
-    expect(await askSignedIn(client, headers)).toEqual(outcome)
+    const { client } = await signedInWithoutApp(api)
+    const outcome = isAllowed ? 'allowed' : [403, 'cross_origin']
+    expect(await requestWithCookie(client, headers)).toEqual(outcome)
 
     const bob = new WhisperClient(api, 'bob@example.com')
     await bob.register()
@@ -176,7 +179,7 @@ describe('a request that changes something with the cookie alone', () => {
       (await bob.request('POST totp/verify/', { otp_token: '000000' }, { headers })).statusCode,
       (await client.request('POST refresh/', {}, { headers })).statusCode,
     ]
-    if (isLetIn) return expect(await statuses()).toEqual([200, 201, 302, 401, 200])
+    if (isAllowed) return expect(await statuses()).toEqual([200, 201, 302, 401, 200])
     expect(await statuses()).toEqual([403, 401, 403, 403, 403])
     // None of it has had an effect.
     expect(bob.cookies.size).toBe(0)
@@ -185,9 +188,9 @@ describe('a request that changes something with the cookie alone', () => {
     expect((await client.request('POST refresh/')).statusCode).toBe(200)
   })
 
-  it('is JSON or a form', async () => {
+  it('must have a JSON or form body', async () => {
     const api = await startApi(db)
-    const { client } = await withoutApp(api)
+    const { client } = await signedInWithoutApp(api)
     const refresh = (type: string, body = '') =>
       client.send('POST /api/v1/user/refresh/', { headers: { 'content-type': type }, body })
     for (const type of ['text/plain', 'application/octet-stream', 'application/jsonx']) {
@@ -198,11 +201,13 @@ describe('a request that changes something with the cookie alone', () => {
     }
   })
 
-  it('may come from anywhere with a token', async () => {
+  it('is allowed from any origin with a token', async () => {
     const api = await startApi(db)
-    const { client, tokens } = await withoutApp(api)
+    const { client, tokens } = await signedInWithoutApp(api)
     const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
-    expect(await askSignedIn(client, { ...headers, authorization: `Bearer ${tokens.access}` })).toBe('let in')
+    expect(await requestWithCookie(client, { ...headers, authorization: `Bearer ${tokens.access}` })).toBe(
+      'allowed',
+    )
     const named = await api.send('POST /api/v1/user/refresh/', { headers, body: { refresh: tokens.refresh } })
     expect(named.statusCode).toBe(200)
     const begun = { body: { email: 'ann@example.com' }, headers }
@@ -211,13 +216,13 @@ describe('a request that changes something with the cookie alone', () => {
 })
 
 describe('a new sign-in to Whisper', () => {
-  it("ends the user's one before it, whole, and no other session", async () => {
+  it("ends the user's previous Whisper session, and no other session", async () => {
     const api = await startApi(db)
     const { client, tokens: first } = await signedIn(api)
     const { tokens: bobs } = await signedIn(api, 'bob')
     const renewed = (await client.request('POST refresh/')).json()
     const second = await client.copy().signIn()
-    for (const token of [first.access, renewed.access]) expect(await works(api, token)).toBe(false)
+    for (const token of [first.access, renewed.access]) expect(await isValid(api, token)).toBe(false)
     for (const refresh of [first.refresh, renewed.refresh]) {
       const response = await api.send('POST /api/v1/user/refresh/', { body: { refresh } })
       expect(response.statusCode).toBe(401)
@@ -226,16 +231,16 @@ describe('a new sign-in to Whisper', () => {
     const byCookie = await client.request('POST refresh/')
     expect([byCookie.statusCode, byCookie.json()]).toEqual([401, EXPIRED])
     expect(client.cookies.has('whisper_session')).toBe(false)
-    for (const token of [second.access, bobs.access]) expect(await works(api, token)).toBe(true)
+    for (const token of [second.access, bobs.access]) expect(await isValid(api, token)).toBe(true)
   })
 
-  it('leaves sessions with a password alone, and is left alone by them', async () => {
+  it('does not end password sessions, and is not ended by them', async () => {
     const api = await startApi(db)
     const ann = await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
     await client.setUpTotp({ token: ann.auth_token })
     const whisper = await client.signIn(client.nextCode(), PASSWORD)
-    expect(await works(api, ann.auth_token)).toBe(true)
+    expect(await isValid(api, ann.auth_token)).toBe(true)
     const body = {
       email: 'ann@example.com',
       password: PASSWORD,
@@ -243,24 +248,24 @@ describe('a new sign-in to Whisper', () => {
     }
     const other = (await api.send('POST /auth/login', { body })).json<SignedIn>()
     for (const token of [ann.auth_token, whisper.access, other.auth_token]) {
-      expect(await works(api, token)).toBe(true)
+      expect(await isValid(api, token)).toBe(true)
     }
     await client.signIn(client.nextCode(), PASSWORD)
-    for (const token of [ann.auth_token, other.auth_token]) expect(await works(api, token)).toBe(true)
+    for (const token of [ann.auth_token, other.auth_token]) expect(await isValid(api, token)).toBe(true)
     const { items } = (await api.send('GET /api/sessions', { token: ann.auth_token })).json()
     const kinds = items.map(({ kind }: { kind: string }) => kind)
     expect(kinds.sort()).toEqual(['password', 'password', 'whisper'])
   })
 
-  it('is one of several at once that stays', async () => {
+  it('leaves one of several concurrent sessions', async () => {
     const api = await startApi(db)
     const { client } = await signedIn(api)
     const codes = (await recoveryCodes(client)).slice(0, 4)
     const browsers = codes.map(() => client.copy())
     for (const browser of browsers) await browser.login()
-    const answers = await Promise.all(browsers.map((browser, i) => browser.verifyCode(codes[i]!)))
-    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
-    const alive = await Promise.all(answers.map((answer) => works(api, answer.json().access)))
+    const responses = await Promise.all(browsers.map((browser, i) => browser.verifyCode(codes[i]!)))
+    expect(responses.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
+    const alive = await Promise.all(responses.map((response) => isValid(api, response.json().access)))
     expect(alive.filter(Boolean)).toHaveLength(1)
   })
 
@@ -271,7 +276,7 @@ describe('a new sign-in to Whisper', () => {
 })
 
 describe('POST /api/v1/user/refresh/', () => {
-  it('takes the token from the body, the bearer or the cookie, in this order', async () => {
+  it('reads the token from the body, the bearer header or the cookie, in this order', async () => {
     const api = await startApi(db)
     const { client: ann, tokens: anns } = await signedIn(api, 'ann')
     const { tokens: bobs } = await signedIn(api, 'bob')
@@ -287,7 +292,7 @@ describe('POST /api/v1/user/refresh/', () => {
     expect((await ann.request('POST refresh/')).statusCode).toBe(200)
   })
 
-  it('keeps the newest token in the cookie', async () => {
+  it('stores the newest token in the cookie', async () => {
     const api = await startApi(db)
     const { client, tokens } = await signedIn(api)
     const seen = [tokens.refresh]
@@ -301,18 +306,18 @@ describe('POST /api/v1/user/refresh/', () => {
     expect(new Set(seen).size).toBe(5)
   })
 
-  it('gives two tabs at once the same tokens', async () => {
+  it('returns the same tokens to two concurrent tabs', async () => {
     const api = await startApi(db)
     const { client } = await signedIn(api)
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       [client.copy(), client.copy()].map((tab) => tab.request('POST refresh/')),
     )
-    const [one, other] = answers.map((answer) => answer.json().refresh)
+    const [one, other] = responses.map((response) => response.json().refresh)
     expect(one).toBeDefined()
     expect(one).toBe(other)
   })
 
-  it('ends the session when a token comes back that was used long ago', async () => {
+  it('ends the session when a token is reused after its reuse window', async () => {
     const api = await startApi(db)
     const { client, tokens } = await signedIn(api)
     await client.request('POST refresh/')
@@ -322,7 +327,7 @@ describe('POST /api/v1/user/refresh/', () => {
     expect((await client.request('POST refresh/')).json()).toEqual(EXPIRED)
   })
 
-  it('refuses every bad token the same, and none', async () => {
+  it('rejects every invalid token and a missing one', async () => {
     const api = await startApi(db)
     const { tokens } = await signedIn(api)
     for (const refresh of ['', 'x', tokens.access, 'x'.repeat(10_000), '\0']) {
@@ -336,7 +341,7 @@ describe('POST /api/v1/user/refresh/', () => {
     expect((await api.send('POST /api/v1/user/refresh/', { body: { refresh: 5 } })).statusCode).toBe(422)
   })
 
-  it('serves sessions with a password too', async () => {
+  it('also refreshes password sessions', async () => {
     const api = await startApi(db)
     const { refresh_token: refresh } = await api.register('ann')
     const response = await api.send('POST /api/v1/user/refresh/', { body: { refresh } })

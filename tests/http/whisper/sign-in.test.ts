@@ -9,7 +9,7 @@ const db = setUpDatabase()
 
 const MINUTE = 60_000
 
-/** Someone whose app is set up, a while ago. */
+/** A client with a confirmed app, ten minutes later. */
 async function enrolled(api: TestApi, name = 'ann'): Promise<{ client: WhisperClient; codes: string[] }> {
   const client = new WhisperClient(api, `${name}@example.com`)
   const codes = await client.registerWithTotp()
@@ -17,43 +17,43 @@ async function enrolled(api: TestApi, name = 'ann'): Promise<{ client: WhisperCl
   return { client, codes }
 }
 
-/** Addresses that differ in all that must not be told. */
-async function everyone(api: TestApi): Promise<WhisperClient[]> {
+/** Clients with addresses in every state that a response must not reveal. */
+async function clientsInEveryState(api: TestApi): Promise<WhisperClient[]> {
   const { client } = await enrolled(api)
-  await new WhisperClient(api, 'unproved@example.com').register()
+  await new WhisperClient(api, 'unverified@example.com').register()
   const halfway = new WhisperClient(api, 'halfway@example.com')
   await halfway.register()
   await halfway.confirmEmail()
   await halfway.request('POST totp-device/create/')
   await api.register('password')
-  const names = ['unproved', 'halfway', 'password', 'nobody']
+  const names = ['unverified', 'halfway', 'password', 'nobody']
   return [client.copy(), ...names.map((name) => new WhisperClient(api, `${name}@example.com`))]
 }
 
-/** All that a client can see of an answer, but the time and what the cookie hides. */
-function visible({ statusCode: status, headers, body }: LightMyRequestResponse) {
+/** The parts of a response that a client can see, without the date and the encrypted value of the cookie. */
+function visiblePartsOf({ statusCode: status, headers, body }: LightMyRequestResponse) {
   const { date: _date, 'set-cookie': cookie, ...rest } = headers
   return { status, headers: rest, body, cookie: String(cookie).replace(/=[^;]+/, '=') }
 }
 
-function expectAllTheSame(answers: unknown[]): void {
-  for (const answer of answers) expect(answer).toEqual(answers[0])
+function expectAllEqual(responses: unknown[]): void {
+  for (const response of responses) expect(response).toEqual(responses[0])
 }
 
 describe('POST /api/v1/user/login/', () => {
-  it('leads every address to where the code is asked for', async () => {
+  it('redirects every address to the code form', async () => {
     const api = await startApi(db)
-    const answers = []
-    for (const client of await everyone(api)) answers.push(visible(await client.login()))
-    expectAllTheSame(answers)
-    expect(answers[0]).toMatchObject({
+    const responses = []
+    for (const client of await clientsInEveryState(api)) responses.push(visiblePartsOf(await client.login()))
+    expectAllEqual(responses)
+    expect(responses[0]).toMatchObject({
       status: 302,
       headers: { location: '/api/v1/user/totp/verify/' },
       body: '',
     })
   })
 
-  it('refuses what is no address, and remembers none then', async () => {
+  it('rejects an invalid address, and stores none', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     for (const email of ['', 'ann', 'a\0@example.com', `${'a'.repeat(161)}@example.com`]) {
@@ -66,7 +66,7 @@ describe('POST /api/v1/user/login/', () => {
 })
 
 describe('POST /api/v1/user/totp/verify/', () => {
-  it('needs an address first, which is never in its body', async () => {
+  it('requires an address from the cookie, never from the body', async () => {
     const api = await startApi(db)
     const { client } = await enrolled(api)
     const stranger = new WhisperClient(api, 'ann@example.com')
@@ -78,7 +78,7 @@ describe('POST /api/v1/user/totp/verify/', () => {
     expect(withToken.json().error.code).toBe('login_needed')
   })
 
-  it('forgets an address after half an hour', async () => {
+  it('rejects an address after half an hour', async () => {
     const api = await startApi(db)
     const { client } = await enrolled(api)
     await client.login()
@@ -86,70 +86,73 @@ describe('POST /api/v1/user/totp/verify/', () => {
     expect((await client.verifyCode(client.code())).json().error.code).toBe('login_needed')
   })
 
-  it('answers wrong, used and outdated codes the same, and the codes of nobody', async () => {
+  it('responds identically to wrong, used and outdated codes, with and without an account', async () => {
     const api = await startApi(db)
-    const phones = await everyone(api)
-    const ann = phones[0]!
-    const answers = []
+    const clients = await clientsInEveryState(api)
+    const ann = clients[0]!
+    const responses = []
     const outdated = ann.code()
     await ann.signIn()
     for (const code of [WRONG_CODE, ann.code(), outdated, '', 'x', '00000-00000-00000']) {
       await ann.login()
       api.clock.advance(MINUTE)
-      answers.push(visible(await ann.verifyCode(code)))
+      responses.push(visiblePartsOf(await ann.verifyCode(code)))
     }
-    for (const client of phones.slice(1)) {
+    for (const client of clients.slice(1)) {
       await client.login()
-      answers.push(visible(await client.verifyCode(WRONG_CODE)))
+      responses.push(visiblePartsOf(await client.verifyCode(WRONG_CODE)))
     }
-    expectAllTheSame(answers)
-    expect(answers[0]).toMatchObject({ status: 401, body: expect.stringContaining('"code":"otp_invalid"') })
+    expectAllEqual(responses)
+    expect(responses[0]).toMatchObject({ status: 401, body: expect.stringContaining('"code":"otp_invalid"') })
   })
 
-  it('says the same when it is too much, to everyone at the same time', async () => {
+  it('applies the same limit with and without an account', async () => {
     const api = await startApi(db)
-    const answers = []
-    for (const client of await everyone(api)) {
+    const responses = []
+    for (const client of await clientsInEveryState(api)) {
       await client.login()
-      const tries = []
-      for (let i = 0; i < 7; i++) tries.push(visible(await client.verifyCode(WRONG_CODE)))
-      answers.push(tries)
+      const attempts = []
+      for (let i = 0; i < 7; i++) attempts.push(visiblePartsOf(await client.verifyCode(WRONG_CODE)))
+      responses.push(attempts)
     }
-    expectAllTheSame(answers)
-    expect(answers[0]!.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 429, 429])
-    expect(answers[0]![6]).toMatchObject({
+    expectAllEqual(responses)
+    expect(responses[0]!.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 429, 429])
+    expect(responses[0]![6]).toMatchObject({
       headers: { 'retry-after': '60' },
       body: expect.stringContaining('"code":"rate_limited"'),
     })
   })
 
-  it.each([true, false])('takes five tries a minute, with limits on: %s', async (rateLimits) => {
-    const api = await startApi(db, { rateLimits })
-    const { client } = await enrolled(api)
-    const tries = []
-    for (let i = 0; i < 3; i++) {
-      // Neither another browser nor another way to write the address makes it another account.
-      const other = new WhisperClient(api, i % 2 ? 'ANN@example.com' : ' ann@example.com')
-      await other.login()
-      tries.push(...(await Promise.all([1, 2].map(() => other.verifyCode(WRONG_CODE)))))
-    }
-    expect(tries.map(({ statusCode }) => statusCode).sort()).toEqual([401, 401, 401, 401, 401, 429])
-    await client.login()
-    expect((await client.verifyCode(client.code())).statusCode).toBe(429)
-    api.clock.advance(MINUTE)
-    expect((await client.verifyCode(client.code())).statusCode).toBe(200)
-  })
+  it.each([true, false])(
+    'allows five attempts a minute, with rate limits enabled: %s',
+    async (rateLimits) => {
+      const api = await startApi(db, { rateLimits })
+      const { client } = await enrolled(api)
+      const attempts = []
+      for (let i = 0; i < 3; i++) {
+        // Neither another browser nor another way to write the address makes it another account.
+        const other = new WhisperClient(api, i % 2 ? 'ANN@example.com' : ' ann@example.com')
+        await other.login()
+        attempts.push(...(await Promise.all([1, 2].map(() => other.verifyCode(WRONG_CODE)))))
+      }
+      expect(attempts.map(({ statusCode }) => statusCode).sort()).toEqual([401, 401, 401, 401, 401, 429])
+      await client.login()
+      expect((await client.verifyCode(client.code())).statusCode).toBe(429)
+      api.clock.advance(MINUTE)
+      expect((await client.verifyCode(client.code())).statusCode).toBe(200)
+    },
+  )
 
-  it('takes a code once, however many browsers give it at once', async () => {
+  it('accepts a code once, also from concurrent browsers', async () => {
     const api = await startApi(db)
     const { client } = await enrolled(api)
     await client.login()
     const browsers = [client, client.copy(), client.copy(), client.copy()]
-    const answers = await Promise.all(browsers.map((browser) => browser.verifyCode(client.code())))
-    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 401, 401, 401])
+    const responses = await Promise.all(browsers.map((browser) => browser.verifyCode(client.code())))
+    expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([200, 401, 401, 401])
   })
 
-  it('does not take the code that confirmed the app', async () => {
+  it('rejects the code that confirmed the app', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
@@ -158,7 +161,7 @@ describe('POST /api/v1/user/totp/verify/', () => {
     expect((await client.verifyCode(client.nextCode())).statusCode).toBe(200)
   })
 
-  it('takes each recovery code once, in any email case, with dashes or without', async () => {
+  it('accepts each recovery code once, in any letter case, with or without dashes', async () => {
     const api = await startApi(db)
     const { client, codes } = await enrolled(api)
     const [first, second, third] = codes as [string, string, string]
@@ -171,14 +174,14 @@ describe('POST /api/v1/user/totp/verify/', () => {
     }
   })
 
-  it('signs in after the address was proved, too', async () => {
+  it('accepts a code after an email verification', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
     expect((await client.verifyCode(client.nextCode())).statusCode).toBe(200)
   })
 
-  it('signs in whose address it is by now, and nobody by one they gave up', async () => {
+  it('finds an account by its current address, not by an earlier one', async () => {
     const api = await startApi(db)
     const { auth_token: token } = await api.registerConfirmed('ann')
     const client = new WhisperClient(api, 'ann@example.com')
@@ -204,7 +207,7 @@ describe('a hundred wrong codes in a row', () => {
     api.clock.advance(MINUTE)
   }
 
-  it('keep even the right code out, until an email has proved the address again', async () => {
+  it('lock out even the right code, until an email verifies the address', async () => {
     const api = await startApi(db, { rateLimits: false })
     const { client } = await enrolled(api)
     const mailed = (await api.emails()).length
@@ -227,20 +230,20 @@ describe('a hundred wrong codes in a row', () => {
     expect(await api.emails()).toHaveLength(mailed + 1)
   })
 
-  it('look the same to who gives them, for an account or for none', async () => {
+  it('get the same responses with and without an account', async () => {
     const api = await startApi(db, { rateLimits: false })
     const { client } = await enrolled(api)
-    const answers = []
+    const responses = []
     for (const one of [client.copy(), new WhisperClient(api, 'eve@example.com')]) {
       await lockOut(api, one)
       await one.login()
-      answers.push(visible(await one.verifyCode(WRONG_CODE)))
+      responses.push(visiblePartsOf(await one.verifyCode(WRONG_CODE)))
     }
-    expectAllTheSame(answers)
+    expectAllEqual(responses)
   })
 })
 
-describe('POST /auth/login with an app set up', () => {
+describe('POST /auth/login to an account with an authenticator app', () => {
   const login = (api: TestApi, fields: object = {}) =>
     api.send('POST /auth/login', { body: { email: 'ann@example.com', password: PASSWORD, ...fields } })
 
@@ -253,7 +256,7 @@ describe('POST /auth/login with an app set up', () => {
     return { api, client, codes }
   }
 
-  it('needs a code besides the password', async () => {
+  it('requires a code after the password', async () => {
     const { api, client } = await withApp()
     for (const fields of [{}, { otp_token: null }, { otp_token: '' }]) {
       const response = await login(api, fields)
@@ -268,13 +271,13 @@ describe('POST /auth/login with an app set up', () => {
     expect((await login(api, { otp_token: client.code() })).statusCode).toBe(401)
   })
 
-  it('takes a recovery code', async () => {
+  it('accepts a recovery code', async () => {
     const { api, codes } = await withApp()
     expect((await login(api, { otp_token: codes[0] })).statusCode).toBe(200)
     expect((await login(api, { otp_token: codes[0] })).statusCode).toBe(401)
   })
 
-  it('says nothing of codes to who does not know the password', async () => {
+  it('does not reveal the app without the password', async () => {
     const { api, client } = await withApp()
     for (const otp_token of [undefined, WRONG_CODE, client.code()]) {
       const response = await login(api, { password: 'wrong horse battery staple', otp_token })
@@ -283,24 +286,24 @@ describe('POST /auth/login with an app set up', () => {
     expect((await login(api, { otp_token: client.code() })).statusCode).toBe(200)
   })
 
-  it('has its tries counted with those of Whisper', async () => {
+  it('shares the limit of attempts with Whisper', async () => {
     const { api, client } = await withApp()
-    const tries = []
+    const attempts = []
     await client.login()
     for (let i = 0; i < 4; i++) {
-      tries.push(await login(api, { otp_token: WRONG_CODE }), await client.verifyCode(WRONG_CODE))
+      attempts.push(await login(api, { otp_token: WRONG_CODE }), await client.verifyCode(WRONG_CODE))
     }
-    expect(tries.map(({ statusCode }) => statusCode)).toEqual([401, 401, 401, 401, 401, 429, 429, 429])
+    expect(attempts.map(({ statusCode }) => statusCode)).toEqual([401, 401, 401, 401, 401, 429, 429, 429])
   })
 
-  it('ignores a code where there is no app', async () => {
+  it('ignores a code without an app', async () => {
     const api = await startApi(db)
     await api.register('ann')
     expect((await login(api, { otp_token: WRONG_CODE })).statusCode).toBe(200)
     expect((await login(api, { otp_token: 5 })).statusCode).toBe(422)
   })
 
-  it('needs no code any more once the app is removed', async () => {
+  it('requires no code after the app was removed', async () => {
     const { api, client } = await withApp()
     const { auth_token: token } = (await login(api, { otp_token: client.code() })).json()
     const body = { otp_token: client.nextCode() }
@@ -308,7 +311,7 @@ describe('POST /auth/login with an app set up', () => {
     expect((await login(api)).statusCode).toBe(200)
   })
 
-  it('is not what a new password gets around', async () => {
+  it('still requires a code after a password reset', async () => {
     const { api } = await withApp()
     await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
     const token = await api.tokenOfEmail('ann@example.com')

@@ -23,7 +23,7 @@ const MINUTE_MS = 60_000
 
 const db = setUpDatabase()
 
-describe('what the browser brings back', () => {
+describe('the redirect from the provider', () => {
   /** A browser that stands before the door with a good code. */
   async function setUpReturn() {
     const { api, server, browser } = await startWithProvider(db)
@@ -41,7 +41,7 @@ describe('what the browser brings back', () => {
       'a state that is cut',
       (callback) => callback.searchParams.set('state', callback.searchParams.get('state')!.slice(0, -1)),
     ],
-  ])('is refused with %s, and still good without the mistake', async (_what, change) => {
+  ])('is rejected with %s, and stays valid otherwise', async (_what, change) => {
     const { browser, callback } = await setUpReturn()
     const wrong = new URL(callback)
     change(wrong)
@@ -49,7 +49,7 @@ describe('what the browser brings back', () => {
     expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
-  it('is refused in a browser that did not begin', async () => {
+  it('is rejected in a browser that did not begin the sign-in', async () => {
     const { api, callback } = await setUpReturn()
     expect(failure(await followCallback(new WhisperClient(api, EMAIL), callback))).toEqual([
       400,
@@ -61,7 +61,7 @@ describe('what the browser brings back', () => {
     expect(await users(db)).toEqual([])
   })
 
-  it('is refused when the cookie was changed', async () => {
+  it('is rejected when the cookie was modified', async () => {
     const { browser, callback } = await setUpReturn()
     for (const [name, value] of browser.cookies) {
       const middle = Math.floor(value.length / 3)
@@ -71,13 +71,13 @@ describe('what the browser brings back', () => {
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
   })
 
-  it('is good once', async () => {
+  it('is accepted once', async () => {
     const { browser, callback } = await setUpReturn()
     expect((await followCallback(browser, callback)).statusCode).toBe(201)
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
   })
 
-  it('is good once, even for a browser that kept its cookie and got another code', async () => {
+  it('is accepted once, also with a kept cookie and another code', async () => {
     const { browser, callback, url, participant } = await setUpReturn()
     const kept = browser.copy()
     expect((await followCallback(browser, callback)).statusCode).toBe(201)
@@ -86,7 +86,7 @@ describe('what the browser brings back', () => {
     expect(failure(await followCallback(kept, fresh))).toEqual([400, 'sign_in_not_begun'])
   })
 
-  it('is good once when it comes twice at once', async () => {
+  it('is accepted once, also from concurrent requests', async () => {
     const { browser, callback } = await setUpReturn()
     const responses = await Promise.all([
       followCallback(browser.copy(), callback),
@@ -95,7 +95,7 @@ describe('what the browser brings back', () => {
     expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([201, 400])
   })
 
-  it('is good for ten minutes', async () => {
+  it('is valid for ten minutes', async () => {
     const { api, browser, callback } = await setUpReturn()
     api.clock.advance(10 * MINUTE_MS)
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_not_begun'])
@@ -105,7 +105,7 @@ describe('what the browser brings back', () => {
     expect((await followCallback(browser, again)).statusCode).toBe(201)
   })
 
-  it('is forgotten by the database when it is too old to be good', async () => {
+  it('is deleted from the database after it expires', async () => {
     const { api, browser, callback } = await setUpReturn()
     await followCallback(browser, callback)
     const janitor = new Janitor({ db, clock: api.clock, log: api.log.logger, endExpired: async () => 0 })
@@ -118,7 +118,7 @@ describe('what the browser brings back', () => {
     expect(await count()).toBe(0)
   })
 
-  it("is refused with the code of another browser's sign-in", async () => {
+  it("is rejected with the code of another browser's sign-in", async () => {
     const { api, callback } = await setUpReturn()
     const victim = new WhisperClient(api, EMAIL)
     const state = (await beginSignIn(victim)).searchParams.get('state')!
@@ -130,7 +130,7 @@ describe('what the browser brings back', () => {
     expect(await users(db)).toEqual([])
   })
 
-  it('is refused with the code of another client', async () => {
+  it('is rejected with the code of another client', async () => {
     const other = { clientId: 'other', clientSecret: 'other-secret', redirectUri: 'https://other.example/' }
     const server = await startOpenIdServer(CLIENT, other)
     server.accounts.set('ann', { email: 'ann@example.com', email_verified: true })
@@ -146,19 +146,19 @@ describe('what the browser brings back', () => {
     ])
   })
 
-  it('is refused when it says that it comes from another issuer', async () => {
+  it('is rejected with another issuer', async () => {
     const { browser, callback } = await setUpReturn()
     callback.searchParams.set('iss', 'https://accounts.example')
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
   })
 
-  it('is refused without a code', async () => {
+  it('is rejected without a code', async () => {
     const { browser, callback } = await setUpReturn()
     callback.searchParams.delete('code')
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
   })
 
-  it('is refused when it says anything twice', async () => {
+  it('is rejected with duplicate parameters', async () => {
     const { browser, callback } = await setUpReturn()
     for (const name of ['state', 'code', 'iss']) {
       const twice = new URL(callback)
@@ -168,13 +168,13 @@ describe('what the browser brings back', () => {
     expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
-  it('is not used up by who only looks', async () => {
+  it('is not consumed by a HEAD request', async () => {
     const { browser, callback } = await setUpReturn()
     expect((await browser.send(`HEAD ${callback.pathname}${callback.search}`)).statusCode).toBe(404)
     expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
 
-  it('leads nowhere else, whatever else it says', async () => {
+  it('ignores other parameters, and redirects nowhere else', async () => {
     const { browser, callback } = await setUpReturn()
     for (const name of ['next', 'redirect_uri', 'redirect', 'return_to'])
       callback.searchParams.set(name, 'https://evil.example/')
@@ -185,8 +185,8 @@ describe('what the browser brings back', () => {
   })
 })
 
-describe('a provider that says no', () => {
-  it('because the user turned back', async () => {
+describe('an error of the provider', () => {
+  it('is reported as cancelled when the user cancelled', async () => {
     const { browser } = await startWithProvider(db)
     const callback = await new ProviderBrowser().cancel((await beginSignIn(browser)).href)
     expect(callback.searchParams.get('error')).toBe('access_denied')
@@ -195,7 +195,7 @@ describe('a provider that says no', () => {
   })
 
   it.each(['server_error', 'invalid_scope', '', '<script>', 'temporarily_unavailable'])(
-    'with the error %j',
+    'is rejected: %j',
     async (error) => {
       const { browser } = await startWithProvider(db)
       const state = (await beginSignIn(browser)).searchParams.get('state')!
@@ -208,14 +208,14 @@ describe('a provider that says no', () => {
     },
   )
 
-  it('and gives a code besides', async () => {
+  it('is rejected also with a code', async () => {
     const { browser } = await startWithProvider(db)
     const callback = await new ProviderBrowser().signIn((await beginSignIn(browser)).href, 'ann')
     callback.searchParams.set('error', 'server_error')
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
   })
 
-  it('is not believed in a browser that did not begin', async () => {
+  it('is rejected in a browser that did not begin the sign-in', async () => {
     const { api } = await startWithProvider(db)
     const response = await followCallback(
       new WhisperClient(api, EMAIL),
@@ -225,8 +225,8 @@ describe('a provider that says no', () => {
   })
 })
 
-describe('a provider that lies', () => {
-  it('is believed when it does not', async () => {
+describe('a faulty provider', () => {
+  it('is accepted with valid claims', async () => {
     const { browser, callback } = await startWithFakeProvider(db)
     expect((await followCallback(browser, callback)).statusCode).toBe(201)
   })
@@ -236,14 +236,14 @@ describe('a provider that lies', () => {
     ['of another issuer', { iss: 'https://accounts.example' }],
     ['of another sign-in', { nonce: 'x'.repeat(43) }],
     ['that has expired', { exp: 1 }],
-  ])('with a proof %s is refused', async (_what, claims) => {
+  ])('is rejected with an ID token %s', async (_what, claims) => {
     const { browser, callback, provider } = await startWithFakeProvider(db)
     Object.assign(provider.claims, claims)
     expect(failure(await followCallback(browser, callback))).toEqual([400, 'sign_in_refused'])
     expect(await users(db)).toEqual([])
   })
 
-  it('about who it is, is unavailable', async () => {
+  it('counts as unavailable when its issuer differs', async () => {
     const { api, browser, callback, provider } = await startWithFakeProvider(db)
     provider.document.issuer = 'https://accounts.example'
     api.clock.advance(9 * MINUTE_MS)
@@ -252,7 +252,7 @@ describe('a provider that lies', () => {
     expect(failure(await browser.send(`GET ${BEGIN_PATH}`))).toEqual([503, 'provider_unavailable'])
   })
 
-  it('to one browser after the other cannot be made to by one of them', async () => {
+  it('cannot be asked again with the same attempt after it failed', async () => {
     const { browser, callback, provider } = await startWithFakeProvider(db)
     provider.handlers.set('/token', (_, response) => response.writeHead(500).end())
     expect(failure(await followCallback(browser, callback))).toEqual([503, 'provider_unavailable'])
@@ -262,7 +262,7 @@ describe('a provider that lies', () => {
 })
 
 describe('the log', () => {
-  it('has nothing secret in it', async () => {
+  it('contains no secrets', async () => {
     const { api, browser, server } = await startWithProvider(db)
     const url = await beginSignIn(browser)
     const callback = await new ProviderBrowser().signIn(url.href, 'ann')

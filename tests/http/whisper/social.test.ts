@@ -22,8 +22,8 @@ const TOTP = '/api/v1/user/totp/verify/'
 
 const db = setUpDatabase()
 
-describe('beginning', () => {
-  it("leads to the provider, and back to the server's own address whatever the request calls it", async () => {
+describe('beginning a sign-in', () => {
+  it('redirects to the provider, with PUBLIC_URL as the redirect URI whatever the Host header', async () => {
     const { api, server } = await startWithProvider(db)
     const headers = {
       host: 'evil.example',
@@ -46,14 +46,14 @@ describe('beginning', () => {
     })
   })
 
-  it('is another sign-in each time', async () => {
+  it('creates a new attempt each time', async () => {
     const { browser } = await startWithProvider(db)
     const [one, other] = [await beginSignIn(browser), await beginSignIn(browser)]
     for (const name of ['state', 'nonce', 'code_challenge'])
       expect(one.searchParams.get(name)).not.toBe(other.searchParams.get(name))
   })
 
-  it('gives the browser a cookie that nobody can read', async () => {
+  it('stores the attempt in an encrypted cookie', async () => {
     const { browser, api } = await startWithProvider(db)
     const { searchParams } = await beginSignIn(browser)
     const response = await api.send(`GET ${BEGIN_PATH}`)
@@ -73,7 +73,7 @@ describe('beginning', () => {
     '/anything/',
     '?next=https://evil.example',
     '/%2F%2Fevil.example?redirect_uri=x',
-  ])('leads to the provider alone with %j behind it', async (extra) => {
+  ])('redirects only to the provider with the suffix %j', async (extra) => {
     const { api, server } = await startWithProvider(db)
     const response = await api.send(`GET ${BEGIN_PATH}${extra}`)
     expect(response.statusCode).toBe(302)
@@ -83,7 +83,7 @@ describe('beginning', () => {
     expect(url.searchParams.get('redirect_uri')).toBe(CLIENT.redirectUri)
   })
 
-  it('answers 503 when the provider is not there', async () => {
+  it('responds with 503 when the provider is unavailable', async () => {
     const api = await startApiWith(db, { issuer: 'http://127.0.0.1:9' })
     const response = await api.send(`GET ${BEGIN_PATH}`)
     expect(failure(response)).toEqual([503, 'provider_unavailable'])
@@ -93,7 +93,7 @@ describe('beginning', () => {
 
 describe.each(['begin', 'complete'])('the path to %s', (step) => {
   it.each(['facebook', '__proto__', 'constructor', 'GOOGLE-OAUTH2', '%00', 'x'.repeat(1_000)])(
-    'does not know %s',
+    'responds with 404 to %s',
     async (backend) => {
       const { api } = await startWithProvider(db)
       const response = await api.send(`GET /api/v1/user/social/${step}/${backend}`)
@@ -102,7 +102,7 @@ describe.each(['begin', 'complete'])('the path to %s', (step) => {
     },
   )
 
-  it('says when the provider is not set up', async () => {
+  it('reports a provider that is not configured', async () => {
     const api = await startApi(db)
     const response = await api.send(`GET /api/v1/user/social/${step}/google-oauth2/`)
     expect(failure(response)).toEqual([404, 'provider_not_configured'])
@@ -110,15 +110,15 @@ describe.each(['begin', 'complete'])('the path to %s', (step) => {
   })
 })
 
-describe('coming back as someone new', () => {
-  it('proves the address, so that 2FA can be set up, and signs in with it', async () => {
+describe('completing the sign-in of a new user', () => {
+  it('verifies the address, which allows setting up 2FA and signing in', async () => {
     const { browser } = await startWithProvider(db)
     await signIn(browser)
     expect(await browser.setUpTotp()).toHaveLength(10)
     expect(await browser.signIn()).toMatchObject({ email: EMAIL })
   })
 
-  it('makes an account with a confirmed address', async () => {
+  it('creates an account with a confirmed address', async () => {
     const { browser } = await startWithProvider(db)
     const response = await signIn(browser)
     expect(response.statusCode).toBe(201)
@@ -147,7 +147,7 @@ describe('coming back as someone new', () => {
     ['the provider has not verified', { email: 'ann@example.com', email_verified: false }],
     ['the provider says nothing of', { email: 'ann@example.com' }],
     ['the provider does not tell', { email_verified: true }],
-  ])('does not with an address that %s', async (_what, account) => {
+  ])('creates no account with an address that %s', async (_what, account) => {
     const { browser, server } = await startWithProvider(db)
     server.accounts.set('ann', account)
     const response = await signIn(browser)
@@ -155,7 +155,7 @@ describe('coming back as someone new', () => {
     expect(await users(db)).toEqual([])
   })
 
-  it('does not with an address that is none of ours', async () => {
+  it('creates no account with an invalid address', async () => {
     const { browser, server } = await startWithProvider(db)
     server.accounts.set('ann', { email: 'ann@example.com, bob@example.com', email_verified: true })
     const response = await signIn(browser)
@@ -163,7 +163,7 @@ describe('coming back as someone new', () => {
     expect(response.json().errors).toEqual({ email: ['must be an email address'] })
   })
 
-  it('makes one account of two browsers that come at once', async () => {
+  it('creates one account for two concurrent browsers', async () => {
     const { api } = await startWithProvider(db)
     const browsers = [1, 2, 3, 4].map(() => new WhisperClient(api, EMAIL))
     const backs = await Promise.all(
@@ -174,7 +174,7 @@ describe('coming back as someone new', () => {
     expect(await users(db)).toHaveLength(1)
   })
 
-  it('makes one account for one of two identities with one address that come at once', async () => {
+  it('creates one account for two concurrent identities with the same address', async () => {
     const { api, server } = await startWithProvider(db)
     server.accounts.set('other ann', { email: 'ANN@example.com', email_verified: true })
     const browsers = [new WhisperClient(api, EMAIL), new WhisperClient(api, EMAIL)] as const
@@ -192,8 +192,8 @@ describe('coming back as someone new', () => {
   })
 })
 
-describe('coming back as someone known', () => {
-  it('leads to the code when 2FA is set up, which alone signs in', async () => {
+describe('completing the sign-in of a known user', () => {
+  it('redirects to the code form when 2FA is set up, and signs in only with the code', async () => {
     const { api, browser } = await startWithProvider(db)
     const { id } = (await signIn(browser)).json()
     await browser.setUpTotp()
@@ -210,7 +210,7 @@ describe('coming back as someone known', () => {
     expect((await api.send('GET /api/users', { token: tokens.access })).statusCode).toBe(200)
   })
 
-  it('lets who has not set 2FA up do so', async () => {
+  it('allows setting up 2FA if there is none', async () => {
     const { api, browser } = await startWithProvider(db)
     await signIn(new WhisperClient(api, EMAIL))
     await signIn(browser)
@@ -218,7 +218,7 @@ describe('coming back as someone known', () => {
     expect(await browser.signIn()).toMatchObject({ email: EMAIL })
   })
 
-  it('does not prove more than the account that was come back to', async () => {
+  it('verifies only the account of the identity', async () => {
     const { api, server, browser } = await startWithProvider(db)
     server.accounts.set('bob', { email: 'bob@example.com', email_verified: true })
     await signIn(browser)
@@ -228,7 +228,7 @@ describe('coming back as someone known', () => {
     expect(await api.database.rows('select user_id from totp_devices', [])).toHaveLength(1)
   })
 
-  it('says to set up 2FA when that is not done', async () => {
+  it('responds with totp_setup_required without 2FA', async () => {
     const { browser } = await startWithProvider(db)
     await signIn(browser)
     const response = await signIn(browser)
@@ -240,7 +240,7 @@ describe('coming back as someone known', () => {
     expect(await users(db)).toHaveLength(1)
   })
 
-  it('knows the identity when the address has changed, or is not verified any more', async () => {
+  it('recognizes the identity when its address has changed or is no longer verified', async () => {
     const { browser, server } = await startWithProvider(db)
     await signIn(browser)
     server.accounts.set('ann', { email: 'new@example.com', email_verified: false })
@@ -248,7 +248,7 @@ describe('coming back as someone known', () => {
     expect(await users(db)).toMatchObject([{ email: 'ann@example.com', subjects: ['ann'] }])
   })
 
-  it('joins the account of the address, in any email case, when both sides have seen that it is theirs', async () => {
+  it('links an account with the same address in any letter case if both sides have verified it', async () => {
     const { api, browser, server } = await startWithProvider(db)
     await api.register('ann')
     await confirm('ann@example.com')
@@ -258,21 +258,21 @@ describe('coming back as someone known', () => {
     expect(await users(db)).toMatchObject([{ email: 'ann@example.com', subjects: ['ann'] }])
   })
 
-  it('joins an account whose address was never confirmed, and removes its password', async () => {
+  it('links an account with an unconfirmed address, and removes its password', async () => {
     const { api, browser } = await startWithProvider(db)
     await api.register('ann')
     expect(failure(await signIn(browser))).toEqual([401, 'totp_setup_required'])
     expect(await users(db)).toMatchObject([{ confirmed: true, subjects: ['ann'], password_hash: null }])
   })
 
-  it('does not open an account whose address was changed and not confirmed since', async () => {
+  it('rejects an account whose address was changed and not confirmed', async () => {
     const { browser } = await startWithProvider(db)
     await signIn(browser)
     await db.rows('update users set email = $1, email_confirmed_at = null', ['bob@example.com'])
     expect(failure(await signIn(browser))).toEqual([409, 'email_unconfirmed'])
   })
 
-  it('does not join an account when the provider has not verified the address', async () => {
+  it('does not link an account if the provider has not verified the address', async () => {
     const { api, browser, server } = await startWithProvider(db)
     await api.register('ann')
     await confirm('ann@example.com')
@@ -281,7 +281,7 @@ describe('coming back as someone known', () => {
     expect(await users(db)).toMatchObject([{ subjects: [] }])
   })
 
-  it('does not give the account to another identity that has the address now', async () => {
+  it('does not link the account to a second identity with its address', async () => {
     const { browser, server } = await startWithProvider(db)
     await signIn(browser)
     server.accounts.set('thief', { email: 'ann@example.com', email_verified: true })
@@ -289,7 +289,7 @@ describe('coming back as someone known', () => {
     expect(await users(db)).toMatchObject([{ subjects: ['ann'] }])
   })
 
-  it('does not give the account to the same subject of another issuer', async () => {
+  it('does not accept the same subject of another issuer', async () => {
     const { browser } = await startWithProvider(db)
     await signIn(browser)
     const before = await db.rows('select issuer, subject, user_id from identities', [])
@@ -298,7 +298,7 @@ describe('coming back as someone known', () => {
     expect(await db.rows('select subject, user_id from identities', [])).toHaveLength(before.length)
   })
 
-  it('joins an account to one of several identities that come at once', async () => {
+  it('links an account to one of several concurrent identities', async () => {
     const { api, server } = await startWithProvider(db)
     await api.register('ann')
     await confirm(EMAIL)
@@ -316,7 +316,7 @@ describe('coming back as someone known', () => {
     expect(user!.subjects).toHaveLength(1)
   })
 
-  it('joins an account once for two browsers that come at once', async () => {
+  it('links an account once for two concurrent browsers', async () => {
     const { api } = await startWithProvider(db)
     await api.register('ann')
     await confirm('ann@example.com')
@@ -326,10 +326,10 @@ describe('coming back as someone known', () => {
   })
 })
 
-describe('a reader with a browser', () => {
+describe('a browser', () => {
   const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
-  it('is shown how to go on', async () => {
+  it('gets a page with the next step', async () => {
     const { browser } = await startWithProvider(db)
     for (const status of [201, 401]) {
       const { pathname, search } = await new ProviderBrowser().signIn(
@@ -347,7 +347,7 @@ describe('a reader with a browser', () => {
     expect(await browser.setUpTotp()).toHaveLength(10)
   })
 
-  it('is shown what went wrong', async () => {
+  it('gets an error page', async () => {
     const { browser } = await startWithProvider(db)
     const response = await browser.send(`GET ${CALLBACK_PATH}?state=x&code=%3Cscript%3E`, { headers })
     expect([response.statusCode, response.headers['content-type']]).toEqual([400, 'text/html; charset=utf-8'])
@@ -355,7 +355,7 @@ describe('a reader with a browser', () => {
     expect(response.body).not.toContain('script>')
   })
 
-  it('is shown that the provider is not there', async () => {
+  it('gets an error page when the provider is unavailable', async () => {
     const api = await startApiWith(db, { issuer: 'http://127.0.0.1:9' })
     const response = await api.send(`GET ${BEGIN_PATH}`, { headers })
     expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1'])

@@ -12,18 +12,18 @@ const db = setUpDatabase()
 
 const MINUTE = 60_000
 
-/** Someone who has proved their address and goes no further. */
-async function proved(api: TestApi, name = 'ann'): Promise<WhisperClient> {
+/** A client with a verified email and no app. */
+async function verifiedClient(api: TestApi, name = 'ann'): Promise<WhisperClient> {
   const client = new WhisperClient(api, `${name}@example.com`)
   await client.register()
   await client.confirmEmail()
   return client
 }
 
-describe('setting an app up', () => {
-  it.each(SET_UP_REQUESTS)('is for nobody in particular without a proof: %s', async (line, body) => {
+describe('setting up an authenticator app', () => {
+  it.each(SET_UP_REQUESTS)('requires authentication: %s', async (line, body) => {
     const api = await startApi(db)
-    await proved(api)
+    await verifiedClient(api)
     const stranger = new WhisperClient(api, 'ann@example.com')
     const response = await stranger.request(line, {
       ...body,
@@ -34,62 +34,68 @@ describe('setting an app up', () => {
     expect(response.json().error.code).toBe('token_missing')
   })
 
-  it.each(SET_UP_REQUESTS)('is not for who only says whose address it is: %s', async (line, body) => {
+  it.each(SET_UP_REQUESTS)('is rejected with an unverified email: %s', async (line, body) => {
     const api = await startApi(db)
-    await proved(api)
+    await verifiedClient(api)
     const [known, unknown] = [
       new WhisperClient(api, 'ann@example.com'),
       new WhisperClient(api, 'eve@example.com'),
     ]
-    const answers = []
+    const responses = []
     for (const client of [known, unknown]) {
       await client.login()
       const response = await client.request(line, { ...body, email: 'ann@example.com' })
-      answers.push([response.statusCode, response.body])
+      responses.push([response.statusCode, response.body])
     }
-    expect(answers[0]).toEqual([403, expect.stringContaining('email_not_proved')])
-    expect(answers[1]).toEqual(answers[0])
+    expect(responses[0]).toEqual([403, expect.stringContaining('email_not_proved')])
+    expect(responses[1]).toEqual(responses[0])
   })
 
   it.each(SET_UP_REQUESTS)(
-    'is no longer for who proved it but says otherwise since: %s',
+    'is rejected when the verified email was replaced by an unverified one: %s',
     async (line, body) => {
       const api = await startApi(db)
-      const client = await proved(api)
+      const client = await verifiedClient(api)
       await client.login()
       expect((await client.request(line, body)).statusCode).toBe(403)
     },
   )
 
-  it.each(SET_UP_REQUESTS)('is for who has proved it within half an hour: %s', async (line, body) => {
-    const api = await startApi(db)
-    const client = await proved(api)
-    await client.request('POST totp-device/create/')
-    api.clock.advance(30 * MINUTE - 1)
-    expect((await client.request(line, body)).body).not.toContain('token_missing')
-    api.clock.advance(1)
-    const late = await client.request(line, body)
-    expect([late.statusCode, late.json().error.code]).toEqual([401, 'token_missing'])
-  })
+  it.each(SET_UP_REQUESTS)(
+    'is allowed for half an hour after an email verification: %s',
+    async (line, body) => {
+      const api = await startApi(db)
+      const client = await verifiedClient(api)
+      await client.request('POST totp-device/create/')
+      api.clock.advance(30 * MINUTE - 1)
+      expect((await client.request(line, body)).body).not.toContain('token_missing')
+      api.clock.advance(1)
+      const late = await client.request(line, body)
+      expect([late.statusCode, late.json().error.code]).toEqual([401, 'token_missing'])
+    },
+  )
 
-  it.each(SET_UP_REQUESTS)('is for who has a token, and a token beats the cookie: %s', async (line, body) => {
-    const api = await startApi(db)
-    const { auth_token: token } = await api.registerConfirmed('bob')
-    const client = await proved(api)
-    await api.send('POST /api/v1/user/totp-device/create/', { token })
-    await client.request('POST totp-device/create/')
-    const bad = await client.request(line, body, { token: `${token}x` })
-    expect([bad.statusCode, bad.json().error.code]).toEqual([401, 'token_invalid'])
-    const good = await client.request('POST totp-device/create/', {}, { token })
-    expect(good.json()).toMatchObject({ name: 'bob@example.com' })
-    expect((await client.scanQrCode({ token })).label).toBe('bob@example.com')
-    expect((await client.scanQrCode()).label).toBe('ann@example.com')
-  })
+  it.each(SET_UP_REQUESTS)(
+    'is allowed with an access token, which takes precedence over the cookie: %s',
+    async (line, body) => {
+      const api = await startApi(db)
+      const { auth_token: token } = await api.registerConfirmed('bob')
+      const client = await verifiedClient(api)
+      await api.send('POST /api/v1/user/totp-device/create/', { token })
+      await client.request('POST totp-device/create/')
+      const bad = await client.request(line, body, { token: `${token}x` })
+      expect([bad.statusCode, bad.json().error.code]).toEqual([401, 'token_invalid'])
+      const good = await client.request('POST totp-device/create/', {}, { token })
+      expect(good.json()).toMatchObject({ name: 'bob@example.com' })
+      expect((await client.scanQrCode({ token })).label).toBe('bob@example.com')
+      expect((await client.scanQrCode()).label).toBe('ann@example.com')
+    },
+  )
 
-  it('never takes the address from the body', async () => {
+  it('ignores an address in the body', async () => {
     const api = await startApi(db)
-    await proved(api, 'bob')
-    const client = await proved(api)
+    await verifiedClient(api, 'bob')
+    const client = await verifiedClient(api)
     const body = { email: 'bob@example.com', user: 'bob@example.com', name: 'bob@example.com' }
     expect((await client.request('POST totp-device/create/', body)).json().name).toBe('ann@example.com')
     await client.scanQrCode()
@@ -102,9 +108,9 @@ describe('setting an app up', () => {
     expect(signIn.json().email).toBe('ann@example.com')
   })
 
-  it('shows a QR code only between its begin and its end', async () => {
+  it('returns a QR code only while the app is unconfirmed', async () => {
     const api = await startApi(db)
-    const client = await proved(api)
+    const client = await verifiedClient(api)
     const early = await client.request('POST qr-code/')
     expect([early.statusCode, early.json().error.code]).toEqual([404, 'totp_missing'])
     await client.request('POST totp-device/create/')
@@ -120,9 +126,9 @@ describe('setting an app up', () => {
     expect([late.statusCode, late.json().error.code]).toEqual([409, 'totp_confirmed'])
   })
 
-  it('can be begun again, as long as it is not confirmed', async () => {
+  it('can be restarted until the app is confirmed', async () => {
     const api = await startApi(db)
-    const client = await proved(api)
+    const client = await verifiedClient(api)
     await client.request('POST totp-device/create/')
     const first = (await client.scanQrCode()).secret.base32
     const outdated = client.code()
@@ -135,17 +141,17 @@ describe('setting an app up', () => {
     expect([again.statusCode, again.json().error.code]).toEqual([409, 'totp_confirmed'])
   })
 
-  it('ends the proof: after it, only a code leads further', async () => {
+  it('consumes the verified email: the next step requires a code', async () => {
     const api = await startApi(db)
-    const client = await proved(api)
+    const client = await verifiedClient(api)
     await client.setUpTotp()
     expect((await client.request('POST totp-device/create/')).statusCode).toBe(403)
     expect((await client.verifyCode(client.nextCode())).statusCode).toBe(200)
   })
 
-  it('is confirmed by six digits of the app alone', async () => {
+  it('requires a right code of six digits', async () => {
     const api = await startApi(db)
-    const client = await proved(api)
+    const client = await verifiedClient(api)
     await client.request('POST totp-device/create/')
     await client.scanQrCode()
     for (const otp_token of ['', WRONG_CODE, '12345', 'x'.repeat(1_000)]) {
@@ -161,7 +167,7 @@ describe('setting an app up', () => {
     )
   })
 
-  it('gives a user with a password the second factor, in the session they are in', async () => {
+  it('adds a second factor to an account with a password, and keeps only the current session', async () => {
     const api = await startApi(db)
     const here = await api.registerConfirmed('ann')
     const there = (await api.login('ann')).json<SignedIn>()
@@ -189,7 +195,7 @@ describe('setting an app up', () => {
 })
 
 describe('DELETE /api/v1/user/totp-device/', () => {
-  it('removes the app, with a code of it', async () => {
+  it('removes the app with a code', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
@@ -203,7 +209,7 @@ describe('DELETE /api/v1/user/totp-device/', () => {
     expect([again.statusCode, again.json().error.code]).toEqual([404, 'totp_missing'])
   })
 
-  it('takes a recovery code, for who has lost the app', async () => {
+  it('accepts a recovery code', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     const [first, second] = (await client.registerWithTotp()) as [string, string]
@@ -212,7 +218,7 @@ describe('DELETE /api/v1/user/totp-device/', () => {
     expect((await client.request('DELETE totp-device/', { otp_token: second })).statusCode).toBe(204)
   })
 
-  it('refuses a wrong code, a used one, and none', async () => {
+  it('rejects a wrong, a used and a missing code', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
@@ -225,7 +231,7 @@ describe('DELETE /api/v1/user/totp-device/', () => {
     expect((await client.request('POST totp-device/create/')).statusCode).toBe(409)
   })
 
-  it('is not for who is not signed in, even with an address proved', async () => {
+  it('requires a session, also with a verified email', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
@@ -234,11 +240,11 @@ describe('DELETE /api/v1/user/totp-device/', () => {
       const response = await client.request('DELETE totp-device/', { otp_token: client.nextCode() })
       expect([response.statusCode, response.json().error.code], name).toEqual([401, 'token_missing'])
     }
-    const bob = await proved(api, 'bob')
+    const bob = await verifiedClient(api, 'bob')
     expect((await bob.request('DELETE totp-device/', { otp_token: WRONG_CODE })).statusCode).toBe(401)
   })
 
-  it('lets the user set another app up, in the session they are in or by email', async () => {
+  it('allows setting up another app, with a session or a verified email', async () => {
     const api = await startApi(db)
     const client = new WhisperClient(api, 'ann@example.com')
     await client.registerWithTotp()
