@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isLoopbackUrl } from '../loopback.ts'
-import { ConfigError, EnvironmentReader, maxConnectionsFor, openFilesLimit } from './environment.ts'
+import { EnvironmentReader, maxConnectionsFor, openFilesLimit } from './environment.ts'
 import { isGuessable } from './secret-strength.ts'
+import { MIN_SECRET_LENGTH, withStoredSecrets } from './stored-secrets.ts'
 
 export { ConfigError } from './environment.ts'
 
@@ -98,7 +97,6 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 const ENVIRONMENTS = ['development', 'test', 'production'] as const
-const MIN_SECRET_LENGTH = 32
 const METRICS_TOKEN = /^[\x21-\x7e]{16,}$/
 const GUESSABLE =
   'is guessable: it is repetitive or contains common words. Generate one with `npm run secrets`'
@@ -160,7 +158,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     ...readSecrets(read, production),
   }
   read.finish()
-  return { ...config, ...withDevelopmentSecrets(config) }
+  return { ...config, ...withStoredSecrets(config) }
 }
 
 function readDatabase(read: EnvironmentReader, dataDir: string): DatabaseConfig {
@@ -236,34 +234,4 @@ function readSecrets(
     read.problem('VAULT_KEY', `${GUESSABLE}, put it first and keep the others`)
   }
   return { secretKeyBase, vaultSecrets }
-}
-
-/** Has no effect in production, where both secrets are required. */
-function withDevelopmentSecrets(config: Pick<Config, 'dataDir' | 'secretKeyBase' | 'vaultSecrets'>) {
-  return {
-    secretKeyBase: config.secretKeyBase || storedSecret(config.dataDir, 'secret-key-base'),
-    vaultSecrets: config.vaultSecrets.length
-      ? config.vaultSecrets
-      : [storedSecret(config.dataDir, 'vault-key')],
-  }
-}
-
-function storedSecret(dataDir: string, name: string): string {
-  const file = join(dataDir, name)
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    // With `wx`, only one of two processes that start at the same time creates the secret.
-    writeFileSync(file, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new ConfigError([`DATA_DIR ${dataDir} is not writable: ${(error as Error).message}`])
-    }
-  }
-  const secret = readFileSync(file, 'utf8').trim()
-  if (secret.length < MIN_SECRET_LENGTH) {
-    throw new ConfigError([
-      `${file} is damaged: restore it from a backup, or delete it if nothing was encrypted with it`,
-    ])
-  }
-  return secret
 }

@@ -1,3 +1,7 @@
 export * from './schema/accounts.ts'
 export * from './schema/conversations.ts'
+export * from './schema/mail.ts'
 export * from './schema/rooms.ts'
+export * from './schema/security.ts'
+export * from './schema/sessions.ts'
+export * from './schema/two-factor.ts'

@@ -3,17 +3,14 @@ import {
   boolean,
   check,
   index,
-  integer,
-  json,
   numeric,
   pgTable,
   primaryKey,
   text,
-  unique,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { bytea, insertedAt, seq, time, updatedAt } from './columns.ts'
+import { bytea, insertedAt, time, updatedAt } from './columns.ts'
 
 export const users = pgTable(
   'users',
@@ -90,44 +87,18 @@ export const profiles = pgTable(
   ],
 )
 
-/** A sign-in on a device, with a chain of refresh tokens. */
-export const sessions = pgTable(
-  'sessions',
+/** A user's identity at a provider (OpenID Connect: issuer and subject). */
+export const identities = pgTable(
+  'identities',
   {
-    id: uuid('id').primaryKey(),
+    issuer: text('issuer').notNull(),
+    subject: text('subject').notNull(),
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    kind: text('kind', { enum: ['password', 'whisper'] }).notNull(),
-    userAgent: text('user_agent'),
-    ip: text('ip'),
-    createdAt: time('created_at').notNull().defaultNow(),
-    lastUsedAt: time('last_used_at').notNull().defaultNow(),
-    expiresAt: time('expires_at').notNull(),
-    revokedAt: time('revoked_at'),
+    insertedAt: insertedAt(),
   },
-  (t) => [
-    index('sessions_user').on(t.userId),
-    index('sessions_revoked').on(t.revokedAt),
-    index('sessions_expires').on(t.expiresAt),
-    check('sessions_kind', sql`${t.kind} in ('password', 'whisper')`),
-  ],
-)
-
-/** The refresh tokens of a session; `generation` counts up from 0. */
-export const refreshTokens = pgTable(
-  'refresh_tokens',
-  {
-    hash: bytea('hash').primaryKey(),
-    sessionId: uuid('session_id')
-      .notNull()
-      .references(() => sessions.id, { onDelete: 'cascade' }),
-    generation: integer('generation').notNull(),
-    issuedAt: time('issued_at').notNull().defaultNow(),
-    expiresAt: time('expires_at').notNull(),
-    firstUsedAt: time('first_used_at'),
-  },
-  (t) => [unique('refresh_tokens_generation').on(t.sessionId, t.generation)],
+  (t) => [primaryKey({ columns: [t.issuer, t.subject] }), index('identities_user').on(t.userId)],
 )
 
 /** One-time tokens in emails; only their SHA-256 is stored. */
@@ -155,85 +126,6 @@ export const tokens = pgTable(
   (t) => [index('tokens_user').on(t.userId, t.context), index('tokens_expires').on(t.expiresAt)],
 )
 
-/** Emails to send. Has no secrets: the worker issues the token when it sends the email. */
-export const mailOutbox = pgTable(
-  'mail_outbox',
-  {
-    id: uuid('id').primaryKey(),
-    kind: text('kind').notNull(),
-    userId: uuid('user_id').references(() => users.id, { onDelete: 'cascade' }),
-    recipient: text('recipient').notNull(),
-    /** The request that caused the email. */
-    details: json('details').$type<{ at: string; ip?: string; browser?: string }>(),
-    insertedAt: insertedAt(),
-    attempts: integer('attempts').notNull().default(0),
-    nextAttemptAt: time('next_attempt_at').notNull().defaultNow(),
-  },
-  (t) => [index('mail_outbox_due').on(t.nextAttemptAt)],
-)
-
-/** The authenticator app of a user; `confirmedAt` is null until its first code. The secret is encrypted. */
-export const totpDevices = pgTable(
-  'totp_devices',
-  {
-    userId: uuid('user_id')
-      .primaryKey()
-      .references(() => users.id, { onDelete: 'cascade' }),
-    vaultKey: text('vault_key').notNull(),
-    secret: bytea('secret').notNull(),
-    confirmedAt: time('confirmed_at'),
-    /** SHA-256 of the enrolling client and the secret: no other client may see the secret. */
-    enrolmentHash: bytea('enrolment_hash'),
-    /** The time step (RFC 6238) of the latest accepted code; only later ones are accepted. */
-    lastStep: seq('last_step').notNull().default(0),
-    /** Wrong codes since the last right one. */
-    failures: integer('failures').notNull().default(0),
-    insertedAt: insertedAt(),
-  },
-  (t) => [index('totp_devices_vault_key').on(t.vaultKey)],
-)
-
-/** One-time codes for a lost authenticator app; only hashes are stored. */
-export const recoveryCodes = pgTable(
-  'recovery_codes',
-  {
-    userId: uuid('user_id')
-      .notNull()
-      .references(() => users.id, { onDelete: 'cascade' }),
-    hash: bytea('hash').notNull(),
-    usedAt: time('used_at'),
-  },
-  (t) => [primaryKey({ columns: [t.userId, t.hash] })],
-)
-
-/** Recent attempts to use a code, by email address, whether or not the account exists, or by client. */
-export const codeAttempts = pgTable(
-  'code_attempts',
-  {
-    /** SHA-256 of the key of the counter. */
-    addressHash: bytea('address_hash').primaryKey(),
-    windowStartedAt: time('window_started_at').notNull(),
-    tries: integer('tries').notNull(),
-    /** Null in rows of the previous version, whose windows last one minute. */
-    expiresAt: time('expires_at'),
-  },
-  (t) => [index('code_attempts_window').on(t.windowStartedAt)],
-)
-
-/** A user's identity at a provider (OpenID Connect: issuer and subject). */
-export const identities = pgTable(
-  'identities',
-  {
-    issuer: text('issuer').notNull(),
-    subject: text('subject').notNull(),
-    userId: uuid('user_id')
-      .notNull()
-      .references(() => users.id, { onDelete: 'cascade' }),
-    insertedAt: insertedAt(),
-  },
-  (t) => [primaryKey({ columns: [t.issuer, t.subject] }), index('identities_user').on(t.userId)],
-)
-
 /** SHA-256 of used single-use values: states of sign-ins at a provider, and secrets of browsers that enrolled a device. */
 export const spentStates = pgTable(
   'spent_states',
@@ -243,24 +135,4 @@ export const spentStates = pgTable(
     expiresAt: time('expires_at').notNull(),
   },
   (t) => [index('spent_states_expires').on(t.expiresAt)],
-)
-
-/** Security events of an account, for its owner. */
-export const auditEvents = pgTable(
-  'audit_events',
-  {
-    /** UUIDv7: ids sort by time. */
-    id: uuid('id').primaryKey(),
-    userId: uuid('user_id')
-      .notNull()
-      .references(() => users.id, { onDelete: 'cascade' }),
-    kind: text('kind').notNull(),
-    sessionId: uuid('session_id'),
-    ip: text('ip'),
-    userAgent: text('user_agent'),
-    /** How many events the row represents. */
-    count: integer('count').notNull().default(1),
-    insertedAt: insertedAt(),
-  },
-  (t) => [index('audit_events_user').on(t.userId, t.id), index('audit_events_inserted').on(t.insertedAt)],
 )

@@ -6,23 +6,17 @@ import { findAccount, updateUser } from '../../db/queries/accounts/users.ts'
 import { findLatestAuditEvent } from '../../db/queries/security/audit-events.ts'
 import { AppError } from '../../errors.ts'
 import { emailDetails } from '../mail/email-templates.ts'
-import type { MailWorker } from '../mail/mail-worker.ts'
 import { queueEmail, queueNotice } from '../mail/outbox.ts'
 import type { ClientDevice } from '../sessions/client-device.ts'
-import type { Sessions } from '../sessions/sessions.ts'
 import { type AccountPasswords, wrongPassword } from './account-passwords.ts'
 import { emailProblem, rejectFields } from './account-rules.ts'
+import type { AccountServiceOptions } from './account-service-options.ts'
 import { removeUnverified } from './first-verification.ts'
 import type { OneTimeTokens } from './one-time-tokens.ts'
 import { storeUniqueFields } from './unique-fields.ts'
 
-export interface AccountEmailsOptions {
-  db: Database
-  clock: Clock
+export interface AccountEmailsOptions extends AccountServiceOptions {
   passwords: Pick<AccountPasswords, 'verifyCurrent'>
-  sessions: Pick<Sessions, 'revokeAllIn' | 'announce'>
-  tokens: OneTimeTokens
-  mail: Pick<MailWorker, 'wake'>
 }
 
 /** Confirms and changes the email addresses of accounts. */

@@ -12,24 +12,19 @@ import {
 } from '../../db/queries/accounts/users.ts'
 import type { Revocation } from '../../db/queries/sessions/sessions.ts'
 import { AppError, invalidField } from '../../errors.ts'
-import type { MailWorker } from '../mail/mail-worker.ts'
 import { queueEmail, queueNotice } from '../mail/outbox.ts'
 import { passwordProblem } from '../passwords/password-rules.ts'
 import type { PasswordResult, Passwords } from '../passwords/passwords.ts'
 import type { ClientDevice } from '../sessions/client-device.ts'
-import type { SessionCheck, Sessions } from '../sessions/sessions.ts'
+import type { SessionCheck } from '../sessions/sessions.ts'
 import { isStorable } from '../shared/text.ts'
 import { emailProblem, rejectFields } from './account-rules.ts'
+import type { AccountServiceOptions } from './account-service-options.ts'
 import { verifyFirst } from './first-verification.ts'
 import type { LockedUser, OneTimeTokens } from './one-time-tokens.ts'
 
-export interface AccountPasswordsOptions {
-  db: Database
-  clock: Clock
+export interface AccountPasswordsOptions extends AccountServiceOptions {
   passwords: Passwords
-  sessions: Pick<Sessions, 'revokeAllIn' | 'announce'>
-  tokens: OneTimeTokens
-  mail: Pick<MailWorker, 'wake'>
 }
 
 /** A new password, entered twice. */

@@ -2,23 +2,17 @@ import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import { type Account, findAccount, findForSignIn } from '../../db/queries/accounts/users.ts'
 import { resetFailures } from '../../db/queries/two-factor/totp.ts'
-import type { MailWorker } from '../mail/mail-worker.ts'
 import { queueEmail } from '../mail/outbox.ts'
-import type { Sessions } from '../sessions/sessions.ts'
 import { emailProblem, readEmail, rejectFields } from './account-rules.ts'
+import type { AccountServiceOptions } from './account-service-options.ts'
 import { verifyFirst } from './first-verification.ts'
 import type { NewUsers } from './new-users.ts'
 import type { OneTimeTokens } from './one-time-tokens.ts'
 import { storeUniqueFields } from './unique-fields.ts'
 import { usernameProblem } from './usernames.ts'
 
-export interface PasswordlessOptions {
-  db: Database
-  clock: Clock
+export interface PasswordlessOptions extends AccountServiceOptions {
   newUsers: NewUsers
-  tokens: OneTimeTokens
-  mail: Pick<MailWorker, 'wake'>
-  sessions: Pick<Sessions, 'revokeAllIn' | 'announce'>
 }
 
 /** Accounts without a password: an email verifies the address, and an authenticator app signs in. */

@@ -7,7 +7,6 @@ import {
   type ActiveAt,
   findSessionStart,
   insertSession,
-  listExpiries,
   listSessions,
   type Revocation,
   revokeExpired,
@@ -21,7 +20,7 @@ import { AppError } from '../../errors.ts'
 import { deriveKey } from '../../keys.ts'
 import type { SecurityLog } from '../security/security-log.ts'
 import type { EventBus } from '../shared/events.ts'
-import { FailureReporter, type Log } from '../shared/failure-reporter.ts'
+import type { Log } from '../shared/failure-reporter.ts'
 import { hashToken, newToken } from '../shared/secrets.ts'
 import { readUuid } from '../shared/uuid.ts'
 import {
@@ -34,6 +33,7 @@ import { type ClientDevice, storableDevice } from './client-device.ts'
 import { Janitor } from './janitor.ts'
 import { type Exchange, RefreshChain, type TokenHolder } from './refresh-chain.ts'
 import { Revocations } from './revocations.ts'
+import { SessionExpiries } from './session-expiries.ts'
 
 export type { SessionKind, SessionSummary } from '../../db/queries/sessions/sessions.ts'
 export type { ClientDevice } from './client-device.ts'
@@ -74,8 +74,7 @@ export class Sessions {
   readonly #chain: RefreshChain
   readonly #revocations: Revocations
   readonly #janitor: Janitor
-  readonly #failures: FailureReporter
-  #lookup: Promise<unknown> | undefined
+  readonly #expiries: SessionExpiries
 
   constructor({ db, clock, events, signer, secretKeyBase, maxAgeMs, securityLog, log }: SessionsOptions) {
     this.#db = db
@@ -86,7 +85,7 @@ export class Sessions {
     this.#chain = new RefreshChain(deriveKey(secretKeyBase, 'refresh tokens'), maxAgeMs)
     this.#revocations = new Revocations({ db, clock, events, log })
     this.#janitor = new Janitor({ db, clock, log, endExpired: (limit) => this.#endExpired(limit) })
-    this.#failures = new FailureReporter(log, 'Reading the expiry of sessions')
+    this.#expiries = new SessionExpiries({ db, clock, maxAgeMs, log })
   }
 
   /** Resolves once earlier revocations are loaded. */
@@ -102,7 +101,7 @@ export class Sessions {
 
   /** Resolves when no query is running. */
   async stop(): Promise<void> {
-    await Promise.all([this.#revocations.stop(), this.#janitor.stop(), this.#lookup])
+    await Promise.all([this.#revocations.stop(), this.#janitor.stop(), this.#expiries.stop()])
   }
 
   /** Opens a session. A session of kind `whisper` ends the user's previous one. */
@@ -206,29 +205,9 @@ export class Sessions {
     if (!isRecent) throw new AppError('reauthentication_required')
   }
 
-  /**
-   * When some sessions expire unless they are refreshed, in milliseconds since the epoch. Sessions that have ended are left out.
-   * Undefined while the database fails.
-   */
-  async expiriesOf(sessionIds: string[]): Promise<ReadonlyMap<string, number> | undefined> {
-    const lookup = this.#readExpiries(sessionIds)
-    this.#lookup = lookup
-    return lookup
-  }
-
-  async #readExpiries(sessionIds: string[]): Promise<ReadonlyMap<string, number> | undefined> {
-    try {
-      const found = await listExpiries(this.#db.orm, sessionIds)
-      this.#failures.reportRecovery()
-      const expiries = found.map(({ id, createdAt, expiresAt }): [string, number] => [
-        id,
-        Math.min(expiresAt.getTime(), createdAt.getTime() + this.#maxAgeMs),
-      ])
-      return new Map(expiries.filter(([, expiresAt]) => expiresAt > this.#clock.now()))
-    } catch (error) {
-      this.#failures.reportFailure(error)
-      return undefined
-    }
+  /** When some sessions expire. See `SessionExpiries.read`. */
+  expiriesOf(sessionIds: string[]): Promise<ReadonlyMap<string, number> | undefined> {
+    return this.#expiries.read(sessionIds)
   }
 
   /** The user's active sessions, the most recently used first. */

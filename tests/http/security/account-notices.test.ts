@@ -30,6 +30,7 @@ it('notifies the owner of a password change, with time and address', async () =>
 it('notifies the owner of a password reset', async () => {
   const api = await startApi(db)
   const { user } = await api.register('ann')
+  await api.emails()
   await api.send('POST /auth/password/request', { body: { email: 'ann@example.com' } })
   const body = { token: await api.tokenOfEmail('ann@example.com'), ...change }
   expect((await api.send('POST /auth/password/reset', { body, from: FROM })).statusCode).toBe(204)
@@ -40,6 +41,7 @@ it('notifies the owner of a password reset', async () => {
 it('notifies the owner of an email change at the previous address', async () => {
   const api = await startApi(db)
   const { auth_token: token, user } = await api.register('ann')
+  await api.emails()
   await api.send('POST /api/token/email_change', { token })
   const body = {
     token: await api.tokenOfEmail('ann@example.com'),

@@ -10,7 +10,8 @@ import { registrationDenialRoutes } from './registration-denial.ts'
 import { roomHomeRoutes } from './room-home.ts'
 import { roomRoutes } from './rooms.ts'
 import { socialRoutes } from './social.ts'
-import { totpRoutes } from './totp.ts'
+import { totpDeviceRoutes } from './totp-device.ts'
+import { totpSignInRoutes } from './totp-sign-in.ts'
 
 /** The accounts, rooms and pages of Whisper. All routes read the session cookie, and accept forms as well as JSON. */
 export const whisperRoutes: FastifyPluginAsync<WhisperOptions> = async (app, options) => {
@@ -18,7 +19,8 @@ export const whisperRoutes: FastifyPluginAsync<WhisperOptions> = async (app, opt
   await app.register(formBody)
   await app.register(whisperAccountRoutes, options)
   await app.register(registrationDenialRoutes, options)
-  await app.register(totpRoutes, options)
+  await app.register(totpDeviceRoutes, options)
+  await app.register(totpSignInRoutes, options)
   await app.register(socialRoutes, options)
   await app.register(roomRoutes, options)
   await app.register(roomHomeRoutes, options)
