@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import type { Nodes } from './nodes.ts'
 
@@ -53,7 +54,8 @@ export class Tracker {
   readonly #copies = new Map<string, { version: number; groups: Groups }>()
   readonly #requestedAt = new Map<string, number>()
   readonly #listeners: ((change: GroupChange) => void)[] = []
-  readonly #refPrefix: string
+  /** Makes refs unique among all nodes and their starts: clients compare them across a restart. */
+  readonly #refPrefix = `${randomBytes(6).toString('base64url')}.`
   #version = 0
   #unsentSteps: Step[] = []
   #nextRef = 1
@@ -63,7 +65,6 @@ export class Tracker {
     this.#name = name
     this.#nodes = nodes
     this.#clock = clock
-    this.#refPrefix = nodes.backplane.isSingleNode ? '' : `${nodes.id}.`
     nodes.on<Delta>(`${name} delta`, (delta, from) => this.#applyDelta(delta, from))
     nodes.on<null>(`${name} ask`, (_, from) => nodes.send(from, `${name} snapshot`, this.#snapshot()))
     nodes.on<Snapshot>(`${name} snapshot`, (snapshot, from) => this.#applySnapshot(snapshot, from))
