@@ -1,5 +1,5 @@
-/** A reference chosen by the client. Replies repeat it; the server does not interpret it. */
-export type Ref = string | number | null
+/** A reference chosen by the client. Replies repeat it; the server does not interpret it. An integer that a number cannot hold is a bigint. */
+export type Ref = string | number | bigint | null
 
 /** Replaces a payload that would take too long to parse. */
 export const UNPARSED = Symbol('unparsed')

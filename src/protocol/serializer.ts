@@ -6,6 +6,7 @@ import {
   encodeBinaryReply,
 } from './binary.ts'
 import { cutHeavyParts } from './json-weight.ts'
+import { isInexact, parseExactly } from './large-integers.ts'
 import {
   type Broadcast,
   type ClientMessage,
@@ -34,24 +35,20 @@ export interface Serializer {
 export const v2: Serializer = {
   decode(frame, maxWeight) {
     if (typeof frame !== 'string') return decodeBinaryPush(frame)
-    const { fields, isCut } = parse(frame, maxWeight)
-    if (!Array.isArray(fields) || fields.length < 5)
-      throw new MalformedFrame('not an array of five or more elements')
-    const [joinRef, ref, topic, event, payload] = fields
-    return toMessage(joinRef, ref, topic, event, isCut ? UNPARSED : payload)
+    return decodeText(frame, readArray, maxWeight)
   },
   encodeReply(reply) {
     const { joinRef, ref, topic, status, response } = reply
     if (response instanceof Uint8Array) return encodeBinaryReply(reply, response)
-    return JSON.stringify([joinRef, ref, topic, 'phx_reply', { status, response }])
+    return encodeArray([joinRef, ref, topic, 'phx_reply', { status, response }])
   },
   encodePush(push) {
     if (push.payload instanceof Uint8Array) return encodeBinaryPush(push, push.payload)
     if (push.payload instanceof EncodedJson) {
-      const head = JSON.stringify([push.joinRef, push.ref, push.topic, push.event])
+      const head = encodeArray([push.joinRef, push.ref, push.topic, push.event])
       return `${head.slice(0, -1)},${push.payload.text}]`
     }
-    return JSON.stringify([push.joinRef, push.ref, push.topic, push.event, push.payload])
+    return encodeArray([push.joinRef, push.ref, push.topic, push.event, push.payload])
   },
   encodeBroadcast(broadcast) {
     if (broadcast.payload instanceof Uint8Array) return encodeBinaryBroadcast(broadcast, broadcast.payload)
@@ -67,30 +64,26 @@ export function decodeBroadcast(message: Buffer): Broadcast {
   return { topic, event, payload }
 }
 
-/** Version 1: objects of `topic, event, payload, ref`. It has no binary frames. */
+/** Version 1: objects of `topic, event, payload, ref`, and of `join_ref` from some clients. Binary frames contain the same JSON. */
 export const v1: Serializer = {
   decode(frame, maxWeight) {
-    if (typeof frame !== 'string') throw new MalformedFrame('version 1 has no binary frames')
-    const { fields, isCut } = parse(frame, maxWeight)
-    if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-      throw new MalformedFrame('not an object')
-    }
-    const { ref = null, topic, event, payload } = fields as Record<string, unknown>
-    if (payload === undefined) throw new MalformedFrame('payload is missing')
-    // The ref of a join identifies it. Version 1 has no join refs in other messages.
-    return toMessage(event === 'phx_join' ? ref : null, ref, topic, event, isCut ? UNPARSED : payload)
+    return decodeText(
+      typeof frame === 'string' ? frame : Buffer.from(frame).toString(),
+      readObject,
+      maxWeight,
+    )
   },
   encodeReply: ({ ref, topic, status, response }) =>
-    JSON.stringify({ topic, event: 'phx_reply', payload: { status, response: toJson(response) }, ref }),
+    encodeObject({ topic, event: 'phx_reply', payload: { status, response: toJson(response) } }, ref),
   encodePush({ ref, topic, event, payload }) {
     if (payload instanceof EncodedJson) {
-      const head = JSON.stringify({ topic, event, ref })
+      const head = encodeObject({ topic, event }, ref)
       return `${head.slice(0, -1)},"payload":${payload.text}}`
     }
-    return JSON.stringify({ topic, event, payload: toJson(payload), ref })
+    return encodeObject({ topic, event, payload: toJson(payload) }, ref)
   },
   encodeBroadcast: ({ topic, event, payload }) =>
-    JSON.stringify({ topic, event, payload: toJson(payload), ref: null }),
+    encodeObject({ topic, event, payload: toJson(payload) }, null),
 }
 
 const v2Text: Serializer = {
@@ -105,38 +98,79 @@ export function textOnly(serializer: Serializer): Serializer {
   return serializer === v2 ? v2Text : serializer
 }
 
-/** The serializer for a `vsn` parameter; undefined for an unsupported version. */
+/** The serializer for a `vsn` parameter: 1.0.x, 2.0.x, or none for 1.0.0; undefined for an unsupported version. */
 export function chooseSerializer(vsn: string | undefined): Serializer | undefined {
-  if (vsn === '2.0.0') return v2
-  return vsn === undefined || vsn === '1.0.0' ? v1 : undefined
+  const [, major] = /^([12])\.0\.(?:0|[1-9]\d*)$/.exec(vsn ?? '1.0.0') ?? []
+  return major === '2' ? v2 : major === '1' ? v1 : undefined
 }
 
-function parse(frame: string, maxWeight?: number): { fields: unknown; isCut: boolean } {
+/** The fields of a message before they are checked. */
+type Fields = Record<keyof ClientMessage, unknown>
+
+function readArray(json: unknown): Fields {
+  if (!Array.isArray(json) || json.length < 5)
+    throw new MalformedFrame('not an array of five or more elements')
+  const [joinRef, ref, topic, event, payload] = json
+  return { joinRef, ref, topic, event, payload }
+}
+
+function readObject(json: unknown): Fields {
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new MalformedFrame('not an object')
+  const { ref = null, join_ref: joinRef, topic, event, payload } = json as Record<string, unknown>
+  if (payload === undefined) throw new MalformedFrame('payload is missing')
+  // Most clients send no join refs. A join is then identified by its ref.
+  return { joinRef: joinRef ?? (event === 'phx_join' ? ref : null), ref, topic, event, payload }
+}
+
+function decodeText(frame: string, read: (json: unknown) => Fields, maxWeight?: number): ClientMessage {
   const light = cutHeavyParts(frame, maxWeight)
   if (!light) throw new MalformedFrame('too many values outside the payload')
+  const fields = read(parse(light.text))
+  if (isInexact(fields.joinRef) || isInexact(fields.ref)) {
+    const exact = read(parseExactly(light.text))
+    fields.joinRef = exactRef(fields.joinRef, exact.joinRef)
+    fields.ref = exactRef(fields.ref, exact.ref)
+  }
+  const { joinRef, ref, topic, event, payload } = fields
+  if (!isRef(joinRef) || !isRef(ref)) throw new MalformedFrame('ref is not a string, number or null')
+  if (typeof topic !== 'string' || typeof event !== 'string') {
+    throw new MalformedFrame('topic or event is not a string')
+  }
+  return { joinRef, ref, topic, event, payload: light.isCut ? UNPARSED : payload }
+}
+
+function parse(text: string): unknown {
   try {
-    return { fields: JSON.parse(light.text), isCut: light.isCut }
+    return JSON.parse(text)
   } catch {
     throw new MalformedFrame('not JSON')
   }
 }
 
-function toMessage(
-  joinRef: unknown,
-  ref: unknown,
-  topic: unknown,
-  event: unknown,
-  payload: unknown,
-): ClientMessage {
-  if (!isRef(joinRef) || !isRef(ref)) throw new MalformedFrame('ref is not a string, number or null')
-  if (typeof topic !== 'string' || typeof event !== 'string') {
-    throw new MalformedFrame('topic or event is not a string')
-  }
-  return { joinRef, ref, topic, event, payload }
+function exactRef(ref: unknown, exact: unknown): unknown {
+  const isLargeInteger = Number.isFinite(ref) && typeof exact === 'string'
+  return isLargeInteger ? BigInt(exact) : ref
 }
 
 function isRef(value: unknown): value is Ref {
-  return value === null || typeof value === 'string' || typeof value === 'number'
+  return value === null || typeof value === 'string' || typeof value === 'bigint' || Number.isFinite(value)
+}
+
+/** Encodes a message of version 2. `JSON.stringify` throws at a bigint. */
+function encodeArray(message: [joinRef: Ref, ref: Ref, ...unknown[]]): string {
+  if (typeof message[0] !== 'bigint' && typeof message[1] !== 'bigint') return JSON.stringify(message)
+  const [joinRef, ref, ...others] = message
+  return `[${encodeRef(joinRef)},${encodeRef(ref)},${JSON.stringify(others).slice(1)}`
+}
+
+/** Encodes a message of version 1, with the ref at its end. */
+function encodeObject(message: object, ref: Ref): string {
+  return `${JSON.stringify(message).slice(0, -1)},"ref":${encodeRef(ref)}}`
+}
+
+function encodeRef(ref: Ref): string {
+  return typeof ref === 'bigint' ? String(ref) : JSON.stringify(ref)
 }
 
 /** Encodes binary payloads as base64, for formats without binary frames. */

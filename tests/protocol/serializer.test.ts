@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MalformedFrame } from '../../src/protocol/messages.ts'
+import { EncodedJson, MalformedFrame, UNPARSED } from '../../src/protocol/messages.ts'
 import { chooseSerializer, v1, v2 } from '../../src/protocol/serializer.ts'
 
 const bytes = (...parts: (string | number[])[]) =>
@@ -135,7 +135,13 @@ describe('version 1', () => {
       event: 'phx_join',
       payload: {},
     })
-    expect(v1.decode('{"topic":"t","event":"e","payload":2,"ref":"2","join_ref":"9"}').joinRef).toBeNull()
+    expect(v1.decode('{"topic":"t","event":"e","payload":2,"ref":"2"}').joinRef).toBeNull()
+  })
+
+  it('takes the join_ref that some clients send', () => {
+    const frame = '{"topic":"t","event":"phx_leave","payload":{},"ref":"2","join_ref":"9"}'
+    expect(v1.decode(frame)).toMatchObject({ joinRef: '9', ref: '2' })
+    expect(v1.decode(frame.replace('"9"', 'null')).joinRef).toBeNull()
   })
 
   it.each([
@@ -149,7 +155,9 @@ describe('version 1', () => {
     expect(() => v1.decode(frame)).toThrow(MalformedFrame)
   })
 
-  it('has no binary frames', () => {
+  it('takes the same JSON from a binary frame', () => {
+    const frame = '{"topic":"t","event":"e","payload":"ü","ref":"1"}'
+    expect(v1.decode(Buffer.from(frame))).toEqual(v1.decode(frame))
     expect(() => v1.decode(Buffer.from([0, 0, 0, 0, 0]))).toThrow(MalformedFrame)
   })
 
@@ -167,9 +175,67 @@ describe('version 1', () => {
   })
 })
 
-it('is selected by vsn: 2.0.0, 1.0.0 or none, and no other value', () => {
-  expect(chooseSerializer('2.0.0')).toBe(v2)
-  expect(chooseSerializer('1.0.0')).toBe(v1)
-  expect(chooseSerializer(undefined)).toBe(v1)
-  expect(['3.0.0', '2', '', '1.0', 'x'].map(chooseSerializer)).toEqual(Array(5).fill(undefined))
+describe('a ref beyond the integers of a number', () => {
+  const LARGE = '123456789012345678901234567890'
+  const [text, object] = [
+    `[9007199254740993, -${LARGE} ,"t\\"1234567890123456789","e",{"n":[12345678901234567890,25e-1]}]`,
+    `{"payload":{"ref":7,"n":12345678901234567890},"topic":"t","event":"e","join_ref":9007199254740993,"ref":${LARGE}}`,
+  ]
+
+  it('is decoded exactly, and encoded as it came', () => {
+    const message = v2.decode(text)
+    expect(message).toMatchObject({ joinRef: 9007199254740993n, ref: -BigInt(LARGE) })
+    expect(message).toMatchObject({
+      topic: 't"1234567890123456789',
+      payload: { n: [12345678901234567000, 2.5] },
+    })
+    const { joinRef, ref } = message
+    const at = { joinRef, topic: 't' }
+    expect(v2.encodeReply({ ...at, ref, status: 'ok', response: {} })).toBe(
+      `[9007199254740993,-${LARGE},"t","phx_reply",{"status":"ok","response":{}}]`,
+    )
+    expect(v2.encodePush({ ...at, ref: null, event: 'e', payload: 1 })).toBe(
+      '[9007199254740993,null,"t","e",1]',
+    )
+    expect(v2.encodePush({ ...at, ref: null, event: 'e', payload: new EncodedJson('{}') })).toBe(
+      '[9007199254740993,null,"t","e",{}]',
+    )
+    expect(v2.encodeReply({ ...at, ref, status: 'ok', response: Buffer.from([7]) })).toEqual(
+      bytes([1, 16, 31, 1, 2], `9007199254740993-${LARGE}tok`, [7]),
+    )
+  })
+
+  it('is decoded exactly in version 1 too, wherever it is in the object', () => {
+    const { joinRef, ref } = v1.decode(object)
+    expect({ joinRef, ref }).toEqual({ joinRef: 9007199254740993n, ref: BigInt(LARGE) })
+    expect(v1.encodeReply({ joinRef, ref, topic: 't', status: 'ok', response: {} })).toBe(
+      `{"topic":"t","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":${LARGE}}`,
+    )
+    expect(
+      v1.encodePush({ joinRef, ref, topic: 't', event: 'phx_close', payload: new EncodedJson('{}') }),
+    ).toBe(`{"topic":"t","event":"phx_close","ref":${LARGE},"payload":{}}`)
+  })
+
+  it('is decoded exactly beside a payload that is too heavy to be parsed', () => {
+    const heavy = text.replace(/\{.*/, `[${'[],'.repeat(20_000)}[]]]`)
+    expect(v2.decode(heavy)).toMatchObject({ joinRef: 9007199254740993n, payload: UNPARSED })
+  })
+
+  it.each(['1e400', '9'.repeat(400)])('is rejected when no number comes near it: %s', (ref) => {
+    expect(() => v2.decode(`["1",${ref},"t","e",{}]`)).toThrow(MalformedFrame)
+  })
+
+  it('is a number when it is a fraction', () => {
+    expect(v2.decode('[1.5,12345678901234567.5,"t","e",{}]')).toMatchObject({
+      joinRef: 1.5,
+      ref: 12345678901234568,
+    })
+  })
+})
+
+it('is selected by vsn: 2.0.x, 1.0.x or none, and no other value', () => {
+  expect(['2.0.0', '2.0.7', '2.0.10'].map(chooseSerializer)).toEqual([v2, v2, v2])
+  expect(['1.0.0', '1.0.5', undefined].map(chooseSerializer)).toEqual([v1, v1, v1])
+  const others = ['3.0.0', '2', '', '1.0', 'x', '2.1.0', '1.1.0', '2.0.x', '2.0.01', '2.0.0 ', '2.0.0-rc.1']
+  expect(others.filter(chooseSerializer)).toEqual([])
 })
