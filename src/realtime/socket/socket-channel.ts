@@ -155,6 +155,11 @@ export class SocketChannel implements Channel, Subscriber {
     this.#socket.reply({ ...this.#address, ref, status, response })
   }
 
+  /** Whether the last message that waits is a leave. */
+  get isLeaving(): boolean {
+    return this.#queue?.at(-1)?.event === 'phx_leave'
+  }
+
   /** Whether every message of the client is handled. */
   get isIdle(): boolean {
     return !this.#isBusy && this.#concurrentCount === 0 && !this.#queue

@@ -71,6 +71,7 @@ export class Socket implements Connection, ParentSocket {
       if (!(error instanceof MalformedFrame)) throw error
       return this.close(CloseCode.unsupportedData, 'malformed frame')
     }
+    if (this.#isFreeLeave(message)) return this.receive(message)
     const isHeartbeat = message.topic === 'phoenix' && message.event === 'heartbeat'
     const limited =
       tooManyBytes ?? (isHeartbeat ? limits.takeHeartbeat(userId) : limits.takeMessage(userId, message.event))
@@ -88,7 +89,7 @@ export class Socket implements Connection, ParentSocket {
     if (channel) channel.receive(message)
     else if (message.event === 'phx_join') void this.#join(message)
     else if (message.event === 'phx_leave') this.#accept(message)
-    else this.endpoint.reject(this, message, UNMATCHED_TOPIC)
+    else this.#rejectUnmatched(message)
   }
 
   /** Replaces a channel whose topic is joined again. The client receives the new reply, then `phx_close` for the old channel. */
@@ -139,7 +140,7 @@ export class Socket implements Connection, ParentSocket {
     const { topic, joinRef } = message
     const found = this.endpoint.findChannel(topic)
     if (!found) {
-      this.endpoint.reject(this, message, UNMATCHED_TOPIC)
+      this.#rejectUnmatched(message)
       this.push({ joinRef, ref: joinRef, topic, event: 'phx_close', payload: {} })
       return undefined
     }
@@ -150,6 +151,19 @@ export class Socket implements Connection, ParentSocket {
     const channel = new SocketChannel(this, found.definition, topic, joinRef)
     this.#channels.set(topic, channel)
     return channel.join(message, found.subtopic)
+  }
+
+  /**
+   * Leaving is not limited, because the server would go on sending to a client that considers its channel closed. A leave that waits
+   * behind another one is counted, so that the queue of a channel is bounded.
+   */
+  #isFreeLeave({ event, topic }: ClientMessage): boolean {
+    return event === 'phx_leave' && !this.#channels.get(topic)?.isLeaving
+  }
+
+  /** As in Phoenix, the reply belongs to no channel. */
+  #rejectUnmatched(message: ClientMessage): void {
+    this.endpoint.reject(this, { ...message, joinRef: null }, UNMATCHED_TOPIC)
   }
 
   #accept({ joinRef, ref, topic }: ClientMessage): void {

@@ -36,7 +36,7 @@ export class UserLimits {
     this.#buckets = limits ? makeBuckets(limits, clock) : undefined
   }
 
-  /** Counts a message. Joins and leaves have a bucket of their own. @returns the response if it exceeds the limit. */
+  /** Counts a message. Joins have a bucket of their own, with the leaves that are counted. @returns the response if it exceeds the limit. */
   takeMessage(userId: string, event: string): RateLimited | undefined {
     const isJoinOrLeave = event === 'phx_join' || event === 'phx_leave'
     const bucket = isJoinOrLeave ? this.#buckets?.joins : this.#buckets?.events

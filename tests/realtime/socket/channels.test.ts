@@ -21,7 +21,7 @@ describe('a join', () => {
     const client = await connect()
     client.send(['3', '4', 'nowhere', 'phx_join', {}])
     expect(await client.take()).toEqual([
-      '3',
+      null,
       '4',
       'nowhere',
       'phx_reply',
@@ -171,7 +171,7 @@ describe('a push', () => {
     const { connect } = await startRealtime([roomChannel()])
     const client = await connect()
     expect(await client.call(['1', '1', 'room:a', 'echo', {}])).toEqual([
-      '1',
+      null,
       '1',
       'room:a',
       'phx_reply',
