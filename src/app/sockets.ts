@@ -6,7 +6,9 @@ import type { Config } from '../config/config.ts'
 import { clientAddresses, remoteAddresses } from '../http/client-address.ts'
 import { deriveKey } from '../keys.ts'
 import type { Nodes } from '../realtime/cluster/nodes.ts'
+import { PollStatus } from '../realtime/codes.ts'
 import { ChannelServer } from '../realtime/server/channel-server.ts'
+import { IgnoredUpgrades, isWebSocketUpgrade } from '../realtime/socket/ignored-upgrades.ts'
 import type { Services } from '../services.ts'
 import type { Infrastructure } from './infrastructure.ts'
 
@@ -54,24 +56,37 @@ export function createChannelServer(
  */
 export async function serveChannels(http: FastifyInstance, server: ChannelServer): Promise<Server> {
   const otherUpgrades = new Server()
-  http.server.on('upgrade', (...upgrade) => {
-    if (!server.handleUpgrade(...upgrade)) otherUpgrades.emit('upgrade', ...upgrade)
+  const ignoredUpgrades = new IgnoredUpgrades(http.server)
+  http.server.on('request', (request, response) => ignoredUpgrades.track(request, response))
+  http.server.on('upgrade', (request, stream, head) => {
+    if (server.handleUpgrade(request, stream, head)) return
+    if (isWebSocketUpgrade(request)) otherUpgrades.emit('upgrade', request, stream, head)
+    else ignoredUpgrades.ignore(request, stream, head)
   })
   await http.register(async (app) => {
-    // The channel server reads the bodies.
-    app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', (_request, _body, done) => done(null))
-    const route = { schema: { hide: true }, exposeHeadRoute: false, handler: handOver }
-    app.route({ ...route, method: 'GET', url: `${SOCKET_PATH}/websocket` })
-    app.route({ ...route, method: ['GET', 'POST', 'OPTIONS'], url: `${SOCKET_PATH}/longpoll` })
+    app.setErrorHandler(answerError)
+    for (const path of ['websocket', 'longpoll', 'longpoll/*']) {
+      // In a hook, before Fastify judges the content type: the channel server reads the body.
+      app.all(`${SOCKET_PATH}/${path}`, { schema: { hide: true }, onRequest: handOver }, () => {})
+    }
   })
   return otherUpgrades
 
-  function handOver({ raw }: FastifyRequest, reply: FastifyReply): void {
+  /** Never continues with the handler. */
+  function handOver({ raw }: FastifyRequest, reply: FastifyReply, _continue: () => void): void {
     reply.hijack()
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       if (value !== undefined) reply.raw.setHeader(name, value)
     }
     server.handleRequest(raw, reply.raw)
   }
+}
+
+/** Answers an error of the HTTP server, such as that it is closing, so that polling clients connect again. */
+function answerError(
+  error: { status?: number; statusCode?: number },
+  _request: unknown,
+  reply: FastifyReply,
+) {
+  return reply.code(error.status ?? error.statusCode ?? 500).send({ status: PollStatus.unavailable })
 }

@@ -35,7 +35,11 @@ export async function createHttpServer(
     // `enforceBodyTimeout` replaces this, per route. Headers have Node's default of a minute.
     requestTimeout: 0,
     trustProxy: config.trustProxy.length ? config.trustProxy : false,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      maxParamLength: MAX_PARAM_LENGTH,
+    },
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: true, allErrors: true },
     },

@@ -30,6 +30,7 @@ export const ErrorReason = {
 /** The HTTP status of a connection that is refused, by the reason that telemetry reports. */
 export const RefusalStatus = {
   origin: 403,
+  subprotocol: 403,
   version: 403,
   token: 403,
   user_connections: 429,

@@ -51,6 +51,8 @@ it('long polling logs no tokens', async () => {
   await client.send(join)
   await client.sendBatch('x'.repeat(3_000_000))
   await client.request('GET')
+  const headers = { 'x-phoenix-longpoll-token': client.token!, 'x-phoenix-authtoken': ann.token }
+  for (const method of ['POST', 'PUT']) await new PollClient(`${app.url}/socket`, { headers }).request(method)
   expect(app.logs.join('')).not.toMatch(ann.token)
   expect(app.logs.join('')).not.toMatch(client.token!)
 })

@@ -77,7 +77,7 @@ export class PollClient {
     if (this.token !== undefined) query.append('token', this.token)
     return fetch(`${this.#url}?${query}`, {
       method,
-      headers: { ...(type && { 'content-type': type }), ...headers },
+      headers: { ...(type !== undefined && { 'content-type': type }), ...headers },
       ...(body !== undefined && { body }),
       ...(signal && { signal }),
     })

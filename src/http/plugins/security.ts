@@ -5,8 +5,8 @@ import type { Config } from '../../config/config.ts'
 
 type SecurityConfig = Pick<Config, 'corsOrigins' | 'publicUrl'>
 
-/** The paths with CORS headers. */
-const API_PATHS = /^\/(auth|api)\//
+/** The paths with CORS headers. Duplicate slashes count as one. */
+const API_PATHS = /^\/+(auth|api)\//
 
 /** Adds security headers to every response; CORS headers and `no-store` to those of the API. */
 export async function addSecurityHeaders(app: FastifyInstance, { corsOrigins, publicUrl }: SecurityConfig) {

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PollStatus, RefusalStatus } from '../codes.ts'
-import { connect, type HandshakeOptions, isAllowedOrigin, isAt, queryOf } from '../socket/handshake.ts'
+import { connect, type HandshakeOptions, isAllowedOrigin, paramsOf, pathOf } from '../socket/handshake.ts'
 import { PollRelay } from './poll-relay.ts'
 import type { PollAnswer, Pollable } from './poll-session.ts'
 import { PollSessions } from './poll-sessions.ts'
-import { PollTokens } from './poll-tokens.ts'
+import { isPollToken, PollTokens } from './poll-tokens.ts'
 import { BodyTooLarge, readBody } from './request-body.ts'
 
 export interface LongPollOptions extends HandshakeOptions {
@@ -12,7 +12,7 @@ export interface LongPollOptions extends HandshakeOptions {
   key: Buffer
 }
 
-/** The body of a response. The HTTP status is 200; clients read the status in the body. */
+/** The body of a response. The HTTP status is 200, or that of an error; clients read the status in the body. */
 interface LongPollResponse extends Omit<PollAnswer, 'status'> {
   status: PollAnswer['status'] | typeof PollStatus.forbidden
   token?: string | undefined
@@ -26,6 +26,15 @@ interface NamedSession {
 
 /** The size of a request body, in frames of maximum size. */
 const MAX_FRAMES_PER_BODY = 8
+
+/** A newer phoenix.js sends the session token here, older ones as the last `token` parameter, after that of the user. */
+const SESSION_HEADER = 'x-phoenix-longpoll-token'
+
+/** A request body with one frame per line. Any other body is one frame. */
+const BATCH_TYPE = 'application/x-ndjson'
+
+/** The body of every error. phoenix.js throws at a body without a status that it knows; after this one it reconnects. */
+const TRY_AGAIN = { status: PollStatus.unavailable }
 
 /** Serves an endpoint to clients that cannot open a WebSocket, by the long polling protocol of phoenix.js. */
 export class LongPollService {
@@ -44,10 +53,12 @@ export class LongPollService {
     this.#relay = new PollRelay(endpoint.nodes, endpoint.clock, (id) => this.#sessions.find(id))
   }
 
-  /** Answers a request. @returns false for a request to another path. */
+  /** Answers a request, also one to a path below that of long polling. @returns false for a request to another path. */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
-    if (!isAt(this.#path, request.url)) return false
-    void this.#handle(request, response)
+    const path = pathOf(request.url)
+    if (path === this.#path) void this.#handle(request, response)
+    else if (path.startsWith(`${this.#path}/`)) answer(response, 404, TRY_AGAIN)
+    else return false
     return true
   }
 
@@ -62,10 +73,9 @@ export class LongPollService {
       if (request.method === 'OPTIONS') answerPreflight(request, response)
       else if (request.method === 'GET') answer(response, 200, await this.#poll(request, response))
       else if (request.method === 'POST') answer(response, 200, await this.#publish(request))
-      else response.writeHead(405, { allow: 'GET, POST, OPTIONS' }).end()
+      else answer(response.setHeader('allow', 'GET, POST, OPTIONS'), 405, TRY_AGAIN)
     } catch (error) {
-      // phoenix.js reconnects.
-      answer(response, error instanceof BodyTooLarge ? 413 : 500, { status: PollStatus.unavailable })
+      answer(response, error instanceof BodyTooLarge ? 413 : 500, TRY_AGAIN)
       // The client may leave while it sends the body.
       if (error instanceof BodyTooLarge || request.errored) return
       this.#options.endpoint.logError(error, 'A long-polling request failed')
@@ -87,13 +97,14 @@ export class LongPollService {
     if (!isAllowedOrigin(request, allowedOrigins)) return { status: PollStatus.forbidden }
     const session = this.#sessionOf(request)?.session
     if (!session) return { status: PollStatus.gone }
-    const isBatch = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
+    const isBatch = request.headers['content-type']?.startsWith(BATCH_TYPE) ?? false
     return new Promise((resolve) => session.publish(body, isBatch, resolve))
   }
 
-  /** The session that a request names. Its token is the last `token` parameter; the user's comes first. */
-  #sessionOf({ url }: IncomingMessage): NamedSession | undefined {
-    const token = new URLSearchParams(queryOf(url)).getAll('token').at(-1)
+  /** The session that a request names. */
+  #sessionOf({ url, headers }: IncomingMessage): NamedSession | undefined {
+    const header = headers[SESSION_HEADER]
+    const token = typeof header === 'string' ? header : paramsOf(url).getAll('token').at(-1)
     const address = token === undefined ? undefined : this.#tokens.read(token)
     return token !== undefined && address
       ? { token, session: this.#sessions.find(address.id) ?? this.#relay.session(address) }
@@ -103,7 +114,8 @@ export class LongPollService {
   /** @param replacesSession whether the client had a session that has ended. */
   async #open(request: IncomingMessage, replacesSession: boolean): Promise<LongPollResponse> {
     const { endpoint } = this.#options
-    const result = await connect(this.#options, request, 'longpoll')
+    const params = withoutSession(paramsOf(request.url))
+    const result = await connect(this.#options, request, { transport: 'longpoll', params })
     if ('reason' in result) {
       const isForbidden = RefusalStatus[result.reason] === 403
       return { status: isForbidden ? PollStatus.forbidden : PollStatus.unavailable }
@@ -119,6 +131,14 @@ export class LongPollService {
       messages: [],
     }
   }
+}
+
+/** The parameters of the user, which contain a `token` too. */
+function withoutSession(params: URLSearchParams): URLSearchParams {
+  const tokens = params.getAll('token').filter((token) => !isPollToken(token))
+  params.delete('token')
+  for (const token of tokens) params.append('token', token)
+  return params
 }
 
 function pollFor(session: Pollable, response: ServerResponse): Promise<PollAnswer> {
@@ -153,5 +173,9 @@ function answerPreflight({ headers }: IncomingMessage, response: ServerResponse)
 
 function answer(response: ServerResponse, status: number, body: LongPollResponse): void {
   if (response.headersSent || response.destroyed) return
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body))
+  const json = Buffer.from(JSON.stringify(body))
+  response
+    .setHeader('content-type', 'application/json; charset=utf-8')
+    .setHeader('content-length', json.length)
+  response.writeHead(status).end(json)
 }

@@ -6,6 +6,13 @@ export interface PollAddress {
   id: string
 }
 
+const FORMAT = /^[\w-]+\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[\w-]{43}$/
+
+/** Whether a text has the format of a session token, of this or another deployment. */
+export function isPollToken(text: string): boolean {
+  return FORMAT.test(text)
+}
+
 /** The signed tokens by which clients refer to their long-polling sessions. */
 export class PollTokens {
   readonly #key: Buffer

@@ -11,6 +11,7 @@ import type { AnyChannelDefinition } from '../socket/channel-definition.ts'
 import type { ConnectionLimits } from '../socket/connection-limits.ts'
 import { Endpoint, type ErrorReply, type Logger } from '../socket/endpoint.ts'
 import type { Authenticate, HandshakeOptions } from '../socket/handshake.ts'
+import { IgnoredUpgrades, isWebSocketUpgrade } from '../socket/ignored-upgrades.ts'
 import type { SessionExpiryLookup } from '../socket/session-expiry.ts'
 import type { Telemetry } from '../socket/telemetry.ts'
 import type { MessageLimits } from '../socket/user-limits.ts'
@@ -124,14 +125,17 @@ export class ChannelServer {
       request: IncomingMessage,
       response: ServerResponse,
     ) => void)[]
+    const ignoredUpgrades = new IgnoredUpgrades(http)
     http.removeAllListeners('request')
     http.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      ignoredUpgrades.track(request, response)
       if (this.handleRequest(request, response)) return
       for (const listener of others) listener.call(http, request, response)
       if (http.listenerCount('request') + others.length === 1) response.writeHead(404).end()
     })
     http.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
       if (this.handleUpgrade(request, stream, head) || http.listenerCount('upgrade') > 1) return
+      if (!isWebSocketUpgrade(request)) return ignoredUpgrades.ignore(request, stream, head)
       stream.on('error', () => stream.destroy())
       stream.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
     })
@@ -139,7 +143,7 @@ export class ChannelServer {
     return this
   }
 
-  /** Handles an upgrade request. @returns false, without touching it, for a request to another path. */
+  /** Handles an upgrade request. @returns false, without touching it, for a request to another path, or for another protocol. */
   handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
     return this.#webSockets.handleUpgrade(request, stream, head)
   }

@@ -51,17 +51,28 @@ export interface ConnectResult {
 /** The `Retry-After` of a connection that exceeds a limit, in seconds. */
 export const RETRY_AFTER_S = 30
 
+/** The only subprotocol. Clients need not offer one. */
+export const PROTOCOL = 'phoenix'
+
 /** phoenix.js sends its `authToken` as a subprotocol of a WebSocket, and as a header of other requests. */
 const TOKEN_PROTOCOL_PREFIX = 'base64url.bearer.phx.'
 const TOKEN_HEADER = 'x-phoenix-authtoken'
 
-/** Accepts or refuses a client: immediately, unless `authenticate` returns a promise. */
+interface ConnectOptions {
+  transport: TransportName
+  /** The parameters of the user. Default: those of the URL. */
+  params?: URLSearchParams
+}
+
+/**
+ * Accepts or refuses a client: immediately, unless `authenticate` returns a promise. Of a repeated parameter the last one counts.
+ */
 export function connect(
   options: HandshakeOptions,
   request: IncomingMessage,
-  transport: TransportName,
+  { transport, params = paramsOf(request.url) }: ConnectOptions,
 ): ConnectResult | HandshakeRefusal | Promise<ConnectResult | HandshakeRefusal> {
-  const handshake: Handshake = { options, request, transport, startedAt: performance.now() }
+  const handshake: Handshake = { options, request, transport, params, startedAt: performance.now() }
   const result = check(handshake)
   return result instanceof Promise
     ? result.then((settled) => reported(handshake, settled))
@@ -73,6 +84,7 @@ interface Handshake {
   options: HandshakeOptions
   request: IncomingMessage
   transport: TransportName
+  params: URLSearchParams
   startedAt: number
 }
 
@@ -89,14 +101,15 @@ function reported(
 function check(
   handshake: Handshake,
 ): ConnectResult | HandshakeRefusal | Promise<ConnectResult | HandshakeRefusal> {
-  const { options, request } = handshake
+  const { options, request, params } = handshake
   const { endpoint, allowedOrigins, authenticate } = options
   if (endpoint.isDraining) return { reason: 'draining' }
   if (!isAllowedOrigin(request, allowedOrigins)) return { reason: 'origin' }
-  const params = new URLSearchParams(queryOf(request.url))
-  const serializer = chooseSerializer(params.get('vsn') ?? undefined)
+  const protocols = offeredProtocols(request)
+  if (!acceptsProtocols(protocols)) return { reason: 'subprotocol' }
+  const serializer = chooseSerializer(params.getAll('vsn').at(-1))
   if (!serializer) return { reason: 'version' }
-  const token = tokenOf(request.headers) ?? params.get('token') ?? undefined
+  const token = tokenOf(request, protocols) ?? params.getAll('token').at(-1)
   const accept = (identity: Identity | undefined) => checkLimits(handshake, serializer, identity)
   const fail = (error: unknown): HandshakeRefusal => {
     endpoint.logError(error, 'A client could not be authenticated')
@@ -123,9 +136,17 @@ function checkLimits(
   return reason ? { reason, identity } : { identity, serializer, address, transport, startedAt }
 }
 
-/** Whether a URL has this path. A trailing slash is ignored. */
-export function isAt(path: string, url = ''): boolean {
-  return url.startsWith(path) && /^\/?(\?|$)/.test(url.slice(path.length))
+/** Whether a URL has this path. A trailing slash is ignored, and duplicate slashes count as one. */
+export function isAt(path: string, url?: string): boolean {
+  return pathOf(url) === path
+}
+
+/** The path of a URL, without a trailing slash and duplicate slashes. */
+export function pathOf(url = ''): string {
+  return url
+    .replace(/\?.*/, '')
+    .replace(/\/{2,}/g, '/')
+    .replace(/\/$/, '')
 }
 
 /** Whether the `Origin` is allowed. Clients other than browsers send none; their token decides. */
@@ -137,17 +158,25 @@ export function isAllowedOrigin(
   return allowed === '*' || origin === undefined || allowed.includes(origin)
 }
 
-/** The query string of a request's URL, without the question mark. */
-export function queryOf(url = ''): string {
+/** The query parameters of a URL. */
+export function paramsOf(url = ''): URLSearchParams {
   const start = url.indexOf('?')
-  return start < 0 ? '' : url.slice(start + 1)
+  return new URLSearchParams(start < 0 ? '' : url.slice(start))
+}
+
+function offeredProtocols({ headers }: IncomingMessage): string[] {
+  return headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
+}
+
+function acceptsProtocols(offered: readonly string[]): boolean {
+  const names = offered.filter((name) => !name.startsWith(TOKEN_PROTOCOL_PREFIX))
+  return names.length === 0 || names.includes(PROTOCOL)
 }
 
 /** The token as phoenix.js sends it since 1.8: outside of the URL, which servers log. */
-function tokenOf(headers: IncomingMessage['headers']): string | undefined {
+function tokenOf({ headers }: IncomingMessage, protocols: readonly string[]): string | undefined {
   const header = headers[TOKEN_HEADER]
   if (typeof header === 'string') return header
-  const protocols = headers['sec-websocket-protocol']?.split(',') ?? []
-  const encoded = protocols.map((name) => name.trim()).find((name) => name.startsWith(TOKEN_PROTOCOL_PREFIX))
+  const encoded = protocols.find((name) => name.startsWith(TOKEN_PROTOCOL_PREFIX))
   return encoded && Buffer.from(encoded.slice(TOKEN_PROTOCOL_PREFIX.length), 'base64url').toString()
 }

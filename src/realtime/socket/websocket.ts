@@ -8,12 +8,14 @@ import {
   type HandshakeOptions,
   type HandshakeRefusal,
   isAt,
+  PROTOCOL,
   RETRY_AFTER_S,
 } from './handshake.ts'
+import { isWebSocketUpgrade } from './ignored-upgrades.ts'
 import { Socket } from './socket.ts'
 import { fragmentLimits, WebSocketTransport } from './websocket-transport.ts'
 
-const PROTOCOL = 'phoenix'
+const TRANSPORT = { transport: 'websocket' } as const
 
 /** An option of `ws` that its types do not list. The endpoint limits pings itself, and closes with a code. */
 const UNLIMITED_PONGS = { maxPendingAutoPongs: 0 }
@@ -43,10 +45,10 @@ export class WebSocketService {
     })
   }
 
-  /** Handles an upgrade request. @returns false for a request to another path. */
+  /** Handles an upgrade request. @returns false for a request to another path, or for another protocol. */
   handleUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
-    if (!isAt(this.#path, request.url)) return false
-    const result = connect(this.#options, request, 'websocket')
+    if (!isAt(this.#path, request.url) || !isWebSocketUpgrade(request)) return false
+    const result = connect(this.#options, request, TRANSPORT)
     if (result instanceof Promise) void this.#acceptLater(result, request, stream, head)
     else this.#accept(result, request, stream, head)
     return true
@@ -88,9 +90,10 @@ export class WebSocketService {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const result = await connect(this.#options, request, 'websocket')
-    response.statusCode = 'reason' in result ? RefusalStatus[result.reason] : 404
-    response.end()
+    const result = request.method === 'GET' ? await connect(this.#options, request, TRANSPORT) : undefined
+    if (result && 'reason' in result) return void response.writeHead(RefusalStatus[result.reason]).end()
+    response.writeHead(400, { 'content-type': 'text/plain' })
+    response.end("The 'connection' header must contain 'upgrade'.")
   }
 }
 

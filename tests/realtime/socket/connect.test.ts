@@ -39,11 +39,13 @@ describe('a handshake', () => {
     })
   })
 
-  it('is accepted with a trailing slash, but not at paths with the same prefix', async () => {
+  it('is accepted with additional slashes, but not at paths with the same prefix', async () => {
     const { url } = await startRealtime([])
-    const client = await RawClient.connect(`${url}/websocket/?token=ann&vsn=2.0.0`)
-    client.terminate()
-    for (const path of ['websockets', 'websocket/more', 'websocket//']) {
+    for (const path of ['websocket/', '/websocket', '//websocket//']) {
+      const client = await RawClient.connect(`${url}/${path}?token=ann&vsn=2.0.0`)
+      client.terminate()
+    }
+    for (const path of ['websockets', 'websocket/more', 'web/socket']) {
       const refusal = RawClient.connect(`${url}/${path}?token=ann&vsn=2.0.0`)
       await expect(refusal, path).rejects.toMatchObject({ status: 404 })
     }
