@@ -35,6 +35,8 @@ export interface TestApp extends App {
     path: string,
     options?: { token?: string; body?: unknown },
   ): Promise<{ status: number; body: Json }>
+  /** Closes the server, and starts another one on the same port and database. */
+  restart(): Promise<TestApp>
 }
 
 export const VAULT_KEY = 'a vault key for tests only: long enough'
@@ -94,7 +96,12 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
     ...(backplane && { backplane }),
   })
   const url = await app.listen()
-  onTestFinished(() => app.close())
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= app.close()
+    return closed
+  }
+  onTestFinished(close)
 
   async function request(
     method: string,
@@ -139,5 +146,11 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
     return person
   }
 
-  return { ...app, url, clock, logs, signUp, request }
+  async function restart(): Promise<TestApp> {
+    await close()
+    const port = Number(new URL(url).port)
+    return startNode({ env: env ?? {}, change: { ...change, port }, database, clock })
+  }
+
+  return { ...app, url, clock, logs, signUp, request, close, restart }
 }
