@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
+import { eventually } from '../support/eventually.ts'
 import { PollClient } from '../support/poll-client.ts'
+import { requestText } from '../support/raw-http.ts'
 
 async function start() {
   const app = await startApp()
@@ -75,4 +79,52 @@ it('long polling allows other origins', async () => {
   expect(refused.headers.get('access-control-allow-origin')).toBe('*')
   expect(refused.headers.get('x-content-type-options')).toBe('nosniff')
   expect(await refused.json()).toEqual({ status: 403 })
+})
+
+it.each([undefined, '', 'nonsense', 'text/plain;;', 'application/x-www-form-urlencoded'])(
+  'takes a post of any content type: %j',
+  async (type) => {
+    const { client, join } = await start()
+    await client.open()
+    const body = Buffer.from(JSON.stringify(join))
+    expect(await client.request('POST', { body, ...(type !== undefined && { type }) })).toEqual({
+      status: 200,
+    })
+    expect(await client.frames()).toHaveLength(1)
+  },
+)
+
+it.each([
+  ['GET', '/socket/longpoll/more', 404],
+  ['POST', '/socket//longpoll/websocket', 404],
+  ['PUT', '/socket/longpoll', 405],
+  ['DELETE', '//socket/longpoll/', 405],
+])('%s %s is answered with %d and a status that phoenix.js knows', async (method, path, status) => {
+  const { app } = await start()
+  const response = await fetch(`${app.url}${path}?vsn=2.0.0`, { method })
+  expect([response.status, await response.json()]).toEqual([status, { status: 500 }])
+})
+
+it('answers with a status while the server closes', async () => {
+  const { app } = await start()
+  const { port, hostname } = new URL(app.url)
+  const arrived = once(app.http.server, 'connection')
+  const socket = connect(Number(port), hostname)
+  const [line, ...headers] = requestText('GET /socket/longpoll').split('\r\n')
+  socket.write(`${line}\r\n`)
+  // The server has read the beginning of the request.
+  const [stream] = (await arrived) as [Socket]
+  await eventually(() => expect(stream.bytesRead).toBeGreaterThan(0))
+  const closed = app.close()
+  await eventually(() => expect(app.http.server.listening).toBe(false))
+  socket.write(headers.join('\r\n'))
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 503 .*\r\n\r\n\{"status":500\}$/s)
+  await closed
+})
+
+it('counts duplicate slashes as one', async () => {
+  const { app, ann } = await start()
+  const client = await new PollClient(`${app.url}//socket/`, { params: { token: ann.token } }).open()
+  expect(client.token).toEqual(expect.any(String))
 })
