@@ -8,17 +8,12 @@ import * as phoenix16 from 'phoenix-1.6'
 import * as phoenix17 from 'phoenix-1.7'
 import * as phoenixChannels from 'phoenix-channels'
 import * as phoenixSocket from 'phoenix-socket'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { startApp } from '../support/app.ts'
 import { copiesFor, KEYS } from '../support/conversations.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Json, listen, type Settled, settle } from '../support/phoenix.ts'
-
-// Before 1.8 the client needs properties of a browser window.
-vi.hoisted(() => {
-  Object.assign(globalThis, { self: globalThis })
-})
 
 /** A channel, as the scenario uses it. */
 interface Joined {

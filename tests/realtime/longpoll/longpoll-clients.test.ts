@@ -7,11 +7,6 @@ import { startRealtime } from '../../support/realtime-server.ts'
 import { testClient } from '../socket/client-contract.ts'
 import { roomChannel } from '../socket/room-channel.ts'
 
-// Before 1.8 the client needs properties of a browser window.
-vi.hoisted(() => {
-  Object.assign(globalThis, { self: globalThis })
-})
-
 describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])('phoenix.js %s, polling', (version) => {
   if (version !== '1.8') {
     beforeAll(() => void vi.stubGlobal('XMLHttpRequest', FakeXhr))
