@@ -13,8 +13,8 @@ const FRAME_BYTES = 261_000
 /** Bytes of the measured field in a frame. */
 const BULK_BYTES = 258_000
 const REPETITIONS = rounds(1, 3)
-/** How many times longer than a frame with one long string a frame may block the event loop. */
-const MAX_RATIO = 25
+/** How many times the CPU time of a frame with one long string a frame may take. */
+const MAX_RATIO = 40
 /** How often a frame that seems slower is measured again. */
 const MAX_ROUNDS = 10
 
@@ -67,7 +67,7 @@ function textOf(part: string): string {
   return `"${part.repeat(BULK_BYTES / Buffer.byteLength(part))}"`
 }
 
-it('blocks the event loop for no frame much longer than for one long string', {
+it('takes for no frame much more CPU time than for one long string', {
   timeout: 600_000,
 }, async () => {
   const app = await startApp()
@@ -87,13 +87,14 @@ it('blocks the event loop for no frame much longer than for one long string', {
     this: Socket,
     ...frame
   ) {
-    const start = performance.now()
+    const start = process.cpuUsage()
     receiveFrame.apply(this, frame)
-    held.push(performance.now() - start)
+    const { user, system } = process.cpuUsage(start)
+    held.push(user + system)
   })
   onTestFinished(() => spy.mockRestore())
 
-  /** The minimum time that a frame blocks the event loop: other load only adds to it. */
+  /** The minimum CPU time that a frame takes, which other processes do not add to as they add to the time that passes. */
   async function cost(topic: keyof typeof clients, event: string, start: string) {
     const times: number[] = []
     for (let i = 0; i < REPETITIONS; i++) {
@@ -109,7 +110,9 @@ it('blocks the event loop for no frame much longer than for one long string', {
     return Math.min(...times)
   }
 
-  const plain = await cost('conversation', 'no such event', `{"x":${textOf('x')}`)
+  const measurePlain = () => cost('conversation', 'no such event', `{"x":${textOf('x')}`)
+  let plain = await measurePlain()
+  for (let round = 0; round < MAX_ROUNDS; round++) plain = Math.min(plain, await measurePlain())
   const costs: { frame: string; ratio: number; again: () => Promise<number> }[] = []
   for (const [topic, event, valid, fields] of EVENTS) {
     const { token } = topic === 'room' ? kim : ann
@@ -121,7 +124,7 @@ it('blocks the event loop for no frame much longer than for one long string', {
       }
     }
   }
-  // Other load adds to a measurement: a slow frame is measured again until it is fast, or `MAX_ROUNDS` times.
+  // Collecting garbage adds to a measurement: a slow frame is measured again until it is fast, or `MAX_ROUNDS` times.
   for (let round = 0; round < MAX_ROUNDS; round++) {
     for (const slow of costs.filter(({ ratio }) => ratio > MAX_RATIO)) {
       slow.ratio = Math.min(slow.ratio, await slow.again())
