@@ -55,6 +55,8 @@ export class ManualClock implements Clock {
   }
 
   #nextDue(end: number): Timer | undefined {
-    return [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+    let next: Timer | undefined
+    for (const timer of this.#timers) if (timer.at <= end && !(next && next.at <= timer.at)) next = timer
+    return next
   }
 }

@@ -1,9 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
@@ -13,6 +11,7 @@ import { PageTokens } from '../../../src/domain/shared/pagination.ts'
 import { Vault } from '../../../src/domain/vault/vault.ts'
 import { rotateVault } from '../../../src/domain/vault/vault-rotation.ts'
 import { addPeople, keysNamed } from '../../support/chat-services.ts'
+import { dataFolder } from '../../support/data-folder.ts'
 import { openEventBus } from '../../support/event-bus.ts'
 import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
@@ -177,8 +176,7 @@ describe('npm run secrets', () => {
   })
 
   it('encrypts everything with the first secret', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'parley-'))
-    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const dir = dataFolder()
     const database = { kind: 'embedded', dir: join(dir, 'database') } as const
     const before = await openDatabase(database)
     await sealedConversation(before, OLD)

@@ -112,7 +112,7 @@ describe('the cookie', () => {
   it('expires after two weeks', async () => {
     const api = await startApi(db)
     const { client } = await signedInWithoutApp(api)
-    api.clock.advance(14 * DAY)
+    api.clock.jump(14 * DAY)
     expect(await requestWithCookie(client)).toEqual([401, 'session_expired'])
   })
 
