@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import { deriveKey } from '../keys.ts'
+import { isWebSocketUpgrade } from '../realtime/socket/ignored-upgrades.ts'
 import { lazyCompilers } from './lazy-compilers.ts'
 import { RequestLog } from './logging.ts'
 import { MIN_UPLOAD_BYTES_PER_SECOND } from './media/upload-rate.ts'
@@ -83,11 +84,10 @@ function finishRequestsOnClose(app: FastifyInstance, clock: Clock): void {
   })
 }
 
-/** Node leaves the connection open, and unread, after an upgrade request that is answered with an ordinary response. */
+/** Node leaves the connection open, and unread, after a WebSocket request that is answered with an ordinary response. */
 function disconnectAfterRefusedUpgrade(app: FastifyInstance): void {
   app.addHook('onResponse', async ({ raw }) => {
-    if (raw.headers.upgrade !== undefined && raw.headers.connection?.match(/upgrade/i))
-      raw.socket.destroySoon()
+    if (isWebSocketUpgrade(raw) && raw.headers.connection?.match(/upgrade/i)) raw.socket.destroySoon()
   })
 }
 

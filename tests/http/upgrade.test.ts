@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { PASSWORD, startApp } from '../support/app.ts'
-import { exchange, requestText } from '../support/raw-http.ts'
+import { exchange, exchangeInTurn, requestText } from '../support/raw-http.ts'
 
 it.each(['/livez', '/nowhere', '/socket/websocket'])(
   'closes the connection of an upgrade request that %s rejects',
@@ -70,23 +71,37 @@ describe('an upgrade to something other than WebSocket', () => {
     ['several protocols', { connection: 'upgrade', upgrade: 'h2c, irc/6.9' }],
   ])('is ignored: %s, with a body', async (_name, headers) => {
     const { app, login } = await startWithAnn()
-    const [answer] = await exchange(app.url, login(headers) + LAST)
+    const [answer, last] = await exchangeInTurn(app.url, [login(headers), LAST])
     expect(answer).toMatchObject({ status: 200, body: expect.stringContaining('"auth_token"') })
+    expect(last).toMatchObject({ status: 200 })
   })
 
-  it('is ignored in any of several requests of one connection', async () => {
+  async function startWithRequests() {
     const { app, ann, login } = await startWithAnn()
     const bearer = { authorization: `Bearer ${ann.token}` }
-    const answers = await exchange(
-      app.url,
-      requestText('GET /api/sessions', bearer) +
-        login(H2C) +
-        requestText('GET /api/sessions', { ...bearer, ...H2C }) +
-        login({}) +
-        requestText('GET /nowhere', H2C) +
-        LAST,
-    )
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 404, 200])
+    const requests = [
+      requestText('GET /api/sessions', bearer),
+      login(H2C),
+      requestText('GET /api/sessions', { ...bearer, ...H2C }),
+      login({}),
+      requestText('GET /nowhere', H2C),
+      LAST,
+    ]
+    return { app, requests }
+  }
+  const STATUSES = [200, 200, 200, 200, 404, 200]
+
+  it('is ignored in any of several requests of one connection', async () => {
+    const { app, requests } = await startWithRequests()
+    const answers = await exchangeInTurn(app.url, requests)
+    expect(answers.map(({ status }) => status)).toEqual(STATUSES)
+  })
+
+  // Since 24.9, Node drops what follows such a request in the same packet.
+  it.skipIf('shouldUpgradeCallback' in createServer())('is ignored in pipelined requests', async () => {
+    const { app, requests } = await startWithRequests()
+    const answers = await exchange(app.url, requests.join(''))
+    expect(answers.map(({ status }) => status)).toEqual(STATUSES)
   })
 
   it('is ignored when the body comes in chunks, long after the head', async () => {
@@ -112,17 +127,15 @@ describe('an upgrade to something other than WebSocket', () => {
   it('is ignored by long polling', async () => {
     const { app, ann } = await startWithAnn()
     const path = `/socket/longpoll?vsn=2.0.0&token=${ann.token}`
-    const [opened] = await exchange(app.url, requestText(`GET ${path}`, H2C) + LAST)
+    const [opened] = await exchangeInTurn(app.url, [requestText(`GET ${path}`, H2C)])
     const { status, token } = JSON.parse(opened!.body)
     expect(status).toBe(410)
     const join = JSON.stringify(['1', '1', `user:${ann.id}`, 'phx_join', { token: ann.token }])
     const type = { 'content-type': 'application/x-ndjson' }
-    const [posted, polled] = await exchange(
-      app.url,
-      requestText(`POST ${path}&token=${token}`, { ...H2C, ...type }, join) +
-        requestText(`GET ${path}&token=${token}`, H2C) +
-        LAST,
-    )
+    const [posted, polled] = await exchangeInTurn(app.url, [
+      requestText(`POST ${path}&token=${token}`, { ...H2C, ...type }, join),
+      requestText(`GET ${path}&token=${token}`, H2C),
+    ])
     expect(posted!.body).toBe('{"status":200}')
     expect(JSON.parse(polled!.body).messages).toEqual([
       `["1","1","user:${ann.id}","phx_reply",{"status":"ok","response":{}}]`,

@@ -6,18 +6,26 @@ export function isWebSocketUpgrade({ headers }: Pick<IncomingMessage, 'headers'>
   return headers.upgrade?.toLowerCase() === 'websocket'
 }
 
+/** Since Node 24.9: decides whether a request is emitted as `upgrade`, or handled as if it had no `Upgrade`. */
+interface DecidingServer extends Server {
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean
+}
+
 /**
  * Answers requests that ask for another protocol as if they did not (RFC 9110, section 7.8): Java's HttpClient and curl offer `h2c`
- * with ordinary requests. Node stops to read HTTP at such a request, so the connection is given back to the server, with the head of
- * the request in front.
+ * with ordinary requests. Before 24.9, Node stops to read HTTP at such a request, so the connection is given back to the server, with
+ * the head of the request in front.
  */
 export class IgnoredUpgrades {
   readonly #server: Server
   /** The latest response on each connection. */
   readonly #responses = new WeakMap<Duplex, ServerResponse>()
 
-  constructor(server: Server) {
+  constructor(server: DecidingServer) {
     this.#server = server
+    if (!server.shouldUpgradeCallback) return
+    const hasOtherListeners = () => server.listenerCount('upgrade') > 1
+    server.shouldUpgradeCallback = (request) => isWebSocketUpgrade(request) || hasOtherListeners()
   }
 
   /** Call it for every request of the server, as responses are sent in the order of the requests. */
