@@ -35,6 +35,7 @@ export async function openPostgres({ url, poolSize }: { url: string; poolSize: n
     kind: 'postgres',
     orm,
     async rows<Row>(statement: string, params: unknown[]) {
+      // The driver types neither the parameters nor the rows of a statement given as text.
       const result = await client.unsafe(statement, params as never[], { prepare: true })
       return result as unknown as Row[]
     },

@@ -230,22 +230,22 @@ describe.skipIf(redisUrl === undefined)('RedisBackplane while Redis is unreachab
 
 describe.skipIf(redisUrl === undefined)('RedisBackplane on a Redis server where others can publish', () => {
   /** A node that subscribes to `route`, another node, and an attacker who knows the channel names. */
-  async function withStranger() {
+  async function withAttacker() {
     const namespace = nanoid()
     const lines: string[] = []
     const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
     const options = { url: redisUrl as string, cluster: false, namespace, key: KEY, log }
     const [a, b] = [await RedisBackplane.connect(options), await RedisBackplane.connect(options)]
     const attacker = createClient({ url: redisUrl as string })
-    const ears = createClient({ url: redisUrl as string })
-    await Promise.all([attacker.connect(), ears.connect()])
+    const listener = createClient({ url: redisUrl as string })
+    await Promise.all([attacker.connect(), listener.connect()])
     onTestFinished(async () => {
       attacker.destroy()
-      ears.destroy()
+      listener.destroy()
       await Promise.all([a.close(), b.close()])
     })
-    const overreceived: Buffer[] = []
-    await ears.subscribe(`parley:${namespace}:route`, (message) => void overreceived.push(message), true)
+    const intercepted: Buffer[] = []
+    await listener.subscribe(`parley:${namespace}:route`, (message) => void intercepted.push(message), true)
     const received: string[] = []
     for (const route of ['route', 'other'])
       await b.subscribe(route, (message) => void received.push(`${route}: ${message}`))
@@ -253,26 +253,26 @@ describe.skipIf(redisUrl === undefined)('RedisBackplane on a Redis server where 
       attacker.publish(`parley:${namespace}:${route}`, message)
     a.publish('route', Buffer.from('hello'))
     await eventually(() => expect(received).toEqual(['route: hello']))
-    await eventually(() => expect(overreceived).toHaveLength(1))
-    return { a, received, lines, publish, overreceived: overreceived[0] as Buffer }
+    await eventually(() => expect(intercepted).toHaveLength(1))
+    return { a, received, lines, publish, intercepted: intercepted[0] as Buffer }
   }
 
   it('drops forged, modified and moved messages, and reports them once', async () => {
-    const { a, received, lines, publish, overreceived } = await withStranger()
-    const changed = flipped(overreceived, overreceived.length - 1)
-    const otherSender = flipped(overreceived, 1)
+    const { a, received, lines, publish, intercepted } = await withAttacker()
+    const changed = flipped(intercepted, intercepted.length - 1)
+    const otherSender = flipped(intercepted, 1)
     const invented = Buffer.concat([Buffer.from([0x80]), randomBytes(11), Buffer.from('forged')])
     for (const message of [changed, otherSender, invented, Buffer.from([0x80])])
       await publish('route', message)
-    await publish('other', overreceived)
+    await publish('other', intercepted)
     for (const route of ['route', 'other']) a.publish(route, Buffer.from('the end'))
     await eventually(() => expect(received).toEqual(['route: hello', 'route: the end', 'other: the end']))
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 50, dropped: 1 }])
   })
 
   it('exchanges messages with nodes of the previous version, which skip 12 bytes', async () => {
-    const { received, publish, overreceived } = await withStranger()
-    expect(overreceived.subarray(12).toString()).toBe('hello')
+    const { received, publish, intercepted } = await withAttacker()
+    expect(intercepted.subarray(12).toString()).toBe('hello')
     await publish('route', Buffer.concat([Buffer.from(nanoid(12)), Buffer.from('from before')]))
     await eventually(() => expect(received).toEqual(['route: hello', 'route: from before']))
   })

@@ -189,7 +189,7 @@ describe('PATCH /api/profile', () => {
     await api.startConversation(ann, eve)
     const odd = await api.send('PATCH /api/profile', {
       token: ann.auth_token,
-      body: { who_can_add: 'strangers' },
+      body: { who_can_add: 'friends' },
     })
     expect(odd.statusCode).toBe(422)
   })

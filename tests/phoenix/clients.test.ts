@@ -66,6 +66,7 @@ function phoenixClient(Library: { Socket: typeof Socket }) {
 /** Supabase's client puts `realtime:` before topics and sends its own join payload; below that it is a client like any other. */
 function supabaseClient(url: string, token: string): Client {
   const params = { apikey: 'unused', token }
+  // The client asks for the type of the browser's WebSocket.
   const client = new RealtimeClient(url, { params, transport: WebSocket as never, ...OPTIONS })
   client.connect()
   onTestFinished(() => void client.disconnect())

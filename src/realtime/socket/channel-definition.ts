@@ -88,6 +88,7 @@ export function defineChannel<
   Payload = unknown,
   Payloads = Record<string, unknown>,
 >(definition: ChannelDefinition<State, User, Payload, Payloads>): AnyChannelDefinition {
+  // The state and the payloads of a channel only ever reach its own handlers, whose types agree with them.
   const { pattern, payload, join, joined, left, audience, events } =
     definition as unknown as ChannelDefinition<unknown>
   return {

@@ -144,6 +144,7 @@ export class Endpoint {
     details: Parameters<NonNullable<Telemetry[Hook]>>[0],
   ): void {
     try {
+      // The compiler does not connect the type of the details with the hook of the same name.
       this.telemetry[hook]?.(details as never)
     } catch (error) {
       this.logError(error, `The telemetry hook ${hook} failed`)

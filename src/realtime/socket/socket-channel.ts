@@ -2,11 +2,12 @@ import type { ClientMessage, Push, Ref, Reply } from '../../protocol/messages.ts
 import { ErrorReason } from '../codes.ts'
 import type { BroadcastEncoder, OutgoingBroadcast } from '../outgoing-broadcast.ts'
 import type { Subscriber } from '../pubsub/pubsub.ts'
-import { type Channel, NO_REPLY, type Reply as ReplyHandle } from './channel.ts'
+import { type Channel, NO_REPLY } from './channel.ts'
 import type { AnyChannelDefinition, EventHandler } from './channel-definition.ts'
 import type { Identity } from './connection.ts'
 import type { Endpoint } from './endpoint.ts'
 import { parsePayload } from './payload.ts'
+import { PushReply } from './push-reply.ts'
 import type { Outcome } from './telemetry.ts'
 
 /** The socket of a channel, as the channel uses it. */
@@ -336,31 +337,4 @@ interface RunningEvent {
   reply: PushReply
   /** Undefined if nobody asks how long it takes. */
   startedAt: number | undefined
-}
-
-/** The reply to one push. */
-class PushReply implements ReplyHandle {
-  /** What was replied; `noreply` until then. */
-  status: 'ok' | 'error' | 'noreply' = 'noreply'
-  readonly #channel: SocketChannel
-  readonly #ref: Ref
-
-  constructor(channel: SocketChannel, ref: Ref) {
-    this.#channel = channel
-    this.#ref = ref
-  }
-
-  ok(response?: unknown): void {
-    this.#send('ok', response)
-  }
-
-  error(response?: unknown): void {
-    this.#send('error', response)
-  }
-
-  #send(status: 'ok' | 'error', response: unknown): void {
-    if (this.status !== 'noreply') return
-    this.status = status
-    if (!this.#channel.isClosed) this.#channel.reply(this.#ref, status, response)
-  }
 }

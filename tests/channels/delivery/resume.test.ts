@@ -128,6 +128,7 @@ describe.each(Object.keys(phoenixVersions) as PhoenixVersion[])(
       userChannel.on('new_message', ({ message }: Json) => take(message.seq))
       await settle(userChannel.join())
       const params = () => ({ token: bob.token, after_seq: known })
+      // phoenix.js takes a function too; its types do not list it.
       const channel = socket.channel(`conversation:${id}`, params as unknown as object)
       channel.on('delete_message', ({ seq }: Json) => take(seq))
       const replies: Json[] = []

@@ -1,3 +1,4 @@
+import type { Channel } from 'phoenix'
 import { describe, expect, it } from 'vitest'
 import { startApp } from '../../support/app.ts'
 import { copiesFor, push, startPrivate } from '../../support/conversations.ts'
@@ -39,7 +40,7 @@ describe('user:<id>', () => {
     const second = bob.connect().channel(`user:${bob.id}`, { token: bob.token })
     await settle(second.join())
     const nextEvent = listen(second, 'new_message')
-    await push(ann, channels[0] as never, 'send_message', copiesFor(people, 'hello'))
+    await push(ann, channels[0] as Channel, 'send_message', copiesFor(people, 'hello'))
     expect((await nextEvent()).message.content).toBe('hello')
   })
 })

@@ -148,9 +148,9 @@ describe('the rooms', () => {
     expect(outside.body).toContain('You are not a member of this room.')
     expect((await bob.send('GET /whisper/rooms/nothing/people')).statusCode).toBe(404)
 
-    const stranger = await api.send(path)
-    expect(stranger.statusCode).toBe(302)
-    expect(stranger.headers.location).toBe(
+    const signedOut = await api.send(path)
+    expect(signedOut.statusCode).toBe(302)
+    expect(signedOut.headers.location).toBe(
       `/whisper?next=${encodeURIComponent(`/whisper/rooms/${id}/people`)}`,
     )
   })

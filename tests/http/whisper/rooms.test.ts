@@ -161,8 +161,8 @@ describe('POST /api/v1/chat/rooms/:room_id/users/', () => {
   it('rejects non-members, unknown rooms and users, and invalid bodies', async () => {
     const { api, ann, bob, eve } = await threePeople()
     const { id } = (await create(api, ann, 'Chamber', [bob.id])).json()
-    const stranger = await add(api, eve, id, [eve.id])
-    expect([stranger.statusCode, stranger.json().error.code]).toEqual([403, 'not_member'])
+    const byNonMember = await add(api, eve, id, [eve.id])
+    expect([byNonMember.statusCode, byNonMember.json().error.code]).toEqual([403, 'not_member'])
     for (const room of [nanoid(), 'x', '%00', encodeURIComponent('🦦')]) {
       const response = await add(api, ann, room, [eve.id])
       expect([response.statusCode, response.json().error.code]).toEqual([404, 'no_room'])

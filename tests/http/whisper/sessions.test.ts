@@ -81,12 +81,12 @@ describe('the cookie', () => {
     const { client } = await signedInWithoutApp(api)
     const value = client.cookies.get('whisper_session')!
     const other = await startApi(db, { secretKeyBase: 'another secret for tests, not for anything else' })
-    const stranger = new WhisperClient(other, 'ann@example.com')
-    await stranger.login()
+    const elsewhere = new WhisperClient(other, 'ann@example.com')
+    await elsewhere.login()
     const odd = [
       `${value[0] === 'A' ? 'B' : 'A'}${value.slice(1)}`,
       value.slice(0, 20),
-      stranger.cookies.get('whisper_session')!,
+      elsewhere.cookies.get('whisper_session')!,
       'x',
       '%3B',
       '%3B%3B',

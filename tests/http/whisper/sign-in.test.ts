@@ -69,12 +69,16 @@ describe('POST /api/v1/user/totp/verify/', () => {
   it('requires an address from the cookie, never from the body', async () => {
     const api = await startApi(db)
     const { client } = await enrolled(api)
-    const stranger = new WhisperClient(api, 'ann@example.com')
+    const unknownBrowser = new WhisperClient(api, 'ann@example.com')
     const body = { email: 'ann@example.com', otp_token: client.code() }
-    const response = await stranger.request('POST totp/verify/', body)
+    const response = await unknownBrowser.request('POST totp/verify/', body)
     expect([response.statusCode, response.json().error.code]).toEqual([401, 'login_needed'])
     const { access: token } = await client.signIn()
-    const withToken = await stranger.request('POST totp/verify/', { otp_token: client.nextCode() }, { token })
+    const withToken = await unknownBrowser.request(
+      'POST totp/verify/',
+      { otp_token: client.nextCode() },
+      { token },
+    )
     expect(withToken.json().error.code).toBe('login_needed')
   })
 

@@ -24,8 +24,8 @@ describe('setting up an authenticator app', () => {
   it.each(SET_UP_REQUESTS)('requires authentication: %s', async (line, body) => {
     const api = await startApi(db)
     await verifiedClient(api)
-    const stranger = new WhisperClient(api, 'ann@example.com')
-    const response = await stranger.request(line, {
+    const unknownBrowser = new WhisperClient(api, 'ann@example.com')
+    const response = await unknownBrowser.request(line, {
       ...body,
       email: 'ann@example.com',
       user: 'ann@example.com',
