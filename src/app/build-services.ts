@@ -11,7 +11,6 @@ import { SocialLogin } from '../domain/accounts/social-login.ts'
 import { UserDirectory } from '../domain/accounts/user-directory.ts'
 import { Conversations } from '../domain/conversations/conversations.ts'
 import { Messages } from '../domain/conversations/messages.ts'
-import { SendQueue } from '../domain/conversations/send-queue.ts'
 import { StartQuota } from '../domain/conversations/start-quota.ts'
 import { MailWorker } from '../domain/mail/mail-worker.ts'
 import { MediaLibrary } from '../domain/media/media-library.ts'
@@ -21,6 +20,7 @@ import { RoomDirectory } from '../domain/rooms/room-directory.ts'
 import { Rooms } from '../domain/rooms/rooms.ts'
 import { HitCounter } from '../domain/security/hit-counter.ts'
 import { SecurityLog } from '../domain/security/security-log.ts'
+import { SendQueue } from '../domain/sending/send-queue.ts'
 import type { AccessTokenSigner } from '../domain/sessions/access-tokens.ts'
 import { KnownDevices } from '../domain/sessions/known-devices.ts'
 import { Sessions } from '../domain/sessions/sessions.ts'
@@ -88,7 +88,7 @@ export async function buildServices(
     log,
   })
 
-  const queue = new SendQueue(db, events, { clock })
+  const queue = new SendQueue(db, { clock })
   const addingRules = new AddingRules(config.unconfirmed)
   const startCounter = new HitCounter(clock, infrastructure.sharedCounter)
   const startQuota = config.rateLimits ? new StartQuota(startCounter) : undefined
@@ -144,7 +144,7 @@ export async function buildServices(
       conversations,
       messages: new Messages({ db, events, queue, pageTokens }),
       media,
-      rooms: new Rooms({ db, clock, events, pageTokens, media, addingRules }),
+      rooms: new Rooms({ db, clock, queue, events, pageTokens, media, addingRules }),
       roomCatchUp: new RoomCatchUp(db),
       roomDirectory: new RoomDirectory(db),
       roomPresence,

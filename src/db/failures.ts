@@ -30,6 +30,14 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return ['lost', 'unavailable'].includes(failureOf(error))
 }
 
+/** Whether a statement that failed with this error may have reached the database and been committed. */
+export function mayBeCommitted(error: unknown): boolean {
+  return isOutcomeUnknown(error) && !NOT_CONNECTED.test(String(innermost(error).code))
+}
+
+/** Codes of connections that were never established. */
+const NOT_CONNECTED = /^(CONNECT_TIMEOUT|ECONNREFUSED|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|3D000|28\w{3})$/
+
 /** Whether a query failed because of a duplicate value in this unique index. */
 export function isUniqueViolation(error: unknown, index: string): boolean {
   const failure = innermost(error)

@@ -12,9 +12,9 @@ import { NewUsers } from '../../src/domain/accounts/new-users.ts'
 import { OneTimeTokens } from '../../src/domain/accounts/one-time-tokens.ts'
 import { UserDirectory } from '../../src/domain/accounts/user-directory.ts'
 import { Conversations } from '../../src/domain/conversations/conversations.ts'
-import { SendQueue } from '../../src/domain/conversations/send-queue.ts'
 import { type Mailer, MailWorker } from '../../src/domain/mail/mail-worker.ts'
 import { SecurityLog } from '../../src/domain/security/security-log.ts'
+import { SendQueue } from '../../src/domain/sending/send-queue.ts'
 import type { AccessTokenSigner } from '../../src/domain/sessions/access-tokens.ts'
 import { Sessions } from '../../src/domain/sessions/sessions.ts'
 import { PageTokens } from '../../src/domain/shared/pagination.ts'
@@ -111,7 +111,7 @@ export function openAccounts(db: Database, signer: AccessTokenSigner) {
   const pageTokens = new PageTokens(SECRET)
   const passwords = cheapPasswords()
   const vault = new Vault([SECRET])
-  const queue = new SendQueue(db, events, { clock })
+  const queue = new SendQueue(db, { clock })
   const conversations = new Conversations({ db, queue, vault, events, pageTokens })
   const accounts = new Accounts({
     db,

@@ -1,8 +1,10 @@
 import { beforeEach } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import type { Draft } from '../../src/db/queries/conversations/send-batch.ts'
+import { conversationSends } from '../../src/domain/conversations/conversation-sends.ts'
 import { Conversations } from '../../src/domain/conversations/conversations.ts'
 import { Messages } from '../../src/domain/conversations/messages.ts'
-import { SendQueue, type SendQueueOptions } from '../../src/domain/conversations/send-queue.ts'
+import { SendQueue, type SendQueueOptions } from '../../src/domain/sending/send-queue.ts'
 import type { DomainEvents } from '../../src/domain/shared/events.ts'
 import { PageTokens } from '../../src/domain/shared/pagination.ts'
 import { Vault } from '../../src/domain/vault/vault.ts'
@@ -24,7 +26,8 @@ export async function openChat(db: Database, options: SendQueueOptions = {}) {
   const events = openEventBus()
   const emitted: EmittedEvent[] = []
   for (const name of CHANGES) events.on(name, (event) => emitted.push({ name, ...event } as EmittedEvent))
-  const queue = new SendQueue(db, events, options)
+  const queue = new SendQueue(db, options)
+  const sends = conversationSends(db, events)
   const vault = await Vault.open(db, [VAULT_SECRET])
   const pageTokens = new PageTokens('a secret of thirty-two characters')
   return {
@@ -32,6 +35,7 @@ export async function openChat(db: Database, options: SendQueueOptions = {}) {
     events,
     emitted,
     queue,
+    send: (draft: Draft) => queue.send(sends, draft),
     vault,
     conversations: new Conversations({ db, queue, vault, events, pageTokens }),
     messages: new Messages({ db, queue, events, pageTokens }),

@@ -52,6 +52,12 @@ export async function addRoom(db: Database, creatorId: string): Promise<string> 
 }
 
 /** Stores a received file as a room does, without a message. */
-export function storeUpload(db: Database, library: MediaLibrary, upload: StoredUpload): Promise<void> {
-  return library.store(upload, () => db.transaction((tx) => library.record(tx, upload)))
+export async function storeUpload(db: Database, library: MediaLibrary, upload: StoredUpload): Promise<void> {
+  try {
+    await db.transaction((tx) => library.record(tx, upload))
+  } catch (error) {
+    await library.settle(upload, false)
+    throw error
+  }
+  await library.settle(upload, true)
 }

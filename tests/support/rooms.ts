@@ -1,6 +1,7 @@
 import type { Database } from '../../src/db/database.ts'
 import { RoomPresence } from '../../src/domain/presence/room-presence.ts'
 import { Rooms } from '../../src/domain/rooms/rooms.ts'
+import { SendQueue, type SendQueueOptions } from '../../src/domain/sending/send-queue.ts'
 import type { DomainEvents } from '../../src/domain/shared/events.ts'
 import { PageTokens } from '../../src/domain/shared/pagination.ts'
 import { Nodes } from '../../src/realtime/cluster/nodes.ts'
@@ -25,13 +26,14 @@ export type EmittedEvent = {
 }[(typeof CHANGES)[number]]
 
 /** The room services of one node, with the events that they emitted, in order. */
-export function openRooms(db: Database, clock = new ManualClock()) {
+export function openRooms(db: Database, clock = new ManualClock(), queueOptions: SendQueueOptions = {}) {
   const events = openEventBus()
   const emitted: EmittedEvent[] = []
   for (const name of CHANGES) events.on(name, (event) => emitted.push({ name, ...event } as EmittedEvent))
   const files = openLibrary(db, { clock })
   const pageTokens = new PageTokens('a secret of thirty-two characters')
-  const rooms = new Rooms({ db, clock, events, pageTokens, media: files.library })
+  const queue = new SendQueue(db, { clock, ...queueOptions })
+  const rooms = new Rooms({ db, clock, queue, events, pageTokens, media: files.library })
   const nodes = new Nodes(new SingleNodeBackplane(), clock)
   const roomPresence = new RoomPresence({
     clock,
@@ -39,7 +41,17 @@ export function openRooms(db: Database, clock = new ManualClock()) {
     connected: new Tracker('rooms', nodes, clock),
     typing: new Tracker('room-typing', nodes, clock),
   })
-  return { db, clock, events, emitted, rooms, roomPresence, media: files.library, fileCount: files.fileCount }
+  return {
+    db,
+    clock,
+    events,
+    emitted,
+    queue,
+    rooms,
+    roomPresence,
+    media: files.library,
+    fileCount: files.fileCount,
+  }
 }
 
 export type RoomNode = ReturnType<typeof openRooms>

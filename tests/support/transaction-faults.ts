@@ -14,7 +14,7 @@ const CODES: Record<TransactionFault, string> = {
   unreachable: 'ECONNREFUSED',
 }
 
-/** Makes transactions fail. Each takes the next of `faults`, and `otherwise` when none is left. */
+/** Makes transactions and statements that insert fail. Each takes the next of `faults`, and `otherwise` when none is left. */
 export function injectFaults(db: Database) {
   const injected: {
     faults: TransactionFault[]
@@ -25,15 +25,23 @@ export function injectFaults(db: Database) {
     otherwise: undefined,
     failureCount: 0,
   }
-  const { transaction } = db
+  const { transaction, rows } = db
   db.transaction = async <T>(work: (tx: Orm) => Promise<T>): Promise<T> => {
     const fault = injected.faults.shift() ?? injected.otherwise
     if (fault === undefined) return transaction(work)
-    const failure = Object.assign(new Error(`fault: ${fault}`), { code: CODES[fault] })
     if (fault === 'commit_reply') await transaction(work)
     if (fault === 'before_commit') await rollBack(work)
     injected.failureCount++
-    throw failure
+    throw failureOf(fault)
+  }
+
+  db.rows = async <Row>(statement: string, params: unknown[]): Promise<Row[]> => {
+    if (!statement.includes('insert into')) return rows(statement, params)
+    const fault = injected.faults.shift() ?? injected.otherwise
+    if (fault === undefined) return rows(statement, params)
+    if (fault === 'commit_reply') await rows(statement, params)
+    injected.failureCount++
+    throw failureOf(fault)
   }
 
   async function rollBack(work: (tx: Orm) => Promise<unknown>): Promise<void> {
@@ -48,4 +56,8 @@ export function injectFaults(db: Database) {
   }
 
   return injected
+}
+
+function failureOf(fault: TransactionFault): Error {
+  return Object.assign(new Error(`fault: ${fault}`), { code: CODES[fault] })
 }

@@ -14,6 +14,7 @@ import {
 } from '../../db/queries/conversations/members.ts'
 import { AppError } from '../../errors.ts'
 import { AddingRules } from '../accounts/adding-rules.ts'
+import type { SendQueue } from '../sending/send-queue.ts'
 import type { ConversationSnapshot, EventBus } from '../shared/events.ts'
 import type { Log } from '../shared/failure-reporter.ts'
 import type { Page, PageTokens } from '../shared/pagination.ts'
@@ -26,7 +27,6 @@ import { type GroupChange, modifyGroup, removeMember } from './group-changes.ts'
 import { KeyReader } from './key-reader.ts'
 import { lockAsMember, readConversationId } from './membership.ts'
 import { insertGroup, insertPrivate } from './new-conversations.ts'
-import type { SendQueue } from './send-queue.ts'
 import type { StartQuota } from './start-quota.ts'
 
 export type { Conversation, ListedConversation } from '../../db/queries/conversations/conversations.ts'
@@ -238,7 +238,7 @@ export class Conversations {
     onCommitted: (result: T) => void,
   ): Promise<T> {
     return this.#queue.change({
-      conversationId,
+      stream: conversationId,
       work: (outcomeUnknown) => this.#db.transaction((tx) => work(tx, outcomeUnknown)),
       onCommitted,
     })

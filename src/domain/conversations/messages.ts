@@ -15,20 +15,21 @@ import {
   readFirstChanges,
 } from '../../db/queries/conversations/changes.ts'
 import { type HistoryQuery, type Message, readHistories } from '../../db/queries/conversations/messages.ts'
-import type { Copy } from '../../db/queries/conversations/send-batch.ts'
+import type { Copy, Draft } from '../../db/queries/conversations/send-batch.ts'
 import { AppError } from '../../errors.ts'
+import type { SendKind } from '../sending/send-kind.ts'
+import type { SendQueue } from '../sending/send-queue.ts'
 import type { EventBus } from '../shared/events.ts'
 import type { Page, PageTokens } from '../shared/pagination.ts'
 import { RequestBatcher } from '../shared/request-batcher.ts'
 import { busy } from '../shared/retry-until-committed.ts'
 import { readClientMessageId, readUuid } from '../shared/uuid.ts'
+import { conversationSends, type SentMessage } from './conversation-sends.ts'
 import { readConversationId } from './membership.ts'
-import type { SendQueue } from './send-queue.ts'
-import type { SentMessage } from './send-worker.ts'
 
 export type { Change, Position } from '../../db/queries/conversations/changes.ts'
 export type { Message } from '../../db/queries/conversations/messages.ts'
-export type { SentMessage } from './send-worker.ts'
+export type { SentMessage } from './conversation-sends.ts'
 
 const PAGE_SIZE = 20
 const MAX_PAGE_SIZE = 100
@@ -74,6 +75,7 @@ interface MessagesOptions {
 export class Messages {
   readonly #db: Database
   readonly #queue: SendQueue
+  readonly #sends: SendKind<Draft, SentMessage>
   readonly #events: EventBus
   readonly #pageTokens: PageTokens
   readonly #pages: RequestBatcher<HistoryQuery, Message[] | undefined>
@@ -82,6 +84,7 @@ export class Messages {
   constructor({ db, queue, events, pageTokens }: MessagesOptions) {
     this.#db = db
     this.#queue = queue
+    this.#sends = conversationSends(db, events)
     this.#events = events
     this.#pageTokens = pageTokens
     // The embedded database runs one statement at a time.
@@ -113,7 +116,7 @@ export class Messages {
       clientMessageId: readClientMessageId(clientMessageId),
       copies: copiesOf(contents),
     }
-    return this.#queue.send(draft)
+    return this.#queue.send(this.#sends, draft)
   }
 
   /**
@@ -129,7 +132,7 @@ export class Messages {
     const message = readMessageRef(conversationId, userId, groupId)
     const newCopies = copiesOf(contents)
     await this.#queue.change({
-      conversationId: message.conversationId,
+      stream: message.conversationId,
       work: () => accepted(() => editMessage(this.#db, message, newCopies)),
       onCommitted: ({ verdict: _, copyIds, ...edited }) => {
         const copies = newCopies.map((copy) => ({ ...copy, id: copyIds.get(copy.recipientId) ?? copy.id }))
@@ -143,7 +146,7 @@ export class Messages {
   async delete(conversationId: string, userId: string, groupId: string): Promise<void> {
     const message = readMessageRef(conversationId, userId, groupId)
     await this.#queue.change({
-      conversationId: message.conversationId,
+      stream: message.conversationId,
       work: async (outcomeUnknown) => {
         // An earlier attempt may have deleted it without emitting the event.
         const earlier = outcomeUnknown ? await findDeletion(this.#db, message) : undefined

@@ -3,7 +3,6 @@ import { nanoid } from 'nanoid'
 import type { Clock } from '../../clock.ts'
 import type { Limits } from '../../config/config.ts'
 import type { Database, Orm } from '../../db/database.ts'
-import { isOutcomeUnknown } from '../../db/failures.ts'
 import { findMedia, insertMedia, type MediaRow } from '../../db/queries/media/media.ts'
 import { AppError } from '../../errors.ts'
 import { AddingRules } from '../accounts/adding-rules.ts'
@@ -57,8 +56,8 @@ const MAX_FILES_PER_DAY = 1_000
 const MAX_CONCURRENT_UPLOADS = 8
 
 /**
- * The image, audio and video files of rooms. `receive` stores a file; `store` runs the transaction that inserts its message
- * and calls `record`; after the commit the file is visible.
+ * The image, audio and video files of rooms. `receive` stores a file; the transaction that inserts its message calls `record`;
+ * when its outcome is known, `settle` makes the file visible or deletes it.
  */
 export class MediaLibrary {
   readonly #db: Database
@@ -136,23 +135,11 @@ export class MediaLibrary {
   }
 
   /**
-   * Runs the transaction that inserts the file's message. The file is kept if it commits and discarded if it fails; if the
-   * connection was lost, the outcome is unknown, and recovery resolves it.
-   * @param isUsed whether the result refers to this file; if not, the file is discarded too.
+   * Keeps the file of a committed message, or deletes it if no message refers to it. While the outcome of the commit is unknown,
+   * call neither: recovery resolves it.
    */
-  async store<T>(
-    upload: StoredUpload,
-    transaction: () => Promise<T>,
-    isUsed: (result: T) => boolean = () => true,
-  ): Promise<T> {
-    try {
-      const result = await transaction()
-      await (isUsed(result) ? this.#recovery.keep(upload.id) : this.discard(upload))
-      return result
-    } catch (error) {
-      if (!isOutcomeUnknown(error)) await this.discard(upload)
-      throw error
-    }
+  async settle(upload: StoredUpload, isUsed: boolean): Promise<void> {
+    await (isUsed ? this.#recovery.keep(upload.id) : this.discard(upload))
   }
 
   /**

@@ -1,28 +1,29 @@
 import { nanoid } from 'nanoid'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
+import type { TextDraft } from '../../db/queries/rooms/post-batch.ts'
 import { findByClientMessageId, listRoomMessages } from '../../db/queries/rooms/room-messages.ts'
 import { findRoom, listRooms, type Room, type RoomListQuery } from '../../db/queries/rooms/rooms.ts'
 import { type AppError, invalidField } from '../../errors.ts'
 import { AddingRules } from '../accounts/adding-rules.ts'
 import type { MediaLibrary } from '../media/media-library.ts'
+import type { SendKind } from '../sending/send-kind.ts'
+import type { SendQueue } from '../sending/send-queue.ts'
 import type { EventBus } from '../shared/events.ts'
 import type { Page, PageTokens } from '../shared/pagination.ts'
-import { QueueLimits } from '../shared/queue-limits.ts'
 import { COMMIT_TIMEOUT_MS, retryUntilCommitted } from '../shared/retry-until-committed.ts'
 import { readClientMessageId } from '../shared/uuid.ts'
 import { additionOfMembers, removalOfMember } from './member-changes.ts'
 import { insertNewRoom, readRoomName } from './new-rooms.ts'
-import { RoomChanges } from './room-changes.ts'
+import { type RoomChange, roomChange } from './room-changes.ts'
 import { type RoomUser, readRoomId, requireRoomMember } from './room-members.ts'
 import {
   type FilePost,
-  findPost,
-  type RoomDraft,
+  postOfFile,
   type RoomMessage,
   type RoomPost,
   readPost,
-  storePost,
+  roomTexts,
 } from './room-posts.ts'
 
 export type { Room } from '../../db/queries/rooms/rooms.ts'
@@ -32,16 +33,15 @@ export type { FilePost, RoomMessage, RoomPost } from './room-posts.ts'
 interface RoomsOptions {
   db: Database
   clock: Clock
+  queue: SendQueue
   events: EventBus
   pageTokens: PageTokens
-  media: Pick<MediaLibrary, 'receive' | 'store' | 'record' | 'discard'>
+  media: Pick<MediaLibrary, 'receive' | 'settle' | 'record' | 'discard'>
   addingRules?: AddingRules
 }
 
 const PAGE_SIZE = 10
 const DEFAULT_LIST_SIZE = 100
-
-const QUEUE_CAPACITY = { changes: 10_000, size: 64 * 1024 * 1024 }
 
 /** Rooms, their members and messages. The changes of a room are serialized, and each emits its event after the commit. */
 export class Rooms {
@@ -51,17 +51,26 @@ export class Rooms {
   readonly #pageTokens: PageTokens
   readonly #media: RoomsOptions['media']
   readonly #addingRules: AddingRules
-  readonly #changes: RoomChanges
-  readonly #limits = new QueueLimits(QUEUE_CAPACITY)
+  readonly #queue: SendQueue
+  readonly #texts: SendKind<TextDraft, RoomMessage>
 
-  constructor({ db, clock, events, pageTokens, media, addingRules = new AddingRules('full') }: RoomsOptions) {
+  constructor({
+    db,
+    clock,
+    queue,
+    events,
+    pageTokens,
+    media,
+    addingRules = new AddingRules('full'),
+  }: RoomsOptions) {
     this.#db = db
     this.#clock = clock
     this.#events = events
     this.#pageTokens = pageTokens
     this.#media = media
     this.#addingRules = addingRules
-    this.#changes = new RoomChanges(db, clock)
+    this.#queue = queue
+    this.#texts = roomTexts(db, events)
   }
 
   /** A page of all rooms, newest first. @throws AppError `validation_failed` if there is no room `before`. */
@@ -102,7 +111,7 @@ export class Rooms {
   async addMembers(roomId: string, userId: string, userIds: readonly string[]): Promise<Room> {
     const context = { addingRules: this.#addingRules, events: this.#events }
     const change = additionOfMembers(context, { roomId: readRoomId(roomId), userId, userIds })
-    return (await this.#changes.make(change)).room
+    return (await this.#change(change)).room
   }
 
   /**
@@ -111,7 +120,7 @@ export class Rooms {
    */
   async removeMember(roomId: string, userId: string, targetId: string): Promise<void> {
     const change = removalOfMember({ events: this.#events }, { roomId: readRoomId(roomId), userId, targetId })
-    await this.#changes.make(change)
+    await this.#change(change)
   }
 
   /**
@@ -121,28 +130,16 @@ export class Rooms {
    */
   async post(roomId: string, userId: string, post: RoomPost): Promise<RoomMessage> {
     const ids = { id: nanoid(), roomId, senderId: userId, insertedAt: new Date(this.#clock.now()) }
-    let draft: RoomDraft
+    let draft: ReturnType<typeof readPost>
     try {
       draft = readPost(post, ids)
-      this.#limits.admit(sizeOf(draft))
     } catch (error) {
       if ('media' in post) await this.#media.discard(post.media)
       throw error
     }
     // No `await` before this line: posts are stored in the order of the calls.
-    try {
-      return await this.#changes.make<RoomMessage>({
-        roomId: draft.roomId,
-        make: (tx) => storePost(tx, this.#media, draft),
-        find: (tx) => findPost(tx, draft),
-        around: (outcome) => this.#withFile(draft, outcome),
-        onCommitted: (message) => {
-          if (message.id === draft.id) this.#events.emit('room_message', message)
-        },
-      })
-    } finally {
-      this.#limits.release(sizeOf(draft))
-    }
+    if ('text' in draft) return this.#queue.send(this.#texts, draft)
+    return this.#change(postOfFile({ media: this.#media, events: this.#events }, draft))
   }
 
   /**
@@ -184,23 +181,14 @@ export class Rooms {
     return this.#pageTokens.page(scope, found, PAGE_SIZE, ({ seq }) => String(seq))
   }
 
-  #withFile<Stored extends RoomMessage | undefined>(
-    draft: RoomDraft,
-    store: () => Promise<Stored>,
-  ): Promise<Stored> {
-    return draft.media
-      ? this.#media.store(draft.media, store, (message) => message?.id === draft.id)
-      : store()
+  #change<T>(change: RoomChange<T>): Promise<T> {
+    return this.#queue.change(roomChange(this.#db, change))
   }
 
   async #requireCursor(roomId: string): Promise<void> {
     const room = await findRoom(this.#db.orm, readCursor(roomId))
     if (!room) throw unknownCursor()
   }
-}
-
-function sizeOf({ text }: RoomDraft): number {
-  return text?.length ?? 0
 }
 
 function readCursor(roomId: string): string {

@@ -104,7 +104,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
 
   it('waits for a server process that still executes the statement', async () => {
     const { proxy, node } = await openNode()
-    await node.queue.change({ conversationId: group, work: async () => {} })
+    await node.queue.change({ stream: group, work: async () => {} })
     let sending: Promise<string> | undefined
     await db.transaction(async (tx) => {
       await tx.execute('select from conversations for update')

@@ -49,9 +49,9 @@ describe('sends', () => {
     const { counted, db } = countingDatabase()
     const chat = await openChat(db, { workers: 1 })
     const group = await startGroup(chat, [ann, bob])
-    const sends = [1, 2].map((n) => chat.queue.send(draft(group, `first ${n}`)))
+    const sends = [1, 2].map((n) => chat.send(draft(group, `first ${n}`)))
     while (counted.statements === 0) await setImmediate()
-    for (let n = 0; n < 100; n++) sends.push(chat.queue.send(draft(group, 'in company')))
+    for (let n = 0; n < 100; n++) sends.push(chat.send(draft(group, 'in company')))
     await Promise.all(sends)
     expect(counted.statements).toBe(2)
     expect(await storedSeqs(group)).toEqual(Array.from({ length: 102 }, (_, n) => n + 1))
@@ -73,7 +73,7 @@ describe('sends', () => {
     const content = 'x'.repeat(length)
     const recipients = Array.from({ length: copies }, () => ({ id: newId(), recipientId: newId(), content }))
     const sends = Array.from({ length: count }, () =>
-      chat.queue.send({ conversationId: newId(), senderId: ann, groupId: newId(), copies: recipients }),
+      chat.send({ conversationId: newId(), senderId: ann, groupId: newId(), copies: recipients }),
     )
     await Promise.allSettled(sends)
     expect(batches).toEqual(sizes)
@@ -85,7 +85,7 @@ describe('sends', () => {
     const order: string[] = []
     chat.events.on('message_sent', ({ seq }) => order.push(`emitted ${seq}`))
     await Promise.all(
-      [1, 2, 3].map((n) => chat.queue.send(draft(group, 'x')).then(() => order.push(`answered ${n}`))),
+      [1, 2, 3].map((n) => chat.send(draft(group, 'x')).then(() => order.push(`answered ${n}`))),
     )
     for (const n of [1, 2, 3])
       expect(order.indexOf(`emitted ${n}`)).toBeLessThan(order.indexOf(`answered ${n}`))
@@ -102,7 +102,7 @@ describe('sends', () => {
     const sends = Array.from({ length: 210 }, (_, n) => {
       // Every fifth breaks a rule, and takes no place.
       const one = draft(groups[n % 7] as string, 'x')
-      return resultOf(chat.queue.send(n % 5 ? one : { ...one, copies: one.copies.slice(1) }))
+      return resultOf(chat.send(n % 5 ? one : { ...one, copies: one.copies.slice(1) }))
     })
     const outcomes = await Promise.all(sends)
     expect(outcomes.filter((outcome) => outcome === 'not_enough_recipients')).toHaveLength(42)
@@ -117,7 +117,7 @@ describe('sends', () => {
     const chat = await openChat(db, { workers: 1 })
     const group = await startGroup(chat, [ann, bob])
     const texts = Array.from({ length: 20 }, (_, n) => ([5, 6, 17].includes(n) ? 'NUL \0' : `fine ${n}`))
-    const outcomes = await Promise.allSettled(texts.map((text) => chat.queue.send(draft(group, text))))
+    const outcomes = await Promise.allSettled(texts.map((text) => chat.send(draft(group, text))))
     expect(outcomes.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([5, 6, 17])
     expect(outcomes[5]).toMatchObject({ reason: { code: '22021' } })
     const emitted = chat.emitted.map((event) =>
@@ -146,7 +146,7 @@ describe('sends', () => {
       '\\u0000',
       '\u0001',
     ]
-    await Promise.all(texts.map((text) => chat.queue.send(draft(group, text))))
+    await Promise.all(texts.map((text) => chat.send(draft(group, text))))
     const found = (await chat.messages.latest(bob, group)).items.map((message) => message.content)
     expect(found.toReversed()).toEqual(texts)
   })
@@ -159,14 +159,14 @@ describe('the changes of a conversation', () => {
     const first = draft(group, 'first')
     const contents = new Map(first.copies.map((copy) => [copy.recipientId, 'edited']))
     await Promise.all([
-      chat.queue.send(first),
-      chat.queue.send(draft(group, 'second')),
+      chat.send(first),
+      chat.send(draft(group, 'second')),
       chat.messages.edit(group, ann, { groupId: first.groupId, copies: contents }),
-      chat.queue.send(draft(group, 'third')),
+      chat.send(draft(group, 'third')),
       chat.messages.delete(group, ann, first.groupId),
-      chat.queue.send(draft(group, 'fourth')),
+      chat.send(draft(group, 'fourth')),
       chat.conversations.leave(group, bob),
-      expect(resultOf(chat.queue.send(draft(group, 'fifth')))).resolves.toBe('too_many_recipients'),
+      expect(resultOf(chat.send(draft(group, 'fifth')))).resolves.toBe('too_many_recipients'),
     ])
     expect(toldOf(chat, group)).toEqual([
       'message_sent 1',
@@ -184,12 +184,12 @@ describe('the changes of a conversation', () => {
     const chat = await openChat(db, { workers: 1 })
     const [one, other] = [await startGroup(chat, [ann, bob]), await startGroup(chat, [ann, bob])]
     await Promise.all([
-      chat.queue.send(draft(one, 'goes with the others')),
-      chat.queue.send(draft(one, 'goes with the others')),
+      chat.send(draft(one, 'goes with the others')),
+      chat.send(draft(one, 'goes with the others')),
       chat.conversations.rename(one, ann, 'Friends'),
-      chat.queue.send(draft(one, 'waits for the new name')),
-      chat.queue.send(draft(other, 'goes with the others')),
-      chat.queue.send(draft(other, 'goes with the others')),
+      chat.send(draft(one, 'waits for the new name')),
+      chat.send(draft(other, 'goes with the others')),
+      chat.send(draft(other, 'goes with the others')),
     ])
     expect(counted.statements).toBe(2)
     const emitted = chat.emitted.map((event) =>
@@ -202,12 +202,12 @@ describe('the changes of a conversation', () => {
     const chat = await openChat(db, { workers: 1 })
     const group = await startGroup(chat, [ann, bob])
     const failing = chat.queue.change({
-      conversationId: group,
+      stream: group,
       work: async () => {
         throw new Error('a bug')
       },
     })
-    const sending = chat.queue.send(draft(group, 'x'))
+    const sending = chat.send(draft(group, 'x'))
     await expect(failing).rejects.toThrow('a bug')
     await expect(sending).resolves.toMatchObject({ seq: 1 })
   })
@@ -217,8 +217,8 @@ describe('a full queue', () => {
   it('rejects more changes than its capacity, with a retry delay', async () => {
     const chat = await openChat(db, { limits: { changes: 2 } })
     const group = await startGroup(chat, [ann, bob])
-    const sends = [draft(group, 'a'), draft(group, 'b')].map((one) => chat.queue.send(one))
-    await expect(chat.queue.send(draft(group, 'c'))).rejects.toMatchObject({
+    const sends = [draft(group, 'a'), draft(group, 'b')].map((one) => chat.send(one))
+    await expect(chat.send(draft(group, 'c'))).rejects.toMatchObject({
       code: 'busy',
       retryAfterMs: expect.any(Number),
     })
@@ -255,7 +255,7 @@ describe('a full queue', () => {
     await chat.queue.idle()
     let answered = 0
     for (const one of [draft(group, 'a'), draft(newId(), 'b'), draft(group, 'NUL \0')]) {
-      chat.queue.send(one).then(
+      chat.send(one).then(
         () => answered++,
         () => answered++,
       )

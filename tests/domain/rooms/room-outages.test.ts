@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { Rooms } from '../../../src/domain/rooms/rooms.ts'
+import { SendQueue } from '../../../src/domain/sending/send-queue.ts'
 import { PageTokens } from '../../../src/domain/shared/pagination.ts'
 import { openEventBus } from '../../support/event-bus.ts'
 import type { CutPoint } from '../../support/fault-proxy.ts'
@@ -36,13 +37,14 @@ describe.runIf(server)(
       events.on('room_member_removed', ({ userId, seq }) => memberChanges.push(`${userId} removed ${seq}`))
       const { library, fileCount } = openLibrary(proxied, { maxMediaPerDay })
       const pageTokens = new PageTokens('a secret of thirty-two characters')
-      const rooms = new Rooms({ db: proxied, clock: systemClock, events, pageTokens, media: library })
+      const queue = new SendQueue(proxied)
+      const rooms = new Rooms({ db: proxied, clock: systemClock, queue, events, pageTokens, media: library })
       return { proxy, rooms, library, fileCount, emitted, memberChanges }
     }
 
     it.each<CutPoint>(['before', 'reply'])('stores a text and emits its event once (cut: %s)', async (at) => {
       const { proxy, rooms, emitted } = await openNode()
-      const cut = proxy.cut('commit', at)
+      const cut = proxy.cut('Hello', at)
       const message = await rooms.post(roomId, ann.id, { text: 'Hello' })
       await cut
       const { items } = await rooms.history(roomId, ann.id)

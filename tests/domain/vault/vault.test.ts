@@ -6,7 +6,7 @@ import { readConfig } from '../../../src/config/config.ts'
 import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
 import { Conversations } from '../../../src/domain/conversations/conversations.ts'
-import { SendQueue } from '../../../src/domain/conversations/send-queue.ts'
+import { SendQueue } from '../../../src/domain/sending/send-queue.ts'
 import { PageTokens } from '../../../src/domain/shared/pagination.ts'
 import { Vault } from '../../../src/domain/vault/vault.ts'
 import { rotateVault } from '../../../src/domain/vault/vault-rotation.ts'
@@ -131,7 +131,7 @@ async function sealedConversation(db: Database, secret: string) {
   const conversationsWith = (vault: Vault) => {
     const events = openEventBus()
     const pageTokens = new PageTokens('a secret of thirty-two characters')
-    return new Conversations({ db, queue: new SendQueue(db, events), vault, events, pageTokens })
+    return new Conversations({ db, queue: new SendQueue(db), vault, events, pageTokens })
   }
   const { conversation } = await conversationsWith(await Vault.open(db, [secret])).startGroup(ann, {
     userIds: [bob],

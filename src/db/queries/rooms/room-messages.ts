@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, lt, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, lt, type SQL } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Orm } from '../../database.ts'
 import { type MediaFormat, media, roomMessages, users } from '../../schema.ts'
@@ -53,6 +53,12 @@ export async function isInRoom(db: Orm, roomId: string, messageId: string): Prom
 export async function findRoomMessage(db: Orm, id: string): Promise<RoomMessage | undefined> {
   const [row] = await selectMessages(db, eq(roomMessages.id, id))
   return row && withPrevious(row)
+}
+
+/** Those of these messages that exist, in any order. */
+export async function findRoomMessages(db: Orm, ids: readonly string[]): Promise<RoomMessage[]> {
+  if (ids.length === 0) return []
+  return (await selectMessages(db, inArray(roomMessages.id, [...ids]))).map(withPrevious)
 }
 
 /** The message that a user has sent to a room with this client message id. */

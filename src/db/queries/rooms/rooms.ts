@@ -56,6 +56,12 @@ export async function lockRoom(tx: Orm, id: string): Promise<{ creatorId: string
   return row
 }
 
+/** Locks rooms like `lockRoom`, in the order of their ids. */
+export async function lockRooms(tx: Orm, ids: readonly string[]): Promise<void> {
+  const isOne = inArray(rooms.id, [...ids])
+  await tx.select({ id: rooms.id }).from(rooms).where(isOne).orderBy(rooms.id).for('update')
+}
+
 /** Locks the room like `lockRoom` and takes its next `seq`; undefined if there is no such room. */
 export async function takeRoomSeq(tx: Orm, id: string): Promise<number | undefined> {
   const [row] = await tx
