@@ -12,7 +12,7 @@ import type { TransportListener, WebSocketTransport } from '../../realtime/socke
 import { roomTopic } from '../../topics.ts'
 import { onlineView, roomErrorView } from '../../views/rooms.ts'
 import { FlowControl } from './flow-control.ts'
-import { describeError, type Frame, handleFrame, type RoomServices } from './frame-handler.ts'
+import { describeError, type RoomServices, readFrame } from './frame-handler.ts'
 import { FrameQueue } from './frame-queue.ts'
 import type { LargeFrameLimiter } from './large-frame-limiter.ts'
 
@@ -58,10 +58,13 @@ export class RoomConnection implements Connection, TransportListener {
       deliver: (broadcast) => this.#write(broadcast.frame(plain)),
       close: () => this.close(CloseCode.policyViolation, 'removed from the room'),
     }
-    this.#frames = new FrameQueue(
-      (frame) => this.#handle(frame),
-      () => this.#flow?.update(),
-    )
+    const { services, maxTextBytes } = options
+    this.#frames = new FrameQueue({
+      read: (frame) =>
+        readFrame({ services, maxTextBytes, participant: this.#participant as Participant }, frame),
+      onError: (error) => this.#fail(error),
+      onChange: () => this.#flow?.update(),
+    })
     options.endpoint.addConnection(this)
     this.subscribed = options.endpoint.pubsub.subscribe(this.#topic, this.#subscriber)
   }
@@ -150,15 +153,6 @@ export class RoomConnection implements Connection, TransportListener {
 
   #received(): void {
     this.#lastReceivedAt = this.#options.endpoint.clock.now()
-  }
-
-  async #handle(frame: Frame): Promise<void> {
-    const { services, maxTextBytes } = this.#options
-    try {
-      await handleFrame({ services, maxTextBytes, participant: this.#participant as Participant }, frame)
-    } catch (error) {
-      this.#fail(error)
-    }
   }
 
   #fail(error: unknown): void {

@@ -1,17 +1,12 @@
 import type { Participant } from '../../domain/presence/room-presence.ts'
 import { AppError } from '../../errors.ts'
 import { parseMediaFrame } from '../../input/media-frame.ts'
-import { parseRoomCommand } from '../../input/room-commands.ts'
+import { parseRoomCommand, type RoomCommand } from '../../input/room-commands.ts'
 import type { Services } from '../../services.ts'
+import type { Frame, FrameTask } from './frame-queue.ts'
 
 /** The services that frames use. */
 export type RoomServices = Pick<Services, 'rooms' | 'roomPresence'>
-
-/** One WebSocket message. */
-export interface Frame {
-  data: Buffer
-  isBinary: boolean
-}
 
 interface FrameContext {
   services: RoomServices
@@ -20,11 +15,31 @@ interface FrameContext {
   maxTextBytes: number
 }
 
-/** Executes the command of a frame. @throws AppError for an invalid frame or a broken rule. */
-export async function handleFrame(context: FrameContext, { data, isBinary }: Frame): Promise<void> {
-  if (!isBinary) return handleText(context, data)
+/** Reads the command of a frame. Its task rejects with an AppError for an invalid frame or a broken rule. */
+export function readFrame(context: FrameContext, { data, isBinary }: Frame): FrameTask {
   const { services, participant } = context
-  await services.rooms.postFile(participant.roomId, participant.userId, parseMediaFrame(data))
+  const { roomId, userId } = participant
+  if (isBinary) {
+    return {
+      isConcurrent: false,
+      run: async () => services.rooms.postFile(roomId, userId, parseMediaFrame(data)),
+    }
+  }
+  try {
+    const command = readText(context, data)
+    if (command.type === 'post') {
+      return {
+        isConcurrent: true,
+        run: async () => void (await services.rooms.post(roomId, userId, command.post)),
+      }
+    }
+    return {
+      isConcurrent: false,
+      run: async () => services.roomPresence.setTyping(participant, command.isTyping),
+    }
+  } catch (error) {
+    return { isConcurrent: false, run: () => Promise.reject(error) }
+  }
 }
 
 /** The error message that a client receives. */
@@ -34,12 +49,7 @@ export function describeError({ code, fields, message }: AppError): string {
   return `${sentences.join('; ') || message}.`
 }
 
-async function handleText(
-  { services, participant, maxTextBytes }: FrameContext,
-  data: Buffer,
-): Promise<void> {
+function readText({ maxTextBytes }: FrameContext, data: Buffer): RoomCommand {
   if (data.length > maxTextBytes) throw new AppError('payload_too_large')
-  const command = parseRoomCommand(data.toString())
-  if (command.type === 'post') await services.rooms.post(participant.roomId, participant.userId, command.post)
-  else services.roomPresence.setTyping(participant, command.isTyping)
+  return parseRoomCommand(data.toString())
 }

@@ -1,36 +1,53 @@
-import type { Frame } from './frame-handler.ts'
-
 /** Waiting frames at which the connection stops reading. */
 const MAX_WAITING_FRAMES = 64
 
-/** Handles the frames of one connection sequentially, in the order of arrival. */
-export class FrameQueue {
-  readonly #handle: (frame: Frame) => Promise<void>
-  readonly #onChange: () => void
-  readonly #waiting: Frame[] = []
-  #isHandling = false
+/** One WebSocket message. */
+export interface Frame {
+  data: Buffer
+  isBinary: boolean
+}
 
-  /**
-   * @param handle must not reject.
-   * @param onChange is called after each frame that is added or handled.
-   */
-  constructor(handle: (frame: Frame) => Promise<void>, onChange: () => void) {
-    this.#handle = handle
-    this.#onChange = onChange
+/** What a frame asks for. */
+export interface FrameTask {
+  /** Whether it may run while earlier ones of its kind still run, because it queues its work in the order of the calls. */
+  isConcurrent: boolean
+  run(): Promise<void>
+}
+
+interface FrameQueueOptions {
+  /** Reads a frame; must not throw. */
+  read(frame: Frame): FrameTask
+  /** Called when a task rejects, after all earlier frames were handled. */
+  onError(error: unknown): void
+  /** Called after each frame that is added or handled. */
+  onChange(): void
+}
+
+/** Handles the frames of one connection in the order of arrival. */
+export class FrameQueue {
+  readonly #options: FrameQueueOptions
+  readonly #waiting: Frame[] = []
+  #running = 0
+  /** Resolves when every frame that was started is handled. */
+  #handled: Promise<void> = Promise.resolve()
+  #isWorking = false
+
+  constructor(options: FrameQueueOptions) {
+    this.#options = options
   }
 
   get isIdle(): boolean {
-    return !this.#isHandling && this.#waiting.length === 0
+    return this.#running === 0 && this.#waiting.length === 0 && !this.#isWorking
   }
 
   get isFull(): boolean {
-    return this.#waiting.length >= MAX_WAITING_FRAMES
+    return this.#running + this.#waiting.length >= MAX_WAITING_FRAMES
   }
 
   add(frame: Frame): void {
     this.#waiting.push(frame)
-    this.#onChange()
-    if (!this.#isHandling) void this.#work()
+    this.#options.onChange()
+    if (!this.#isWorking) void this.#work()
   }
 
   /** Drops all waiting frames. */
@@ -39,12 +56,32 @@ export class FrameQueue {
   }
 
   async #work(): Promise<void> {
-    this.#isHandling = true
+    this.#isWorking = true
     for (let frame = this.#waiting.shift(); frame; frame = this.#waiting.shift()) {
-      await this.#handle(frame)
-      this.#onChange()
+      const task = this.#options.read(frame)
+      const mustWait = !task.isConcurrent || this.#running >= MAX_WAITING_FRAMES
+      if (mustWait) await this.#handled
+      this.#start(task)
+      if (!task.isConcurrent) await this.#handled
     }
-    this.#isHandling = false
-    this.#onChange()
+    this.#isWorking = false
+    this.#options.onChange()
+  }
+
+  #start(task: FrameTask): void {
+    this.#running++
+    const failed = task.run().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    this.#handled = this.#end(this.#handled, failed)
+  }
+
+  async #end(earlier: Promise<void>, failed: Promise<{ error: unknown } | undefined>): Promise<void> {
+    const failure = await failed
+    await earlier
+    if (failure) this.#options.onError(failure.error)
+    this.#running--
+    this.#options.onChange()
   }
 }
