@@ -13,6 +13,7 @@ import { freePort } from './support/free-port.ts'
 import { openSocket } from './support/phoenix.ts'
 import { type ServerProcess, spawnServer, startServer } from './support/process.ts'
 import { RawClient } from './support/raw-client.ts'
+import { STORED_COPIES } from './support/stored-copies.ts'
 
 interface Account {
   id: string
@@ -240,7 +241,7 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
     const sql = postgres(DATABASE_URL, { max: 1 })
     const rows = await sql<
       { content: string; seq: number }[]
-    >`select content, seq::int from messages order by seq`
+    >`select content, seq from ${sql.unsafe(STORED_COPIES)} order by seq`
     const [conversation] = await sql`select last_seq::int from conversations`
     await sql.end()
     const stored = rows.map(({ content }) => content)

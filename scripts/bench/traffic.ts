@@ -1,8 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { Latencies, pool, until } from './measure.ts'
 import type { Client, Subject } from './subjects/subject.ts'
 
-const CONTENT = 'y'.repeat(344)
 const ID_LENGTH = 12
+
+/** Bytes of a copy before it is encoded in Base64, which makes 344 characters. */
+const COPY_BYTES = 258
+
+/** Random, as ciphertext is: it does not compress. */
+const CONTENTS = Array.from({ length: 64 }, () => randomCopy())
 const CONTENT_PREFIX = Buffer.from('"content":"')
 
 /** The members of a conversation. The first one sends. */
@@ -31,7 +37,7 @@ export class Traffic {
   async send({ conversation, clients, recipients }: Group, since = performance.now()): Promise<void> {
     const id = String(this.#next++).padStart(ID_LENGTH, '0')
     this.#undelivered.set(id, recipients.length)
-    await (clients[0] as Client).send(conversation, recipients, id + CONTENT.slice(ID_LENGTH))
+    await (clients[0] as Client).send(conversation, recipients, id + contentFor(this.#next).slice(ID_LENGTH))
     this.acked += 1
     this.acks.add(performance.now() - since)
   }
@@ -51,6 +57,15 @@ export class Traffic {
     if (remaining > 0) this.#undelivered.set(id, remaining)
     else this.#undelivered.delete(id)
   }
+}
+
+/** A random copy of 344 characters. */
+export function randomCopy(): string {
+  return randomBytes(COPY_BYTES).toString('base64')
+}
+
+function contentFor(index: number): string {
+  return CONTENTS[index % CONTENTS.length] as string
 }
 
 /** Connects users and starts conversations of them. */

@@ -53,7 +53,7 @@ export async function openInfrastructure(config: Config, overrides: Overrides): 
   const clock = overrides.clock ?? systemClock
   const logger = overrides.logger ?? createLogger(config)
   secureDataDir(config.dataDir, logger)
-  const database = overrides.database ?? (await openDatabase(config.database))
+  const database = overrides.database ?? (await openDatabase(config.database, (line) => logger.info(line)))
   try {
     const mailer = await createMailer(config, clock)
     const google = await createGoogleProvider(config, clock, logger)

@@ -6,7 +6,7 @@ import { openDatabase } from '../db/open-database.ts'
 process.umask(0o077)
 try {
   const { database } = readConfig()
-  const db = await openDatabase(database)
+  const db = await openDatabase(database, console.log)
   await db.close()
   console.log(`The ${database.kind === 'postgres' ? 'PostgreSQL' : 'embedded'} database is up to date.`)
 } catch (error) {

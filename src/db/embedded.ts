@@ -4,14 +4,15 @@ import { drizzle } from 'drizzle-orm/pglite'
 import { makePrivate } from '../private-files.ts'
 import type { Database } from './database.ts'
 import { lockFolder } from './folder-lock.ts'
-import { migrateEmbedded } from './migrate.ts'
+import { type MigrationReport, migrateEmbedded } from './migrate.ts'
+import { copyPreviousLayout, dropPreviousLayout } from './previous-layout.ts'
 import * as schema from './schema.ts'
 
 /**
  * Opens the database in folder `dir`, or one in memory (`memory://`), and applies missing migrations.
  * @throws when another process uses the folder, or a newer version has migrated the database.
  */
-export async function openEmbedded(dir: string): Promise<Database> {
+export async function openEmbedded(dir: string, report: MigrationReport = () => {}): Promise<Database> {
   const inMemory = dir.startsWith('memory://')
   const unlock = inMemory ? async () => {} : await lockFolder(dir)
   try {
@@ -20,6 +21,8 @@ export async function openEmbedded(dir: string): Promise<Database> {
     if (!inMemory) makePrivate(dir)
     const database = embeddedDatabase(client)
     await migrateEmbedded(database.orm)
+    await copyPreviousLayout(database.rows, { kind: 'embedded', report })
+    await dropPreviousLayout(database.rows)
     // There is no autovacuum here; without statistics, searches use the wrong index.
     await client.exec('analyze')
     return {

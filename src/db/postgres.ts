@@ -2,7 +2,8 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Database } from './database.ts'
 import { failureOf } from './failures.ts'
-import { migratePostgres } from './migrate.ts'
+import { type MigrationReport, migratePostgres } from './migrate.ts'
+import { APPLICATION_NAME } from './previous-layout.ts'
 import * as schema from './schema.ts'
 
 const LOCK_TIMEOUT_MS = 5_000
@@ -15,15 +16,18 @@ const MAX_RECONNECT_DELAY_S = 2
  * Opens a pool of `poolSize` connections to a PostgreSQL server, and applies missing migrations.
  * @throws when the server cannot be reached, or a newer version has migrated the database.
  */
-export async function openPostgres({ url, poolSize }: { url: string; poolSize: number }): Promise<Database> {
-  await migratePostgres(url)
+export async function openPostgres(
+  { url, poolSize }: { url: string; poolSize: number },
+  report?: MigrationReport,
+): Promise<Database> {
+  await migratePostgres(url, report)
   const client = postgres(url, {
     max: poolSize,
     connect_timeout: 5,
     backoff: (tries) => Math.min(MAX_RECONNECT_DELAY_S, 0.05 * 2 ** tries),
     onnotice: () => {},
     connection: {
-      application_name: 'parley',
+      application_name: APPLICATION_NAME,
       lock_timeout: LOCK_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       // Statements are short: compiling one costs more than running it.

@@ -8,6 +8,7 @@ import { migrateEmbedded, migratePostgres } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open-database.ts'
 import { addPeople, contentsFor, openChat, startGroup } from '../support/chat-services.ts'
 import { createTestDatabase, openTestDatabase } from '../support/database.ts'
+import { STORED_COPIES } from '../support/stored-copies.ts'
 import { rounds } from '../support/stress.ts'
 
 const FUTURE = Date.UTC(2100, 0)
@@ -93,7 +94,9 @@ it('marks the messages before a member’s first one as read', async () => {
   await chat.conversations.markRead(group, bob, 1)
   // As the first version had them.
   await db.rows('update members set read_seq = 0 where user_id <> $1', [bob])
+  await db.rows(`create table messages as select * from ${STORED_COPIES}`, [])
   await db.orm.execute(sql.raw(readFileSync('drizzle/0002_read_from_joining.sql', 'utf8')))
+  await db.rows('drop table messages', [])
   const reading = await Promise.all(
     [ann, bob, cid, dee].map(async (userId) => {
       const details = await chat.conversations.open(group, userId)

@@ -40,17 +40,12 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation with ${MESSAGES} mes
     ])
     // Every twentieth was edited since, and the one after it deleted.
     await db.rows(
-      `insert into message_groups (id, conversation_id, sender_id, seq, edited_seq, deleted_seq)
-      select gen_random_uuid(), $1, $2, n, case when n % 20 = 0 then $3::int + n / 20 end,
-        case when n % 20 = 1 then $3::int + 5000 + n / 20 + 1 end
-      from generate_series(1, $3::int) n`,
-      [GROUP, ann, MESSAGES],
-    )
-    await db.rows(
-      `insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
-      select g.id, r, gen_random_uuid(), g.conversation_id, g.seq, 'x'
-      from message_groups g, unnest(array[$1::uuid, $2::uuid]) r where deleted_seq is null`,
-      [ann, bob],
+      `insert into message_groups (id, conversation_id, sender_id, seq, edited_seq, deleted_seq, copy_encoding, recipients, copies)
+      select gen_random_uuid(), $1, $2, n, case when n % 20 = 0 then $4::int + n / 20 end,
+        case when n % 20 = 1 then $4::int + 5000 + n / 20 + 1 end, 0,
+        case when n % 20 <> 1 then array[$2::uuid, $3::uuid] end, case when n % 20 <> 1 then array['x'::bytea, 'x'] end
+      from generate_series(1, $4::int) n`,
+      [GROUP, ann, bob, MESSAGES],
     )
     await db.rows('analyze', [])
   }, 120_000)

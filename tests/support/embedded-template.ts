@@ -14,6 +14,7 @@ const CACHE = join(ROOT, 'node_modules/.cache/parley')
 const SOURCES = [
   'package-lock.json',
   'src/db/embedded.ts',
+  'src/db/previous-layout.ts',
   ...JSON.parse(readFileSync(join(ROOT, 'drizzle/meta/_journal.json'), 'utf8')).entries.map(
     ({ tag }: { tag: string }) => `drizzle/${tag}.sql`,
   ),

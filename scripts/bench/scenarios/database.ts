@@ -5,9 +5,9 @@ import { openDatabase } from '../../../src/db/open-database.ts'
 import { type Draft, sendBatch } from '../../../src/db/queries/conversations/send-batch.ts'
 import type { BenchOptions, Report } from '../result.ts'
 import { createDatabase } from '../subjects/postgres.ts'
+import { randomCopy } from '../traffic.ts'
 
 const PAIRS = 100
-const CONTENT = 'y'.repeat(344)
 
 /** Measures PostgreSQL alone: the statement of the send queue with full batches. */
 export async function measureDatabase({ seconds }: BenchOptions, report: Report): Promise<void> {
@@ -63,8 +63,7 @@ export async function measureDatabase({ seconds }: BenchOptions, report: Report)
 /** The size of the conversation tables, and the WAL position of the server. */
 async function bytesWritten(db: Database): Promise<{ disk: number; wal: number }> {
   const [bytes] = await db.rows<{ disk: number; wal: number }>(
-    `select (pg_total_relation_size('conversations') + pg_total_relation_size('message_groups')
-      + pg_total_relation_size('messages'))::float8 as disk,
+    `select (pg_total_relation_size('conversations') + pg_total_relation_size('message_groups'))::float8 as disk,
       pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as wal`,
     [],
   )
@@ -77,6 +76,6 @@ function draftFor(pair: { conversation: string; people: string[] } | undefined):
     conversationId: conversation,
     senderId: people[0] ?? '',
     groupId: newId(),
-    copies: people.map((recipientId) => ({ id: newId(), recipientId, content: CONTENT })),
+    copies: people.map((recipientId) => ({ id: newId(), recipientId, content: randomCopy() })),
   }
 }

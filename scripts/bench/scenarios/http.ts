@@ -104,14 +104,11 @@ async function fillHistory(
 ): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1 })
   await sql`
-    with groups as (
-      insert into message_groups (id, conversation_id, sender_id, seq)
-      select gen_random_uuid(), ${conversation}::uuid, ${userId}::uuid, n from generate_series(1, ${length}::int) n
-      returning id, conversation_id, sender_id, seq
-    )
-    insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
-    select id, sender_id, gen_random_uuid(), conversation_id, seq, repeat('y', 344) from groups`
+    insert into message_groups (id, conversation_id, sender_id, seq, copy_encoding, recipients, copies)
+    select gen_random_uuid(), ${conversation}::uuid, ${userId}::uuid, n, 1, array[${userId}::uuid],
+      array[decode(repeat('y', 344), 'base64')]
+    from generate_series(1, ${length}::int) n`
   await sql`update conversations set last_seq = ${length} where id = ${conversation}`
-  await sql`analyze messages, message_groups`
+  await sql`analyze message_groups`
   await sql.end()
 }

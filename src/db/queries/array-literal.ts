@@ -3,6 +3,11 @@ export function uuidArray(ids: Iterable<string>): string {
   return `{${[...ids].join(',')}}`
 }
 
+/** An array of integers as a PostgreSQL literal. */
+export function intArray(numbers: readonly number[]): string {
+  return `{${numbers.join(',')}}`
+}
+
 /** An array of texts as a PostgreSQL literal. */
 export function textArray(texts: readonly string[]): string {
   return `{${texts.map(quoted).join(',')}}`

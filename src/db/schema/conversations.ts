@@ -7,8 +7,8 @@ import {
   json,
   pgTable,
   primaryKey,
+  smallint,
   text,
-  unique,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
@@ -109,27 +109,38 @@ export const vaultKeys = pgTable('vault_keys', {
   insertedAt: insertedAt(),
 })
 
-/** A sent message, for all recipients. A deleted one stays as a tombstone without copies. */
+/**
+ * A message with the encrypted copies of its recipients. A deleted one stays as a tombstone without copies. One row for all
+ * copies costs a fraction of one row for each: a group has hundreds of members.
+ */
 export const messageGroups = pgTable(
   'message_groups',
   {
     id: uuid('id').primaryKey(),
-    conversationId: uuid('conversation_id')
-      .notNull()
-      .references(() => conversations.id, { onDelete: 'cascade' }),
-    senderId: uuid('sender_id')
-      .notNull()
-      .references(() => users.id),
+    /** Without foreign keys, which would be checked row by row: the statements that insert lock the conversation and its members. */
+    conversationId: uuid('conversation_id').notNull(),
+    senderId: uuid('sender_id').notNull(),
     seq: seq('seq').notNull(),
     editedSeq: seq('edited_seq'),
     deletedSeq: seq('deleted_seq'),
-    /** The sender's id for the message, which makes a repeated send idempotent. */
-    clientMessageId: uuid('client_message_id'),
     /** Strictly increases with `seq` within a conversation. */
     insertedAt: preciseTime('inserted_at').notNull().defaultNow(),
+    /** The sender's id for the message, which makes a repeated send idempotent. */
+    clientMessageId: uuid('client_message_id'),
+    /** When the message was last edited. */
+    updatedAt: preciseTime('updated_at'),
+    /** How the copies are stored (`db/queries/conversations/copies.ts`). */
+    copyEncoding: smallint('copy_encoding'),
+    /** The recipients in the order of their ids. */
+    recipients: uuid('recipients').array(),
+    /** The copy of each recipient, in the same order. */
+    copies: bytea('copies').array(),
+    /** The id of each copy, where it does not follow from those of the message and the recipient. */
+    copyIds: uuid('copy_ids').array(),
   },
   (t) => [
-    unique('message_groups_seq').on(t.conversationId, t.seq),
+    // A partial index: history does not read tombstones.
+    uniqueIndex('message_groups_history').on(t.conversationId, t.seq).where(sql`${t.deletedSeq} is null`),
     uniqueIndex('message_groups_client_message')
       .on(t.conversationId, t.senderId, t.clientMessageId)
       .where(sql`${t.clientMessageId} is not null`),
@@ -143,22 +154,21 @@ export const messageGroups = pgTable(
   ],
 )
 
-/** A recipient's encrypted copy of a message. */
-export const messages = pgTable(
-  'messages',
+/**
+ * A range of `seq` in which a user may have copies of messages besides those since they were added to the conversation: of an
+ * earlier membership, or of one earlier message that was edited for the present members.
+ */
+export const copyRanges = pgTable(
+  'copy_ranges',
   {
-    groupId: uuid('group_id')
+    conversationId: uuid('conversation_id')
       .notNull()
-      .references(() => messageGroups.id, { onDelete: 'cascade' }),
-    recipientId: uuid('recipient_id').notNull(),
-    id: uuid('id').notNull(),
-    conversationId: uuid('conversation_id').notNull(),
-    seq: seq('seq').notNull(),
-    content: text('content').notNull(),
-    updatedAt: preciseTime('updated_at').notNull().defaultNow(),
+      .references(() => conversations.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    afterSeq: seq('after_seq').notNull(),
+    untilSeq: seq('until_seq').notNull(),
   },
-  (t) => [
-    primaryKey({ columns: [t.groupId, t.recipientId] }),
-    unique('messages_history').on(t.conversationId, t.recipientId, t.seq),
-  ],
+  (t) => [primaryKey({ columns: [t.conversationId, t.userId, t.untilSeq, t.afterSeq] })],
 )

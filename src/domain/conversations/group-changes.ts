@@ -84,6 +84,6 @@ export async function removeMember(
     await deleteConversation(tx, id)
     return { seq: lastSeq + 1, memberIds }
   }
-  await deleteMember(tx, id, userId)
+  await deleteMember(tx, { conversationId: id, lastSeq }, userId)
   return { seq: await takeSeq(tx, id, { membersChanged: true }), memberIds }
 }

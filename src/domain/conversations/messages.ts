@@ -14,8 +14,9 @@ import {
   readChanges,
   readFirstChanges,
 } from '../../db/queries/conversations/changes.ts'
+import { copiesOf } from '../../db/queries/conversations/copies.ts'
 import { type HistoryQuery, type Message, readHistories } from '../../db/queries/conversations/messages.ts'
-import type { Copy, Draft } from '../../db/queries/conversations/send-batch.ts'
+import type { Draft } from '../../db/queries/conversations/send-batch.ts'
 import { AppError } from '../../errors.ts'
 import type { SendKind } from '../sending/send-kind.ts'
 import type { SendQueue } from '../sending/send-queue.ts'
@@ -109,12 +110,13 @@ export class Messages {
     contents: MessageContents,
     clientMessageId?: string,
   ): Promise<SentMessage> {
+    const groupId = uuidv7()
     const draft = {
       conversationId: readConversationId(conversationId),
       senderId,
-      groupId: uuidv7(),
+      groupId,
       clientMessageId: readClientMessageId(clientMessageId),
-      copies: copiesOf(contents),
+      copies: copiesOf(groupId, contents),
     }
     return this.#queue.send(this.#sends, draft)
   }
@@ -130,12 +132,12 @@ export class Messages {
     { groupId, copies: contents }: { groupId: string; copies: MessageContents },
   ): Promise<void> {
     const message = readMessageRef(conversationId, userId, groupId)
-    const newCopies = copiesOf(contents)
+    const newCopies = copiesOf(message.groupId, contents)
     await this.#queue.change({
       stream: message.conversationId,
       work: () => accepted(() => editMessage(this.#db, message, newCopies)),
       onCommitted: ({ verdict: _, copyIds, ...edited }) => {
-        const copies = newCopies.map((copy) => ({ ...copy, id: copyIds.get(copy.recipientId) ?? copy.id }))
+        const copies = newCopies.map((copy, index) => ({ ...copy, id: copyIds[index] as string }))
         const { userId: senderId, ...ids } = message
         this.#events.emit('message_edited', { ...ids, senderId, ...edited, copies })
       },
@@ -212,12 +214,6 @@ export class Messages {
     // Read after `lastSeq`: a message sent in between is in the page, and may also be delivered as an event.
     return { conversationId: id, lastSeq, recovered: false, latest: await this.latest(userId, id) }
   }
-}
-
-function copiesOf(contents: MessageContents): Copy[] {
-  const copies: Copy[] = []
-  for (const [recipientId, content] of contents) copies.push({ id: uuidv7(), recipientId, content })
-  return copies
 }
 
 function readMessageRef(conversationId: string, userId: string, groupId: string): MessageRef {

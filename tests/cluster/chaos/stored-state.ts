@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { STORED_COPIES } from '../../support/stored-copies.ts'
 
 /** A stored message. */
 export interface StoredGroup {
@@ -62,10 +63,10 @@ async function readAll(sql: postgres.TransactionSql): Promise<StoredState> {
     for (const seq of [row.seq, row.edited_seq, row.deleted_seq])
       if (seq !== null) conversation?.changeSeqs.push(Number(seq))
   }
-  for (const row of await sql`select *, seq::int as position from messages`) {
+  for (const row of await sql`select * from ${sql.unsafe(STORED_COPIES)}`) {
     const copies = state.conversations.get(row.conversation_id)?.copies
     const own = copies?.get(row.recipient_id) ?? new Map()
-    copies?.set(row.recipient_id, own.set(row.group_id, { seq: row.position, content: row.content }))
+    copies?.set(row.recipient_id, own.set(row.group_id, { seq: row.seq, content: row.content }))
   }
   for (const { id } of await sql`select id from rooms`)
     state.rooms.set(id, { members: new Set(), messages: new Map() })

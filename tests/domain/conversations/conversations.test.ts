@@ -409,7 +409,7 @@ describe('leaving', () => {
     await chat.conversations.leave(id, ann)
     await chat.conversations.leave(id, bob)
     expect(chat.emitted.at(-1)).toMatchObject({ name: 'member_left', seq: 3, memberIds: [bob] })
-    for (const table of ['conversations', 'members', 'encryption_keys', 'message_groups', 'messages']) {
+    for (const table of ['conversations', 'members', 'encryption_keys', 'message_groups', 'copy_ranges']) {
       expect(await db.rows(`select 1 as row from ${table}`, []), table).toEqual([])
     }
   })

@@ -12,6 +12,7 @@ import {
 import { ManualClock } from '../../support/clock.ts'
 import type { CutPoint } from '../../support/fault-proxy.ts'
 import { setUpProxiedDatabase } from '../../support/set-up-database.ts'
+import { STORED_COPIES } from '../../support/stored-copies.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 const MARK = 'the one whose answer is lost'
@@ -39,7 +40,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
   /** Bob's stored messages, oldest first, as `seq content`. */
   async function stored(): Promise<string[]> {
     const rows = await db.rows<{ line: string }>(
-      `select seq || ' ' || content as line from messages where recipient_id = $1 order by seq`,
+      `select seq || ' ' || content as line from ${STORED_COPIES} where recipient_id = $1 order by seq`,
       [bob],
     )
     return rows.map((row) => row.line)

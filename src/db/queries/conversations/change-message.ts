@@ -1,6 +1,6 @@
 import type { Database } from '../../database.ts'
 import { textArray, uuidArray } from '../array-literal.ts'
-import type { Copy } from './send-batch.ts'
+import { type Copy, encodingOf, storedCopies } from './copies.ts'
 
 /** A message, and the user who changes it. */
 export interface MessageRef {
@@ -26,11 +26,14 @@ export interface Edited {
   seq: number
   insertedAt: number
   updatedAt: number
-  /** The ids of the stored copies by recipient. A replaced copy keeps its id. */
-  copyIds: Map<string, string>
+  /** The ids of the copies, in the order of the recipients. A replaced copy keeps its id. */
+  copyIds: string[]
 }
 
-/** Replaces all copies of a message in one statement. Former members lose theirs, new members get one. */
+/**
+ * Replaces all copies of a message in one statement. Former members lose theirs, new members get one.
+ * @param copies in the order of the recipients' ids.
+ */
 export async function editMessage(
   db: Database,
   { conversationId, userId, groupId }: MessageRef,
@@ -42,13 +45,14 @@ export async function editMessage(
       conversationId,
       userId,
       groupId,
-      uuidArray(copies.map((copy) => copy.id)),
+      encodingOf(copies),
       uuidArray(copies.map((copy) => copy.recipientId)),
       textArray(copies.map((copy) => copy.content)),
+      uuidArray(copies.map((copy) => copy.id)),
     ],
   )
   if (row?.verdict !== 'ok') return row ?? { verdict: 'no_conversation' }
-  return { ...row, copyIds: new Map(Object.entries(JSON.parse(row.copyIds))) }
+  return { ...row, copyIds: JSON.parse(row.copyIds) }
 }
 
 /** A deletion: its `seq`, and the members at that time. */
@@ -93,14 +97,14 @@ locked as materialized (
 ), snapshot as materialized (
   select last_seq, members_version from conversations where id = $1::uuid
 ), message as materialized (
-  select * from message_groups where id = $3::uuid and conversation_id = $1::uuid and deleted_seq is null
-), member_ids as materialized (
-  select user_id from members where conversation_id = $1::uuid
+  select sender_id, seq from message_groups where id = $3::uuid and conversation_id = $1::uuid and deleted_seq is null
+), present as materialized (
+  select array(select user_id from members where conversation_id = $1::uuid order by user_id) as member_ids
 )`
 
 const REFUSALS = `
 when locked.last_seq <> snapshot.last_seq or locked.members_version <> snapshot.members_version then 'stale'
-when not exists (select from member_ids where user_id = $2::uuid) then 'no_conversation'
+when $2::uuid <> all(present.member_ids) then 'no_conversation'
 when not exists (select from message) then 'no_message'
 when not exists (select from message where sender_id = $2::uuid) then 'not_sender'`
 
@@ -111,45 +115,44 @@ advanced as (
   returning last_seq
 )`
 
+/** Members who were added after the message get a range for their copy. */
 const EDIT = `
-with ${SOURCES}, copies as materialized (
-  select * from unnest($4::uuid[], $5::uuid[], $6::text[]) as t (id, recipient_id, content)
-), checked as materialized (
+with ${SOURCES}, checked as materialized (
   select case ${REFUSALS}
-    when exists (select from member_ids where user_id not in (select recipient_id from copies))
-      then 'not_enough_recipients'
-    when exists (select from copies where recipient_id not in (select user_id from member_ids))
-      then 'too_many_recipients'
-    else 'ok' end as verdict
-  from locked, snapshot
-), ${ADVANCED}, marked as (
-  update message_groups g set edited_seq = advanced.last_seq from advanced where g.id = $3::uuid
-  returning g.seq, g.inserted_at
-), deleted_copies as (
-  delete from messages using advanced
-  where group_id = $3::uuid and recipient_id not in (select recipient_id from copies)
-), stored as (
-  insert into messages (group_id, recipient_id, id, conversation_id, seq, content)
-  select $3::uuid, recipient_id, id, $1::uuid, marked.seq, content from copies, marked
-  on conflict (group_id, recipient_id) do update set content = excluded.content, updated_at = excluded.updated_at
-  returning recipient_id, id
+    when $5::uuid[] = present.member_ids then 'ok'
+    when $5::uuid[] @> present.member_ids then 'too_many_recipients'
+    else 'not_enough_recipients' end as verdict
+  from locked, snapshot, present
+), ${ADVANCED}, stored as (
+  update message_groups g set edited_seq = advanced.last_seq, updated_at = now(), copy_encoding = $4::int2, recipients = $5::uuid[],
+    copies = ${storedCopies('$4::int2', '$6::text[]')},
+    copy_ids = case when g.copy_ids is not null then array(
+      select coalesce(g.copy_ids[array_position(g.recipients, c.recipient_id)], c.id)
+      from unnest($5::uuid[], $7::uuid[]) c (recipient_id, id)
+    ) end
+  from advanced where g.id = $3::uuid
+  returning g.seq, g.inserted_at, g.updated_at, g.copy_ids
+), added as (
+  insert into copy_ranges
+  select $1::uuid, m.user_id, stored.seq - 1, stored.seq
+  from members m, stored where m.conversation_id = $1::uuid and m.joined_seq >= stored.seq
+  on conflict do nothing
 )
-select checked.verdict, advanced.last_seq::float8 as "editSeq", marked.seq::float8 as seq,
-  (extract(epoch from marked.inserted_at) * 1000)::float8 as "insertedAt",
-  (extract(epoch from now()) * 1000)::float8 as "updatedAt",
-  (select json_object_agg(recipient_id, id) from stored)::text as "copyIds"
-from checked left join advanced on true left join marked on true`
+select checked.verdict, advanced.last_seq::float8 as "editSeq", stored.seq::float8 as seq,
+  (extract(epoch from stored.inserted_at) * 1000)::float8 as "insertedAt",
+  (extract(epoch from stored.updated_at) * 1000)::float8 as "updatedAt",
+  array_to_json(coalesce(stored.copy_ids, $7::uuid[]))::text as "copyIds"
+from checked left join advanced on true left join stored on true`
 
 const DELETE = `
 with ${SOURCES}, checked as materialized (
-  select case ${REFUSALS} else 'ok' end as verdict from locked, snapshot
+  select case ${REFUSALS} else 'ok' end as verdict from locked, snapshot, present
 ), ${ADVANCED}, marked as (
-  update message_groups g set deleted_seq = advanced.last_seq from advanced where g.id = $3::uuid
-), deleted_copies as (
-  delete from messages using advanced where group_id = $3::uuid
+  update message_groups g set deleted_seq = advanced.last_seq, recipients = null, copies = null, copy_ids = null
+  from advanced where g.id = $3::uuid
 )
-select checked.verdict, advanced.last_seq::float8 as seq, (select json_agg(user_id) from member_ids)::text as "memberIds"
-from checked left join advanced on true`
+select checked.verdict, advanced.last_seq::float8 as seq, array_to_json(present.member_ids)::text as "memberIds"
+from present, checked left join advanced on true`
 
 const FIND_DELETION = `
 select 'ok' as verdict, deleted_seq::float8 as seq,

@@ -1,6 +1,7 @@
 import type { Database } from '../../database.ts'
 import { uuidArray } from '../array-literal.ts'
-import type { Message } from './messages.ts'
+import { hasCopy } from './copies.ts'
+import { type Message, type MessageRow, messageColumns, messageOf } from './messages.ts'
 
 /** A change of a conversation's messages, as one member may see it. `changeSeq` is the `seq` of the change. */
 export type Change =
@@ -75,7 +76,8 @@ export function positionsOf(db: Database, userIds: readonly string[]): Promise<P
   return db.rows(POSITIONS, [uuidArray(userIds)])
 }
 
-interface ChangeRow extends Message {
+interface ChangeRow extends MessageRow {
+  userId: string
   lastSeq: number
   joinedSeq: number
   kind: Change['kind'] | null
@@ -83,34 +85,32 @@ interface ChangeRow extends Message {
 }
 
 function changeOf(row: ChangeRow): Change {
-  const { kind, changeSeq, id, groupId, senderId, content, seq, insertedAt, updatedAt } = row
+  const { kind, changeSeq, groupId } = row
   if (kind === 'deleted') return { kind, changeSeq, groupId }
-  const message = { id, groupId, senderId, content, seq, insertedAt, updatedAt }
-  return { kind: kind as 'sent' | 'edited', changeSeq, message }
+  return { kind: kind as 'sent' | 'edited', changeSeq, message: messageOf(row, row.userId) }
 }
+
+const MESSAGE_COLUMNS = messageColumns('g', 'own.user_id')
 
 /**
  * One statement reads one snapshot, so `last_seq` and the changes agree. Each kind is read by its own index, and never more
  * rows than the limit.
  */
 const CHANGES = `
-select c.last_seq::float8 as "lastSeq", own.joined_seq::float8 as "joinedSeq", h.*
+select own.user_id as "userId", c.last_seq::float8 as "lastSeq", own.joined_seq::float8 as "joinedSeq", h.*
 from members own
 join conversations c on c.id = own.conversation_id
 left join lateral (
-  (select 'sent' as kind, m.seq::float8 as "changeSeq", m.id, m.group_id as "groupId", g.sender_id as "senderId", m.content,
-    m.seq::float8 as seq, (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt",
-    (extract(epoch from m.updated_at) * 1000)::float8 as "updatedAt"
-  from messages m join message_groups g on g.id = m.group_id
-  where m.conversation_id = own.conversation_id and m.recipient_id = own.user_id
-    and m.seq > greatest($3::bigint, own.joined_seq)
-  order by m.seq limit $4)
-  union all
-  (select 'edited', g.edited_seq, m.id, m.group_id, g.sender_id, m.content, m.seq,
-    (extract(epoch from g.inserted_at) * 1000)::float8, (extract(epoch from m.updated_at) * 1000)::float8
-  from message_groups g join messages m on m.group_id = g.id and m.recipient_id = own.user_id
+  (select 'sent' as kind, g.seq::float8 as "changeSeq", ${MESSAGE_COLUMNS}
+  from message_groups g
   where g.conversation_id = own.conversation_id and g.deleted_seq is null
-    and g.edited_seq > greatest($3::bigint, own.joined_seq)
+    and g.seq > greatest($3::bigint, own.joined_seq) and ${hasCopy('g', 'own.user_id')}
+  order by g.seq limit $4)
+  union all
+  (select 'edited', g.edited_seq, ${MESSAGE_COLUMNS}
+  from message_groups g
+  where g.conversation_id = own.conversation_id and g.deleted_seq is null
+    and g.edited_seq > greatest($3::bigint, own.joined_seq) and ${hasCopy('g', 'own.user_id')}
   order by g.edited_seq limit $4)
   union all
   (select 'deleted', g.deleted_seq, null, g.id, null, null, null, null, null
@@ -124,7 +124,7 @@ order by h."changeSeq"`
 
 /** The same, without the contents if they are too large together. */
 const CHANGES_THAT_FIT = `
-select f."lastSeq", f."joinedSeq", f.kind, f."changeSeq", f.id, f."groupId", f."senderId",
+select f."userId", f."lastSeq", f."joinedSeq", f.kind, f."changeSeq", f.id, f."groupId", f."senderId",
   case when f.fits then f.content end as content, f.seq, f."insertedAt", f."updatedAt", f.fits
 from (select *, coalesce(sum(octet_length(content)) over (), 0) <= $5::bigint as fits from (${CHANGES}) found) f
 order by f."changeSeq"`

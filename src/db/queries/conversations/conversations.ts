@@ -1,6 +1,6 @@
-import { and, count, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, count, desc, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Orm } from '../../database.ts'
-import { conversations, members, privatePairs, users } from '../../schema.ts'
+import { conversations, members, messageGroups, privatePairs, users } from '../../schema.ts'
 import { unreadOf } from './unread.ts'
 
 /** A conversation as its members see it. */
@@ -73,6 +73,10 @@ export async function takeSeq(tx: Orm, id: string, { membersChanged = false } = 
 
 /** Deletes the conversation with everything in it. */
 export async function deleteConversation(tx: Orm, id: string): Promise<void> {
+  const isHere = eq(messageGroups.conversationId, id)
+  // The indexes are partial: one for the tombstones, and one for all others.
+  await tx.delete(messageGroups).where(and(isHere, isNull(messageGroups.deletedSeq)))
+  await tx.delete(messageGroups).where(and(isHere, isNotNull(messageGroups.deletedSeq)))
   await tx.delete(conversations).where(eq(conversations.id, id))
 }
 

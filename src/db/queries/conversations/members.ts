@@ -1,6 +1,6 @@
 import { and, eq, inArray, ne } from 'drizzle-orm'
 import type { Database, Orm } from '../../database.ts'
-import { members, users } from '../../schema.ts'
+import { copyRanges, members, users } from '../../schema.ts'
 import { summary, type UserSummary } from '../accounts/users.ts'
 import { unreadOf } from './unread.ts'
 
@@ -46,8 +46,17 @@ export async function insertMembers(
   return rows.length
 }
 
-export async function deleteMember(tx: Orm, conversationId: string, userId: string): Promise<void> {
-  await tx.delete(members).where(and(eq(members.conversationId, conversationId), eq(members.userId, userId)))
+/** Removes a member, and records up to which `seq` they have copies in case they are added again. */
+export async function deleteMember(
+  tx: Orm,
+  { conversationId, lastSeq }: { conversationId: string; lastSeq: number },
+  userId: string,
+): Promise<void> {
+  const isTheirs = and(eq(members.conversationId, conversationId), eq(members.userId, userId))
+  const [member] = await tx.delete(members).where(isTheirs).returning({ joinedSeq: members.joinedSeq })
+  if (!member || member.joinedSeq >= lastSeq) return
+  const range = { conversationId, userId, afterSeq: member.joinedSeq, untilSeq: lastSeq }
+  await tx.insert(copyRanges).values(range).onConflictDoNothing()
 }
 
 export async function memberIdsOf(db: Orm, conversationId: string): Promise<string[]> {

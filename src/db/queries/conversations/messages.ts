@@ -1,5 +1,6 @@
 import type { Database } from '../../database.ts'
 import { uuidArray } from '../array-literal.ts'
+import { copyColumns, copyIds, hasCopy } from './copies.ts'
 
 /** One recipient's copy of a message. Times are milliseconds since the epoch, with the microseconds as a fraction. */
 export interface Message {
@@ -40,20 +41,47 @@ export async function readHistories(
   for (const row of rows) {
     const page = pages[row.page - 1] ?? []
     pages[row.page - 1] = page
-    if (row.id !== null) page.push(messageOf(row))
+    if (row.groupId !== null) page.push(messageOf(row, queries[row.page - 1]!.userId))
   }
   // The rows arrive in order, although SQL does not guarantee it. Sorting a sorted array is cheap.
   for (const page of pages) page?.sort((one, other) => other.seq - one.seq)
   return pages
 }
 
-type HistoryRow = { page: number } & (Message | { id: null })
+type HistoryRow = { page: number } & (MessageRow | { groupId: null })
 
-function messageOf({ id, groupId, senderId, content, seq, insertedAt, updatedAt }: Message): Message {
-  return { id, groupId, senderId, content, seq, insertedAt, updatedAt }
+/** A message as a statement returns it. The id is null if it follows from the message and the recipient. */
+export type MessageRow = Omit<Message, 'id'> & { id: string | null }
+
+export function messageOf(row: MessageRow, recipientId: string): Message {
+  const { id, groupId, senderId, content, seq, insertedAt, updatedAt } = row
+  return { id: id ?? copyIds(groupId)(recipientId), groupId, senderId, content, seq, insertedAt, updatedAt }
 }
 
-/** The join with the member's row distinguishes a member without messages from a user who is not a member. */
+/** The columns of a `MessageRow` in SQL. */
+export function messageColumns(message: string, recipient: string): string {
+  return `${copyColumns(message, recipient)}, ${message}.sender_id as "senderId", ${message}.seq::float8 as seq,
+    ${milliseconds(`${message}.inserted_at`)} as "insertedAt",
+    ${milliseconds(`coalesce(${message}.updated_at, ${message}.inserted_at)`)} as "updatedAt"`
+}
+
+function milliseconds(time: string): string {
+  return `round(date_part('epoch', ${time}) * 1000000) / 1000`
+}
+
+/**
+ * The ranges of `seq` in which a member has copies: since they were added, and those in `copy_ranges`. No row for a user who is not a
+ * member.
+ */
+const RANGES = `
+  select joined_seq as after_seq, 9223372036854775807 as until_seq from members own
+  where own.conversation_id = asked.conversation_id and own.user_id = asked.user_id
+  union all
+  select r.after_seq, r.until_seq from copy_ranges r
+  join members own on own.conversation_id = r.conversation_id and own.user_id = r.user_id
+  where r.conversation_id = asked.conversation_id and r.user_id = asked.user_id and r.after_seq < asked.before - 1`
+
+/** Ranges may overlap. */
 function histories(length: number): string {
   return `
 select asked.page::int4 as page, h.*
@@ -63,11 +91,13 @@ cross join lateral (
   select from members own where own.conversation_id = asked.conversation_id and own.user_id = asked.user_id limit 1
 ) own
 left join lateral (
-  select m.id, m.group_id as "groupId", g.sender_id as "senderId", m.content, m.seq::float8 as seq,
-    round(date_part('epoch', g.inserted_at) * 1000000) / 1000 as "insertedAt",
-    round(date_part('epoch', m.updated_at) * 1000000) / 1000 as "updatedAt"
-  from messages m join message_groups g on g.id = m.group_id
-  where m.conversation_id = asked.conversation_id and m.recipient_id = asked.user_id and m.seq < asked.before
-  order by m.seq desc limit ${length}
+  select distinct on (g.seq) ${messageColumns('g', 'asked.user_id')}
+  from (${RANGES}) range cross join lateral (
+    select * from message_groups m
+    where m.conversation_id = asked.conversation_id and m.deleted_seq is null
+      and m.seq > range.after_seq and m.seq <= range.until_seq and m.seq < asked.before and ${hasCopy('m', 'asked.user_id')}
+    order by m.seq desc limit ${length}
+  ) g
+  order by g.seq desc limit ${length}
 ) h on true`
 }

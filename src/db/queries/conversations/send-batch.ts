@@ -1,14 +1,8 @@
 import { inArray, sql } from 'drizzle-orm'
 import type { Database } from '../../database.ts'
 import { conversations, messageGroups } from '../../schema.ts'
-import { textArray, uuidArray } from '../array-literal.ts'
-
-/** One recipient's encrypted copy of a message. */
-export interface Copy {
-  id: string
-  recipientId: string
-  content: string
-}
+import { intArray, textArray, uuidArray } from '../array-literal.ts'
+import { type Copy, encodingOf, storedCopies } from './copies.ts'
 
 /** A message to be stored. Its ids are generated beforehand, so that it can be found if the commit outcome is unknown. */
 export interface Draft {
@@ -17,6 +11,7 @@ export interface Draft {
   groupId: string
   /** A UUID of the sender, as an idempotency key. */
   clientMessageId?: string | undefined
+  /** In the order of the recipients' ids. */
   copies: Copy[]
 }
 
@@ -53,28 +48,32 @@ export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<Outco
   const conversationIds: string[] = []
   const groupIds: string[] = []
   const senderIds: string[] = []
-  const copyGroupIds: string[] = []
-  const copyIds: string[] = []
+  const encodings: number[] = []
+  /** The positions of the first and the last copy of each message, counted from 1. */
+  const firsts: number[] = []
+  const lasts: number[] = []
   const recipientIds: string[] = []
   const contents: string[] = []
   for (const { conversationId, groupId, senderId, copies } of drafts) {
     conversationIds.push(conversationId)
     groupIds.push(groupId)
     senderIds.push(senderId)
-    for (const { id, recipientId, content } of copies) {
-      copyGroupIds.push(groupId)
-      copyIds.push(id)
+    encodings.push(encodingOf(copies))
+    firsts.push(contents.length + 1)
+    for (const { recipientId, content } of copies) {
       recipientIds.push(recipientId)
       contents.push(content)
     }
+    lasts.push(contents.length)
   }
   const params = [
     uuidArray(new Set(conversationIds)),
     uuidArray(groupIds),
     uuidArray(conversationIds),
     uuidArray(senderIds),
-    uuidArray(copyGroupIds),
-    uuidArray(copyIds),
+    intArray(encodings),
+    intArray(firsts),
+    intArray(lasts),
     uuidArray(recipientIds),
     textArray(contents),
   ]
@@ -129,24 +128,25 @@ const SEND_BATCH = sendBatchStatement((_sql) => '')
 const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
 
 /**
- * `locked` waits for the row locks and reads the newest conversations; everything else is read in the snapshot of the
- * statement. The members may therefore be outdated: if `members_version` differs between the two, the draft is `stale`. Rows
- * are locked in the order of their ids, so that two nodes cannot deadlock. `repeats` is a lateral join with a limit, because
- * the planner may scan the whole table for a plain join. Each message is stored one microsecond or more after its predecessor.
+ * `locked` waits for the row locks and reads the newest conversations; everything else is read in the snapshot of the statement. The
+ * members may therefore be outdated: if `members_version` differs between the two, the draft is `stale`. Rows are locked in the order of
+ * their ids, so that two nodes cannot deadlock. `repeats` is a lateral join with a limit, because the planner may scan the whole table for
+ * a plain join. Each message is stored one microsecond or more after its predecessor.
  * @param keyed includes SQL for drafts with a client message id; batches without any do not pay for it.
  */
 function sendBatchStatement(keyed: (sql: string) => string): string {
+  const slice = (array: string, draft: string) => `(${array})[${draft}.first_copy:${draft}.last_copy]`
   return `
 with locked as materialized (
   select id, members_version from conversations where id = any($1::uuid[]) order by id for update
 ), snapshot as materialized (
-  select c.id, c.members_version, (select count(*) from members m where m.conversation_id = c.id) as members
+  select c.id, c.members_version,
+    array(select m.user_id from members m where m.conversation_id = c.id order by m.user_id) as member_ids
   from conversations c where c.id = any($1::uuid[])
-), copies as materialized (
-  select * from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[]) as t (group_id, id, recipient_id, content)
 ), drafts as materialized (
-  select * from unnest($2::uuid[], $3::uuid[], $4::uuid[]${keyed(', $9::uuid[]')})
-    with ordinality as t (group_id, conversation_id, sender_id${keyed(', client_message_id')}, n)
+  select *, ${slice('$8::uuid[]', 't')} as recipients
+  from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int2[], $6::int4[], $7::int4[]${keyed(', $10::uuid[]')}) with ordinality
+    as t (group_id, conversation_id, sender_id, copy_encoding, first_copy, last_copy${keyed(', client_message_id')}, n)
 ), ${keyed(`repeats as materialized (
   select d.group_id as draft_id, earlier.*
   from drafts d cross join lateral (
@@ -155,23 +155,15 @@ with locked as materialized (
       and g.client_message_id = d.client_message_id
     limit 1
   ) earlier
-), `)}recipients as materialized (
-  select d.group_id, count(c.group_id) as copies, count(m.user_id) as matching
-  from drafts d
-  left join copies c using (group_id)
-  left join members m on m.conversation_id = d.conversation_id and m.user_id = c.recipient_id
-  group by d.group_id
-), checked as materialized (
+), `)}checked as materialized (
   select d.*, case ${keyed("when d.group_id in (select draft_id from repeats) then 'repeated'")}
     when locked.id is null or snapshot.id is null then 'no_conversation'
     when locked.members_version <> snapshot.members_version then 'stale'
-    when not exists (select from members m where m.conversation_id = d.conversation_id and m.user_id = d.sender_id)
-      then 'no_conversation'
-    when a.matching < snapshot.members then 'not_enough_recipients'
-    when a.matching < a.copies then 'too_many_recipients'
-    else 'ok' end as verdict
+    when d.sender_id <> all(snapshot.member_ids) then 'no_conversation'
+    when d.recipients = snapshot.member_ids then 'ok'
+    when d.recipients @> snapshot.member_ids then 'too_many_recipients'
+    else 'not_enough_recipients' end as verdict
   from drafts d
-  join recipients a using (group_id)
   left join locked on locked.id = d.conversation_id
   left join snapshot on snapshot.id = d.conversation_id
 ), accepted as materialized (
@@ -188,15 +180,12 @@ with locked as materialized (
   where c.id = a.conversation_id
   returning c.id, c.last_seq - a.sends as before, c.last_message_at - a.sends * ${MICROSECOND} as before_first
 ), groups as (
-  insert into message_groups (id, conversation_id, sender_id, seq, inserted_at${keyed(', client_message_id')})
-  select a.group_id, a.conversation_id, a.sender_id, t.before + a.position,
-    t.before_first + a.position * ${MICROSECOND}${keyed(', a.client_message_id')}
+  insert into message_groups
+    (id, conversation_id, sender_id, seq, inserted_at, copy_encoding, recipients, copies${keyed(', client_message_id')})
+  select a.group_id, a.conversation_id, a.sender_id, t.before + a.position, t.before_first + a.position * ${MICROSECOND},
+    a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice('$9::text[]', 'a'))}${keyed(', a.client_message_id')}
   from accepted a join advanced t on t.id = a.conversation_id
-  returning id, conversation_id, seq, inserted_at
-), stored as (
-  insert into messages (group_id, recipient_id, id, conversation_id, seq, content, updated_at)
-  select c.group_id, c.recipient_id, c.id, g.conversation_id, g.seq, c.content, g.inserted_at
-  from copies c join groups g on g.id = c.group_id
+  returning id, seq, inserted_at
 )${keyed(`, results as (
   select id as draft_id, id, seq, inserted_at from groups union all select * from repeats
 )`)}
