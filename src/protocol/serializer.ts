@@ -45,14 +45,16 @@ export const v2: Serializer = {
   encodePush(push) {
     if (push.payload instanceof Uint8Array) return encodeBinaryPush(push, push.payload)
     if (push.payload instanceof EncodedJson) {
-      const head = encodeArray([push.joinRef, push.ref, push.topic, push.event])
-      return `${head.slice(0, -1)},${push.payload.text}]`
+      return withPayload(encodeArray([push.joinRef, push.ref, push.topic, push.event]), push.payload)
     }
     return encodeArray([push.joinRef, push.ref, push.topic, push.event, push.payload])
   },
   encodeBroadcast(broadcast) {
     if (broadcast.payload instanceof Uint8Array) return encodeBinaryBroadcast(broadcast, broadcast.payload)
-    return JSON.stringify([null, null, broadcast.topic, broadcast.event, broadcast.payload])
+    const { topic, event, payload } = broadcast
+    if (payload instanceof EncodedJson)
+      return withPayload(JSON.stringify([null, null, topic, event]), payload)
+    return JSON.stringify([null, null, topic, event, payload])
   },
 }
 
@@ -76,14 +78,12 @@ export const v1: Serializer = {
   encodeReply: ({ ref, topic, status, response }) =>
     encodeObject({ topic, event: 'phx_reply', payload: { status, response: toJson(response) } }, ref),
   encodePush({ ref, topic, event, payload }) {
-    if (payload instanceof EncodedJson) {
-      const head = encodeObject({ topic, event }, ref)
-      return `${head.slice(0, -1)},"payload":${payload.text}}`
-    }
-    return encodeObject({ topic, event, payload: toJson(payload) }, ref)
+    if (!(payload instanceof EncodedJson))
+      return encodeObject({ topic, event, payload: toJson(payload) }, ref)
+    const head = encodeObject({ topic, event }, ref)
+    return `${head.slice(0, -1)},"payload":${payload.text}}`
   },
-  encodeBroadcast: ({ topic, event, payload }) =>
-    encodeObject({ topic, event, payload: toJson(payload) }, null),
+  encodeBroadcast: (broadcast) => v1.encodePush({ ...broadcast, joinRef: null, ref: null }),
 }
 
 const v2Text: Serializer = {
@@ -162,6 +162,11 @@ function encodeArray(message: [joinRef: Ref, ref: Ref, ...unknown[]]): string {
   if (typeof message[0] !== 'bigint' && typeof message[1] !== 'bigint') return JSON.stringify(message)
   const [joinRef, ref, ...others] = message
   return `[${encodeRef(joinRef)},${encodeRef(ref)},${JSON.stringify(others).slice(1)}`
+}
+
+/** Appends a payload to the elements of a message of version 2. */
+function withPayload(head: string, { text }: EncodedJson): string {
+  return `${head.slice(0, -1)},${text}]`
 }
 
 /** Encodes a message of version 1, with the ref at its end. */

@@ -2,6 +2,8 @@ import type { Broadcast } from '../protocol/messages.ts'
 import { decodeBroadcast, type Serializer, v2 } from '../protocol/serializer.ts'
 import { encodeFrame, messageOf } from '../protocol/websocket-frame.ts'
 
+export { EncodedJson } from '../protocol/messages.ts'
+
 /** The part of a protocol version that broadcasts need. */
 export type BroadcastEncoder = Pick<Serializer, 'encodeBroadcast'>
 

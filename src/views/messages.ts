@@ -16,16 +16,20 @@ export function messageView(dialect: Dialect, message: Message) {
   }
 }
 
-/** `new_message` and `edit_message` for the recipient of one copy. */
-export function messageEventView(
+/**
+ * `new_message` and `edit_message` in JSON, for the recipient of each copy. Groups have hundreds of them, so what all share is
+ * encoded once.
+ * @param fields further fields of the event.
+ */
+export function messageEvents(
   dialect: Dialect,
   change: MessageChange,
-  copy: MessageChange['copies'][number],
-) {
-  return {
-    conversation_id: change.conversationId,
-    message: messageView(dialect, { ...change, id: copy.id, content: copy.content }),
-  }
+  fields?: { seq: number },
+): (copy: MessageChange['copies'][number]) => string {
+  const { id: _id, content: _content, ...shared } = messageView(dialect, { ...change, id: '', content: '' })
+  const event = JSON.stringify({ ...fields, conversation_id: change.conversationId }).slice(0, -1)
+  const head = `${event},"message":${JSON.stringify(shared).slice(0, -1)}`
+  return ({ id, content }) => `${head},"id":"${id}","content":${JSON.stringify(content)}}}`
 }
 
 /** The reply to a send with a `client_message_id`: the same each time it is sent. */

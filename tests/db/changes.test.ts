@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts'
 import { type Changes, positionsOf, readChanges } from '../../src/db/queries/conversations/changes.ts'
 import type { EventBus, MessageChange } from '../../src/domain/shared/events.ts'
 import { chooseDialect } from '../../src/views/dialect.ts'
-import { changeEventView, deletionView, messageEventView } from '../../src/views/messages.ts'
+import { changeEventView, deletionView, messageEvents } from '../../src/views/messages.ts'
 import { type Chat, contentsFor, keysNamed, setUpGroupOfTwo } from '../support/chat-services.ts'
 
 let db: Database
@@ -65,9 +65,9 @@ describe('the changes after a seq', () => {
   it('convert to the same events as were broadcast', async () => {
     const dialect = chooseDialect('documented')
     const frames: unknown[] = []
-    const keep = (event: string, change: MessageChange, more = {}) => {
+    const keep = (event: string, change: MessageChange, more?: { seq: number }) => {
       const copy = change.copies.find(({ recipientId }) => recipientId === bob)
-      if (copy) frames.push({ event, payload: { ...messageEventView(dialect, change, copy), ...more } })
+      if (copy) frames.push({ event, payload: JSON.parse(messageEvents(dialect, change, more)(copy)) })
     }
     const bus: EventBus = chat.events
     bus.on('message_sent', (change) => keep('new_message', change))

@@ -1,9 +1,10 @@
 import type { ConversationSnapshot, EventBus, MessageChange } from '../../domain/shared/events.ts'
+import { EncodedJson } from '../../realtime/outgoing-broadcast.ts'
 import type { Endpoint } from '../../realtime/socket/endpoint.ts'
 import { conversationTopic, userTopic } from '../../topics.ts'
 import { aliasView, newConversationView } from '../../views/conversations.ts'
 import type { Dialect } from '../../views/dialect.ts'
-import { deletionView, messageEventView } from '../../views/messages.ts'
+import { deletionView, messageEvents } from '../../views/messages.ts'
 import type { StreamDelivery } from './stream-delivery.ts'
 
 /** Broadcasts the committed changes of conversations to their members. */
@@ -13,17 +14,29 @@ export function broadcastConversationEvents(
   events: EventBus,
   dialect: Dialect,
 ): void {
-  const toRecipients = (event: string, change: MessageChange, seq: number, more?: { seq: number }) => {
+  const toRecipients = (event: string, change: MessageChange, seq: number, fields?: { seq: number }) => {
+    const eventOf = messageEvents(dialect, change, fields)
     for (const copy of change.copies) {
       const { recipientId } = copy
-      const payload = { ...messageEventView(dialect, change, copy), ...more }
       const to = { topic: userTopic(recipientId), owners: [recipientId] }
-      delivery.send({ stream: change.conversationId, seq, ...to, event, payload })
+      delivery.send({
+        stream: change.conversationId,
+        seq,
+        ...to,
+        event,
+        payload: () => new EncodedJson(eventOf(copy)),
+      })
     }
   }
   const toMembers = ({ conversation, memberIds, lastSeq: seq }: ConversationSnapshot) => {
     const payload = newConversationView(dialect, conversation, memberIds)
-    const what = { stream: conversation.id, seq, event: 'new_conversation', payload, isUnordered: true }
+    const what = {
+      stream: conversation.id,
+      seq,
+      event: 'new_conversation',
+      payload: () => payload,
+      isUnordered: true,
+    }
     for (const userId of memberIds) {
       delivery.send({ ...what, topic: userTopic(userId), owners: [userId] })
     }
@@ -40,10 +53,10 @@ export function broadcastConversationEvents(
   events.on('message_deleted', ({ conversationId: stream, groupId, seq, memberIds: owners }) => {
     const payload = deletionView(groupId, seq)
     const topic = conversationTopic(stream)
-    delivery.send({ stream, seq, owners, topic, event: 'delete_message', payload })
+    delivery.send({ stream, seq, owners, topic, event: 'delete_message', payload: () => payload })
   })
   events.on('member_left', ({ conversationId: stream, userId: evictedId, seq, memberIds: owners }) => {
-    const what = { event: 'leave_conversation', payload: { user_id: evictedId }, evictedId }
+    const what = { event: 'leave_conversation', payload: () => ({ user_id: evictedId }), evictedId }
     delivery.send({ stream, seq, owners, topic: conversationTopic(stream), ...what })
   })
   events.on('conversation_started', toMembers)

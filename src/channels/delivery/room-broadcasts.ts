@@ -21,7 +21,7 @@ export function broadcastRoomEvents(
   const { pubsub } = endpoint
   const send = (roomId: string, seq: number | null, payload: RoomEvent, evictedId?: string) => {
     const to = { stream: roomId, seq, owners: [roomId], topic: roomTopic(roomId) }
-    delivery.send({ ...to, event: payload.type, payload, evictedId })
+    delivery.send({ ...to, event: payload.type, payload: () => payload, evictedId })
   }
   const broadcast = (roomId: string, event: RoomEvent) => {
     pubsub.broadcast(roomTopic(roomId), event.type, event)

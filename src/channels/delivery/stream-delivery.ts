@@ -17,7 +17,9 @@ export interface TopicEvent {
 }
 
 /** A committed change to deliver to clients. */
-export interface StreamEvent extends TopicEvent {
+export interface StreamEvent extends Omit<TopicEvent, 'payload'> {
+  /** Called when there is a subscriber. */
+  payload(): unknown
   stream: string
   /** Its position in the stream; null when unknown: then the event is delivered out of order. */
   seq: number | null
@@ -125,7 +127,9 @@ export class StreamDelivery implements SubscriptionObserver {
   /** Delivers an event on all nodes. On this node it is delivered before the call returns, unless an earlier event is missing. */
   send({ stream, seq, owners, topic, event, payload, evictedId, isUnordered }: StreamEvent): void {
     if (this.#isSingleNode) {
-      this.#endpoint.pubsub.broadcastLocally(topic, event, payload)
+      const { pubsub } = this.#endpoint
+      if (pubsub.subscribers(topic).size)
+        pubsub.deliver(topic, new OutgoingBroadcast({ topic, event, payload: payload() }))
       if (evictedId !== undefined) this.#evict(evictedId, stream)
       return
     }
@@ -136,7 +140,7 @@ export class StreamDelivery implements SubscriptionObserver {
       ...(topic !== this.#topicOf(stream) && { topic }),
       ...(evictedId !== undefined && { [this.#kind.evictedField]: evictedId }),
     }
-    const envelope = { metadata, broadcast: new OutgoingBroadcast({ topic, event, payload }) }
+    const envelope = { metadata, broadcast: new OutgoingBroadcast({ topic, event, payload: payload() }) }
     this.#ordered.send(owners, envelope, (inOrder) => this.#deliver(inOrder, envelope))
   }
 
