@@ -69,22 +69,23 @@ FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layo
 CREATE FUNCTION "message_group_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM "messages"
-  WHERE "group_id" = NEW."id" AND (NEW."copies" IS NULL OR "recipient_id" <> ALL(NEW."recipients"));
+  WHERE "group_id" = NEW."id" AND (NEW."deleted_seq" IS NOT NULL OR "recipient_id" <> ALL(NEW."recipients"));
   INSERT INTO "messages" ("group_id", "recipient_id", "id", "conversation_id", "seq", "content", "updated_at")
   SELECT NEW."id", c."recipient_id", coalesce(NEW."copy_ids"[c.n], message_copy_id(NEW."id", c."recipient_id")),
     NEW."conversation_id", NEW."seq",
     CASE NEW."copy_encoding" WHEN 1 THEN translate(encode(c."copy", 'base64'), E'\n', '') ELSE convert_from(c."copy", 'UTF8') END,
     coalesce(NEW."updated_at", NEW."inserted_at")
   FROM unnest(NEW."recipients", NEW."copies") WITH ORDINALITY AS c ("recipient_id", "copy", n)
+  WHERE NEW."deleted_seq" IS NULL
   ON CONFLICT ("group_id", "recipient_id") DO UPDATE SET "content" = excluded."content", "updated_at" = excluded."updated_at";
   RETURN NULL;
 END
 $$;--> statement-breakpoint
 CREATE TRIGGER "message_groups_inserted" AFTER INSERT ON "message_groups"
 FOR EACH ROW WHEN (NEW."copies" IS NOT NULL) EXECUTE FUNCTION "message_group_changed"();--> statement-breakpoint
--- The previous version changes these columns too, but not the copies.
+-- The previous version changes these columns too, but not the copies with an edit.
 CREATE TRIGGER "message_groups_updated" AFTER UPDATE OF "edited_seq", "deleted_seq" ON "message_groups"
-FOR EACH ROW WHEN (NEW."copies" IS DISTINCT FROM OLD."copies") EXECUTE FUNCTION "message_group_changed"();--> statement-breakpoint
+FOR EACH ROW WHEN (NEW."copies" IS DISTINCT FROM OLD."copies" OR NEW."deleted_seq" IS NOT NULL) EXECUTE FUNCTION "message_group_changed"();--> statement-breakpoint
 CREATE FUNCTION "member_deleted"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO "copy_ranges"

@@ -6,6 +6,7 @@ import {
   type Overrides,
   openInfrastructure,
 } from './app/infrastructure.ts'
+import { retirePreviousLayout } from './app/previous-layout.ts'
 import { createChannelServer, serveChannels } from './app/sockets.ts'
 import { registerChannels } from './channels/index.ts'
 import { TokenVerifier } from './channels/topics/token-verifier.ts'
@@ -82,6 +83,7 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
   })
   await built.start()
   await channelServer.start()
+  const stopRetiring = retirePreviousLayout(database, clock, http.log)
 
   return {
     http,
@@ -98,6 +100,7 @@ async function assemble(config: Config, infrastructure: Infrastructure): Promise
       isReady = false
       await channelServer.drain()
       await http.close()
+      stopRetiring()
       channels.stop()
       channelServer.stop()
       await built.stop()
