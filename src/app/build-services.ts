@@ -120,7 +120,7 @@ export async function buildServices(
   })
 
   const newUsers = new NewUsers({ theme: dialect.defaultTheme })
-  const accounts = new Accounts({ db, clock, events, newUsers, passwords, mail, pageTokens, conversations })
+  const accounts = new Accounts({ db, clock, events, newUsers, passwords, mail, pageTokens })
   const accountPasswords = new AccountPasswords({ db, clock, passwords, sessions, tokens, mail })
   const attempts = new CodeAttempts({ db, clock, mail, securityLog })
   const secrets = new TotpSecrets(vault)
@@ -138,7 +138,7 @@ export async function buildServices(
       passwordless: new Passwordless({ db, clock, newUsers, tokens, mail, sessions }),
       totp,
       totpEnrolment: new TotpEnrolment({ db, clock, attempts, secrets, sessions, issuer }),
-      signIn: new SignIn({ passwords: accountPasswords, totp, sessions, securityLog }),
+      signIn: new SignIn({ accounts, passwords: accountPasswords, totp, sessions, securityLog }),
       knownDevices: new KnownDevices({ db, clock, secretKeyBase }),
       sessions,
       conversations,

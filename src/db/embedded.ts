@@ -51,6 +51,12 @@ export function embeddedDatabase(client: PGlite): Database {
     async rows<Row>(statement: string, params: unknown[]) {
       return (await client.query<Row>(statement, params)).rows
     },
+    pipeline: (statements) =>
+      client.transaction(async (tx) => {
+        const results: unknown[][] = []
+        for (const { text, params } of statements) results.push((await tx.query(text, params)).rows)
+        return results
+      }),
     transaction: (work) => orm.transaction((tx) => work(tx)),
     async ping() {
       await client.query('select 1')

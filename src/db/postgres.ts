@@ -1,6 +1,6 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
-import type { Database } from './database.ts'
+import type { Database, Statement } from './database.ts'
 import { failureOf } from './failures.ts'
 import { type MigrationReport, migratePostgres } from './migrate.ts'
 import { APPLICATION_NAME } from './previous-layout.ts'
@@ -43,11 +43,35 @@ export async function openPostgres(
       const result = await client.unsafe(statement, params as never[], { prepare: true })
       return result as unknown as Row[]
     },
+    pipeline: (statements) => pipeline(client, statements),
     transaction: (work) => orm.transaction((tx) => hangingIfLost(work(tx))),
     async ping() {
       await client`select 1`
     },
     close: () => client.end({ timeout: 5 }),
+  }
+}
+
+async function pipeline(client: postgres.Sql, statements: readonly Statement[]): Promise<unknown[][]> {
+  const connection = await client.reserve()
+  const queries = [
+    connection.unsafe('begin'),
+    // The driver does not type the parameters of a statement given as text.
+    ...statements.map(({ text, params }) => connection.unsafe(text, params as never[], { prepare: true })),
+    // Rolls back if a statement has failed.
+    connection.unsafe('commit'),
+  ]
+  try {
+    const results = await Promise.all(queries)
+    connection.release()
+    return results.slice(1, -1)
+  } catch (error) {
+    // postgres.js takes a lost connection back itself, and never settles the queries that it has not sent.
+    if (failureOf(error) !== 'lost') {
+      await Promise.allSettled(queries)
+      connection.release()
+    }
+    throw error
   }
 }
 

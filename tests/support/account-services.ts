@@ -4,7 +4,8 @@ import { nanoid } from 'nanoid'
 import { v7 as newId } from 'uuid'
 import { beforeAll, beforeEach } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { insertUser } from '../../src/db/queries/accounts/users.ts'
+import { userInsertions } from '../../src/db/queries/accounts/users.ts'
+import { insertAll } from '../../src/db/queries/insertions.ts'
 import { AccountEmails } from '../../src/domain/accounts/account-emails.ts'
 import { AccountPasswords } from '../../src/domain/accounts/account-passwords.ts'
 import { type Account, Accounts } from '../../src/domain/accounts/accounts.ts'
@@ -121,7 +122,6 @@ export function openAccounts(db: Database, signer: AccessTokenSigner) {
     passwords,
     mail: mail.worker,
     pageTokens,
-    conversations,
   })
   const shared = { db, clock, sessions, tokens: mail.tokens, mail: mail.worker }
   const accountPasswords = new AccountPasswords({ ...shared, passwords })
@@ -156,14 +156,13 @@ export function setUpAccounts(assign: (node: AccountNode) => void | Promise<void
 
 /** Checks a password as a sign-in does. @throws AppError `invalid_credentials`. */
 export async function authenticate(
-  db: Database,
-  passwords: AccountPasswords,
+  { accountPasswords, sessions }: Pick<AccountNode, 'accountPasswords' | 'sessions'>,
   email: string,
   password: string,
 ): Promise<Account> {
-  const { account, result, check } = await passwords.check(email, password)
+  const { account, result, check } = await accountPasswords.check(email, password)
   if (!account || result !== 'right') throw new AppError('invalid_credentials')
-  await check(db.orm)
+  await sessions.open(account.id, PHONE, { check })
   return account
 }
 
@@ -190,7 +189,7 @@ export function openTotp({
 export async function addUser(db: Database, email: string): Promise<string> {
   const id = newId()
   const user = { id, email, displayName: email, shortId: nanoid(), username: `user-${nanoid()}` }
-  await insertUser(db.orm, { ...user, passwordHash: null }, new Date())
+  await insertAll(db.orm, userInsertions(db.orm, { ...user, passwordHash: null }, new Date()))
   return id
 }
 

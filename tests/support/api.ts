@@ -147,10 +147,13 @@ export class TestApi {
     })
   }
 
-  /** Registers `<name>@example.com`. */
+  /** Registers `<name>@example.com`, and sends the email. */
   async register(name: string): Promise<SignedIn> {
     const body = { email: `${name}@example.com`, password: PASSWORD, display_name: `${name} Example` }
-    return answer(await this.send('POST /auth/register', { body }))
+    const response = await this.send('POST /auth/register', { body })
+    // Emails that wait together may be sent in any order.
+    await this.app.mailWorker.drain()
+    return answer(response)
   }
 
   /** Registers `<name>@example.com`, and confirms the address. */

@@ -75,6 +75,7 @@ function openedLater(find: () => Database | undefined): Database {
       return opened().orm
     },
     rows: (statement, params) => opened().rows(statement, params),
+    pipeline: (statements) => opened().pipeline(statements),
     transaction: (work) => opened().transaction(work),
     ping: () => opened().ping(),
     close: () => opened().close(),

@@ -35,19 +35,24 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
   const { on, checkToken } = guard
   const checkJoin = payloadCheck(Join)
 
+  async function read(id: string, userId: string, afterSeq: number | undefined) {
+    // What was missed is read with its own `lastSeq`, so both can be read at the same time.
+    if (afterSeq !== undefined)
+      return Promise.all([conversations.open(id, userId), messages.since(userId, id, afterSeq)])
+    // The page must include what happened up to the `lastSeq` of the details.
+    const details = await conversations.open(id, userId)
+    return [details, await messages.latest(userId, id)] as const
+  }
+
   return defineChannel<OpenConversation>({
     pattern: 'conversation:*',
     async join(channel, id, payload) {
       checkToken(channel, payload, 'unauthorized')
       const { after_seq: afterSeq } = checkJoin(payload)
-      const details = await conversations.open(id, channel.userId)
+      const { userId } = channel
+      const [details, messageState] = await read(id, userId, afterSeq)
       // Topics are case-sensitive, UUIDs are not: a topic with an id in capitals would receive no broadcasts.
       if (details.conversation.id !== id) throw new AppError('no_conversation')
-      const { userId } = channel
-      const messageState =
-        afterSeq === undefined
-          ? await messages.latest(userId, id)
-          : await messages.since(userId, id, afterSeq)
       const memberCount = details.users.length
       return {
         state: { id, memberCount },

@@ -2,11 +2,11 @@ import type { Clock } from '../../clock.ts'
 import type { Database, Orm } from '../../db/database.ts'
 import { deleteTokensOf } from '../../db/queries/accounts/one-time-tokens.ts'
 import {
-  type Account,
   type Credentials,
   findCredentials,
   findForSignIn,
   lockCredentials,
+  type SignInAccount,
   type UserSummary,
   updateUser,
 } from '../../db/queries/accounts/users.ts'
@@ -16,7 +16,7 @@ import { queueEmail, queueNotice } from '../mail/outbox.ts'
 import { passwordProblem } from '../passwords/password-rules.ts'
 import type { PasswordResult, Passwords } from '../passwords/passwords.ts'
 import type { ClientDevice } from '../sessions/client-device.ts'
-import type { SessionCheck } from '../sessions/sessions.ts'
+import type { SessionRequirements } from '../sessions/sessions.ts'
 import { isStorable } from '../shared/text.ts'
 import { emailProblem, rejectFields } from './account-rules.ts'
 import type { AccountServiceOptions } from './account-service-options.ts'
@@ -54,23 +54,19 @@ export class AccountPasswords {
   /**
    * Checks the password of a sign-in, in the same time whether or not the account exists. The result is `unneeded` for an
    * account without a password, and for no account.
-   * @returns also a check to run in the transaction that opens the session: the password may change in between.
+   * @returns also what must hold when the session opens: the password may change in between.
    */
   async check(
     email: string,
     password: string | undefined,
-  ): Promise<{ account: Account | undefined; result: PasswordResult; check: SessionCheck }> {
+  ): Promise<{ account: SignInAccount | undefined; result: PasswordResult; check: SessionRequirements }> {
     const found = isStorable(email) ? await findForSignIn(this.#db.orm, email.trim()) : undefined
     const isRight = password !== undefined && (await this.#passwords.verify(found?.passwordHash, password))
     const given = password === undefined ? 'missing' : isRight ? 'right' : 'wrong'
     const result = found?.passwordHash ? given : 'unneeded'
-    const check: SessionCheck = async (tx) => {
-      const current = found && (await findCredentials(tx, found.id))
-      if (current?.passwordHash !== found?.passwordHash) throw new AppError('invalid_credentials')
-    }
-    if (!found) return { account: undefined, result, check }
-    const { passwordHash: _secret, ...account } = found
-    return { account, result, check }
+    if (!found) return { account: undefined, result, check: {} }
+    const { passwordHash, ...account } = found
+    return { account, result, check: { passwordHash } }
   }
 
   /**

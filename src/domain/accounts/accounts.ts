@@ -1,6 +1,11 @@
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
-import { findSignInDetails } from '../../db/queries/accounts/sign-in-details.ts'
+import {
+  type ConversationRow,
+  findRefreshDetails,
+  findSignInDetails,
+  type SignInRow,
+} from '../../db/queries/accounts/sign-in-details.ts'
 import {
   type Account,
   findAccount,
@@ -9,12 +14,13 @@ import {
   updateDisplayName,
   updateProfile,
 } from '../../db/queries/accounts/users.ts'
+import { insertAll } from '../../db/queries/insertions.ts'
 import { AppError } from '../../errors.ts'
 import { MAX_SIGN_IN_CONVERSATIONS, pageOfConversations } from '../conversations/conversation-pages.ts'
-import type { Conversations, ListedConversation } from '../conversations/conversations.ts'
+import type { ListedConversation } from '../conversations/conversations.ts'
 import { emailDetails } from '../mail/email-templates.ts'
 import type { MailWorker } from '../mail/mail-worker.ts'
-import { queueEmail } from '../mail/outbox.ts'
+import { emailInsertion } from '../mail/outbox.ts'
 import { passwordProblem } from '../passwords/password-rules.ts'
 import type { Passwords } from '../passwords/passwords.ts'
 import type { ClientDevice } from '../sessions/client-device.ts'
@@ -22,7 +28,7 @@ import type { EventBus } from '../shared/events.ts'
 import type { PageTokens } from '../shared/pagination.ts'
 import { displayNameProblem, emailProblem, profileProblems, rejectFields } from './account-rules.ts'
 import type { NewUsers } from './new-users.ts'
-import { storeUniqueFields } from './unique-fields.ts'
+import { reportingDuplicates } from './unique-fields.ts'
 
 export type { Account, Profile, Theme, UserSummary } from '../../db/queries/accounts/users.ts'
 
@@ -34,7 +40,6 @@ export interface AccountsOptions {
   passwords: Pick<Passwords, 'hash'>
   mail: Pick<MailWorker, 'wake'>
   pageTokens: PageTokens
-  conversations: Pick<Conversations, 'listOf'>
 }
 
 /** The data of the response to a sign-in. */
@@ -62,7 +67,6 @@ export class Accounts {
   readonly #passwords: AccountsOptions['passwords']
   readonly #mail: AccountsOptions['mail']
   readonly #pageTokens: PageTokens
-  readonly #conversations: AccountsOptions['conversations']
 
   constructor(options: AccountsOptions) {
     this.#db = options.db
@@ -72,17 +76,17 @@ export class Accounts {
     this.#passwords = options.passwords
     this.#mail = options.mail
     this.#pageTokens = options.pageTokens
-    this.#conversations = options.conversations
   }
 
   /**
    * Creates an account and queues the email that confirms its address, unless `sendsEmail` is false.
+   * @returns the id of the user.
    * @throws AppError `validation_failed`, also when the address is taken.
    */
   async register(
     registration: { email: string; password: string; displayName?: string; sendsEmail?: boolean },
     device: ClientDevice = {},
-  ): Promise<Account> {
+  ): Promise<string> {
     const email = registration.email.trim()
     const displayName = registration.displayName?.trim()
     rejectFields({
@@ -91,16 +95,17 @@ export class Accounts {
       displayName: displayName === undefined ? undefined : displayNameProblem(displayName, email),
     })
     const passwordHash = await this.#passwords.hash(registration.password)
-    const id = await storeUniqueFields(this.#db, async (tx) => {
-      const now = this.#now()
-      const userId = await this.#newUsers.insert(tx, { email, displayName, passwordHash }, now)
-      if (registration.sendsEmail === false) return userId
+    const { orm } = this.#db
+    const now = this.#now()
+    const { userId, insertions } = this.#newUsers.insertion(orm, { email, displayName, passwordHash }, now)
+    if (registration.sendsEmail !== false) {
       const details = emailDetails(device, now)
-      await queueEmail(tx, { kind: 'email_confirmation', userId, recipient: email, details }, now)
-      return userId
-    })
+      const confirmation = { kind: 'email_confirmation', userId, recipient: email, details } as const
+      insertions.push(emailInsertion(orm, confirmation, now))
+    }
+    await reportingDuplicates(insertAll(orm, insertions))
     this.#mail.wake()
-    return this.find(id)
+    return userId
   }
 
   /** @throws AppError `not_found`. */
@@ -110,18 +115,19 @@ export class Accounts {
     return account
   }
 
-  /** The account, its newest conversations with unread messages, and the other members. */
+  /** The account, its newest conversations with unread messages, and the other members. @throws AppError `not_found`. */
   async signInDetails(userId: string): Promise<SignInDetails> {
-    const [account, page] = await Promise.all([this.find(userId), this.#conversations.listOf(userId)])
-    const { items: conversations, pageToken: conversationsPageToken, users } = page
-    return { account, conversations, conversationsPageToken, users }
+    return this.#details(userId, await findSignInDetails(this.#db.orm, userId, MAX_SIGN_IN_CONVERSATIONS))
   }
 
-  /** Like `signInDetails` without unread messages. Runs one statement, which reads no message. */
+  /** Like `signInDetails` without unread messages: it reads no message. @throws AppError `not_found`. */
   async refreshDetails(userId: string): Promise<RefreshDetails> {
-    const limit = MAX_SIGN_IN_CONVERSATIONS
-    const found = await findSignInDetails(this.#db.orm, userId, limit)
+    return this.#details(userId, await findRefreshDetails(this.#db.orm, userId, MAX_SIGN_IN_CONVERSATIONS))
+  }
+
+  #details<Row extends ConversationRow>(userId: string, found: SignInRow<Row> | undefined) {
     if (!found) throw new AppError('not_found')
+    const limit = MAX_SIGN_IN_CONVERSATIONS
     const { items, pageToken } = pageOfConversations(this.#pageTokens, userId, found.conversations, limit)
     const conversations = items.map(({ insertedAt, updatedAt, ...conversation }) => ({
       ...conversation,

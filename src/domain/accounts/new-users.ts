@@ -1,7 +1,8 @@
 import { nanoid } from 'nanoid'
 import { v7 as newId } from 'uuid'
 import type { Orm } from '../../db/database.ts'
-import { insertUser, type Theme } from '../../db/queries/accounts/users.ts'
+import { type Theme, userInsertions } from '../../db/queries/accounts/users.ts'
+import { type Insertion, insertAll } from '../../db/queries/insertions.ts'
 import { newUsername } from './usernames.ts'
 
 interface NewUser {
@@ -22,7 +23,18 @@ export class NewUsers {
   }
 
   /** @returns the id of the user. */
-  async insert(tx: Orm, { email, displayName, username, passwordHash }: NewUser, now: Date): Promise<string> {
+  async insert(tx: Orm, user: NewUser, now: Date): Promise<string> {
+    const { userId, insertions } = this.insertion(tx, user, now)
+    await insertAll(tx, insertions)
+    return userId
+  }
+
+  /** Like `insert`, as parts of a statement. */
+  insertion(
+    orm: Orm,
+    { email, displayName, username, passwordHash }: NewUser,
+    now: Date,
+  ): { userId: string; insertions: Insertion[] } {
     const user = {
       id: newId(),
       email,
@@ -33,7 +45,6 @@ export class NewUsers {
       passwordHash: passwordHash ?? null,
       theme: this.#theme,
     }
-    await insertUser(tx, user, now)
-    return user.id
+    return { userId: user.id, insertions: userInsertions(orm, user, now) }
   }
 }

@@ -89,7 +89,7 @@ export class Passwordless {
   async find(email: string): Promise<(Account & { hasPassword: boolean }) | undefined> {
     const found = await findForSignIn(this.#db.orm, email)
     if (!found) return undefined
-    const { passwordHash, ...account } = found
+    const { passwordHash, hasDevice: _, ...account } = found
     return { ...account, hasPassword: passwordHash !== null }
   }
 }

@@ -11,9 +11,14 @@ const UNIQUE_INDEXES = [
  * Runs a transaction that sets the email address or the username of a user.
  * @throws AppError `validation_failed` when another account has it.
  */
-export async function storeUniqueFields<T>(db: Database, work: (tx: Orm) => Promise<T>): Promise<T> {
+export function storeUniqueFields<T>(db: Database, work: (tx: Orm) => Promise<T>): Promise<T> {
+  return reportingDuplicates(db.transaction(work))
+}
+
+/** Translates the failure of `change`. @throws AppError `validation_failed` when another account has the email address or username. */
+export async function reportingDuplicates<T>(change: Promise<T>): Promise<T> {
   try {
-    return await db.transaction(work)
+    return await change
   } catch (cause) {
     const field = UNIQUE_INDEXES.find(([index]) => isUniqueViolation(cause, index))?.[1]
     if (!field) throw cause

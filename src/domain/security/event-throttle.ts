@@ -31,15 +31,19 @@ export class EventThrottle<Event> {
 
   /** Whether the event passes. Suppressed events are reported together at the end of their window. */
   pass(key: string, event: Event): boolean {
-    const { max } = this.#options
+    if (this.take(key, event)) return true
     const window = this.#windowOf(key, event)
-    if (window.passed < max) {
-      window.passed++
-      return true
-    }
     window.suppressed++
     window.last = event
     return false
+  }
+
+  /** Whether the event passes, without counting it as suppressed if it does not. */
+  take(key: string, event: Event): boolean {
+    const window = this.#windowOf(key, event)
+    if (window.passed >= this.#options.max) return false
+    window.passed++
+    return true
   }
 
   /** Ends windows whose time is over. */

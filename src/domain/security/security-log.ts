@@ -49,6 +49,12 @@ export interface SecurityEventDetails {
   reason?: string | undefined
 }
 
+/** See `SecurityLog.prepare`. */
+export interface PreparedEvent {
+  row: AuditEvent | undefined
+  committed(): void
+}
+
 /** How long audit events are kept. */
 export const RETENTION_MS = 90 * 24 * 60 * 60 * 1000
 
@@ -143,6 +149,17 @@ export class SecurityLog {
     if (this.#rowThrottle.pass(`${userId} ${kind}`, event)) this.#enqueue(event)
   }
 
+  /**
+   * Prepares an event that the statement that causes it stores: `row`, unless undefined. Call `committed` after the commit; without
+   * it, nothing is recorded.
+   */
+  prepare(kind: SecurityEventKind, details: SecurityEventDetails & { userId: string }): PreparedEvent {
+    const event = { kind, ...details }
+    if (!this.#rowThrottle.take(`${details.userId} ${kind}`, event))
+      return { row: undefined, committed: () => this.record(kind, details) }
+    return { row: this.#rowOf({ ...event, userId: details.userId }), committed: () => this.#write(event) }
+  }
+
   /** The stored events of an account, newest first. */
   async activityOf(
     userId: string,
@@ -170,12 +187,19 @@ export class SecurityLog {
     this.#log[level](line, 'security event')
   }
 
-  #enqueue({ userId, sessionId, kind, ...device }: SecurityEvent, count = 1): void {
+  #enqueue({ userId, ...event }: SecurityEvent, count = 1): void {
     if (userId === undefined || this.#pending.length >= MAX_PENDING) return
+    this.#pending.push(this.#rowOf({ userId, ...event }, count))
+    this.#store()
+  }
+
+  #rowOf(
+    { userId, sessionId, kind, ip, userAgent }: SecurityEvent & { userId: string },
+    count = 1,
+  ): AuditEvent {
     const insertedAt = this.#clock.now()
     const event = { id: newId(), userId, kind, sessionId: sessionId || null, count, insertedAt }
-    this.#pending.push({ ...event, ...storableDevice(device) })
-    this.#store()
+    return { ...event, ...storableDevice({ ip, userAgent }) }
   }
 
   #store(): void {

@@ -1,15 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Orm } from '../../db/database.ts'
-import {
-  deleteOldestExpired,
-  findNewest,
-  findRefreshToken,
-  findTokenHolder,
-  insertRefreshToken,
-  markUsed,
-  type RefreshToken,
-} from '../../db/queries/sessions/refresh-tokens.ts'
-import { lockSession } from '../../db/queries/sessions/sessions.ts'
+import { findTokenHolder, type PresentedToken } from '../../db/queries/sessions/refresh-tokens.ts'
 import { hashToken } from '../shared/secrets.ts'
 
 /** A refresh token expires this long after it is issued, or with its session. */
@@ -18,11 +9,13 @@ const REFRESH_TOKEN_LIFETIME_MS = 14 * 24 * 60 * 60 * 1000
 /** A used token is accepted for this long after its first use: the response may have been lost, or another tab may send it too. */
 const REUSE_WINDOW_MS = 60_000
 
-/** The result of an exchange; `reused` is a used token outside its reuse window. */
+/**
+ * What a token is exchanged for: its successor, to be added, or the newest token of the session. `reused` is a used token outside
+ * its reuse window.
+ */
 export type Exchange =
-  | { outcome: 'refreshed'; userId: string; sessionId: string; refreshToken: string; expiresAt: Date }
-  | { outcome: 'reused'; userId: string; sessionId: string }
-  | { outcome: 'invalid' }
+  | { outcome: 'successor' | 'newest'; refreshToken: string; expiresAt: number }
+  | { outcome: 'reused' | 'invalid' }
 
 /** The session of a valid refresh token. */
 export interface TokenHolder {
@@ -31,8 +24,6 @@ export interface TokenHolder {
   /** When the token expires; milliseconds since the epoch. */
   expiresAt: number
 }
-
-const INVALID: Exchange = { outcome: 'invalid' }
 
 /**
  * The chain of refresh tokens of a session, each exchanged for its successor. A successor is an HMAC of its predecessor: a client
@@ -56,50 +47,23 @@ export class RefreshChain {
     return new Date(Math.min(now + REFRESH_TOKEN_LIFETIME_MS, createdAt + this.#maxAgeMs))
   }
 
-  /** Stores a token, and deletes some expired ones of the session. */
-  async store(
-    tx: Orm,
-    {
-      token,
-      now,
-      ...rest
-    }: { token: string; sessionId: string; generation: number; expiresAt: Date; now: number },
-  ): Promise<void> {
-    const row = { hash: hashToken(token), now: new Date(now), ...rest }
-    await insertRefreshToken(tx, row)
-    await deleteOldestExpired(tx, row.sessionId, row.now)
-  }
-
   /**
-   * Exchanges the newest token for its successor. A used token is exchanged for the newest one for a minute after its first use,
-   * however many successors it has. Later use means that two parties hold tokens of the session.
+   * Decides what a token is exchanged for: the newest token of a session for its successor, a used one for the newest, for a minute
+   * after its first use, however many successors it has. Later use means that two parties hold tokens of the session.
    */
-  async exchange(tx: Orm, token: string, now: number): Promise<Exchange> {
-    const hash = hashToken(token)
-    const { sessionId } = (await findRefreshToken(tx, hash)) ?? {}
-    if (!sessionId) return INVALID
-    const session = await lockSession(tx, sessionId)
-    // Read again under the lock of the session.
-    const presented = await findRefreshToken(tx, hash)
-    const newest = await findNewest(tx, sessionId)
-    if (!session || session.revokedAt || !presented || !newest) return INVALID
-    const sessionExpiresAt = session.createdAt.getTime() + this.#maxAgeMs
-    if (Math.min(presented.expiresAt.getTime(), sessionExpiresAt) <= now) return INVALID
-
-    const { userId } = session
-    if (presented.generation === newest.generation) {
-      const refreshToken = this.#successor(token)
-      const generation = presented.generation + 1
-      const expiresAt = this.expiryOf(session.createdAt.getTime(), now)
-      await markUsed(tx, hash, new Date(now))
-      await this.store(tx, { token: refreshToken, sessionId, generation, expiresAt, now })
-      return { outcome: 'refreshed', userId, sessionId, refreshToken, expiresAt }
+  exchange(token: string, presented: PresentedToken, now: number): Exchange {
+    const { newest, createdAt, generation } = presented
+    const isExpired = Math.min(presented.expiresAt, createdAt + this.#maxAgeMs) <= now
+    if (presented.isRevoked || isExpired) return { outcome: 'invalid' }
+    if (generation === newest.generation) {
+      const expiresAt = this.expiryOf(createdAt, now).getTime()
+      return { outcome: 'successor', refreshToken: this.#successor(token), expiresAt }
     }
-
-    if (isOutsideReuseWindow(presented, now)) return { outcome: 'reused', userId, sessionId }
-    const refreshToken = this.#descendant(token, newest.generation - presented.generation)
-    if (!timingSafeEqual(hashToken(refreshToken), newest.hash)) return INVALID
-    return { outcome: 'refreshed', userId, sessionId, refreshToken, expiresAt: newest.expiresAt }
+    if (isOutsideReuseWindow(presented.firstUsedAt, now)) return { outcome: 'reused' }
+    const refreshToken = this.#descendant(token, newest.generation - generation)
+    if (!timingSafeEqual(hashToken(refreshToken), Buffer.from(newest.hash, 'hex')))
+      return { outcome: 'invalid' }
+    return { outcome: 'newest', refreshToken, expiresAt: newest.expiresAt }
   }
 
   /**
@@ -108,7 +72,7 @@ export class RefreshChain {
    */
   async holder(orm: Orm, token: string, now: number): Promise<TokenHolder | undefined> {
     const found = await findTokenHolder(orm, hashToken(token))
-    if (!found || isOutsideReuseWindow(found, now)) return undefined
+    if (!found || isOutsideReuseWindow(found.firstUsedAt?.getTime() ?? null, now)) return undefined
     const expiresAt = Math.min(found.expiresAt.getTime(), found.createdAt.getTime() + this.#maxAgeMs)
     return expiresAt > now ? { userId: found.userId, sessionId: found.sessionId, expiresAt } : undefined
   }
@@ -124,6 +88,6 @@ export class RefreshChain {
   }
 }
 
-function isOutsideReuseWindow({ firstUsedAt }: Pick<RefreshToken, 'firstUsedAt'>, now: number): boolean {
-  return firstUsedAt !== null && now > firstUsedAt.getTime() + REUSE_WINDOW_MS
+function isOutsideReuseWindow(firstUsedAt: number | null, now: number): boolean {
+  return firstUsedAt !== null && now > firstUsedAt + REUSE_WINDOW_MS
 }

@@ -1,12 +1,16 @@
 import { v7 as newId } from 'uuid'
 import type { Clock } from '../../clock.ts'
 import type { Database, Orm } from '../../db/database.ts'
-import { lockCredentials } from '../../db/queries/accounts/users.ts'
-import { findRefreshToken } from '../../db/queries/sessions/refresh-tokens.ts'
+import { openSession, type SessionRequirements } from '../../db/queries/sessions/open-session.ts'
+import {
+  exchangeToken,
+  findPresentedToken,
+  findRefreshToken,
+  type PresentedToken,
+} from '../../db/queries/sessions/refresh-tokens.ts'
 import {
   type ActiveAt,
   findSessionStart,
-  insertSession,
   listSessions,
   type Revocation,
   revokeExpired,
@@ -14,13 +18,13 @@ import {
   revokeSessionsOf,
   type SessionKind,
   type SessionSummary,
-  touchSession,
 } from '../../db/queries/sessions/sessions.ts'
 import { AppError } from '../../errors.ts'
 import { deriveKey } from '../../keys.ts'
-import type { SecurityLog } from '../security/security-log.ts'
+import type { SecurityEventKind, SecurityLog } from '../security/security-log.ts'
 import type { EventBus } from '../shared/events.ts'
 import type { Log } from '../shared/failure-reporter.ts'
+import { busy } from '../shared/retry-until-committed.ts'
 import { hashToken, newToken } from '../shared/secrets.ts'
 import { readUuid } from '../shared/uuid.ts'
 import {
@@ -31,10 +35,12 @@ import {
 } from './access-tokens.ts'
 import { type ClientDevice, storableDevice } from './client-device.ts'
 import { Janitor } from './janitor.ts'
-import { type Exchange, RefreshChain, type TokenHolder } from './refresh-chain.ts'
+import { RefreshChain, type TokenHolder } from './refresh-chain.ts'
 import { Revocations } from './revocations.ts'
 import { SessionExpiries } from './session-expiries.ts'
 
+export type { SessionRequirements } from '../../db/queries/sessions/open-session.ts'
+export type { PresentedToken } from '../../db/queries/sessions/refresh-tokens.ts'
 export type { SessionKind, SessionSummary } from '../../db/queries/sessions/sessions.ts'
 export type { ClientDevice } from './client-device.ts'
 
@@ -45,9 +51,6 @@ export interface SessionTokens {
   refreshToken: string
 }
 
-/** Runs in the transaction that opens a session, with the user's row locked; throws if the sign-in is no longer allowed. */
-export type SessionCheck = (tx: Orm) => Promise<void>
-
 export interface SessionsOptions {
   db: Database
   clock: Clock
@@ -56,13 +59,16 @@ export interface SessionsOptions {
   secretKeyBase: string
   /** The longest lifetime of a session, however often it is refreshed. */
   maxAgeMs: number
-  securityLog: Pick<SecurityLog, 'record'>
+  securityLog: Pick<SecurityLog, 'record' | 'prepare'>
   log: Log
 }
 
 /** How long after a sign-in its session may change the factors of the account. */
 const RECENT_SIGN_IN_MS = 10 * 60 * 1000
 const MAX_LISTED_SESSIONS = 100
+
+/** Attempts of one exchange while the session keeps changing. Each fails because another change has succeeded. */
+const MAX_EXCHANGE_ATTEMPTS = 100
 
 /** Opens, refreshes, verifies and revokes sessions. A session has a chain of refresh tokens; its access tokens are valid until it ends. */
 export class Sessions {
@@ -104,73 +110,99 @@ export class Sessions {
     await Promise.all([this.#revocations.stop(), this.#janitor.stop(), this.#expiries.stop()])
   }
 
-  /** Opens a session. A session of kind `whisper` ends the user's previous one. */
+  /**
+   * Opens a session. A session of kind `whisper` ends the user's previous one.
+   * @param options.check must hold when the session opens: what the sign-in was checked against may have changed.
+   * @param options.event is recorded with the session.
+   * @throws AppError `invalid_credentials` or `totp_required` when the check fails.
+   */
   async open(
     userId: string,
     device: ClientDevice,
-    { kind = 'password', check }: { kind?: SessionKind; check?: SessionCheck } = {},
+    {
+      kind = 'password',
+      check = {},
+      event,
+    }: { kind?: SessionKind; check?: SessionRequirements; event?: SecurityEventKind } = {},
   ): Promise<SessionTokens> {
     const now = this.#clock.now()
     const sessionId = newId()
     const refreshToken = newToken()
     const expiresAt = this.#chain.expiryOf(now, now)
-    const ended = await this.#db.transaction(async (tx) => {
-      await lockCredentials(tx, userId)
-      await check?.(tx)
-      const replaced = kind === 'whisper' ? await revokeSessionsOf(tx, userId, new Date(now), { kind }) : []
-      const used = { now: new Date(now), expiresAt, ...storableDevice(device) }
-      await insertSession(tx, { id: sessionId, userId, kind, ...used })
-      await this.#chain.store(tx, { token: refreshToken, sessionId, generation: 0, expiresAt, now })
-      return replaced
-    })
-    this.#revocations.announce(ended)
+    const session = { id: sessionId, userId, kind, now, expiresAt: expiresAt.getTime() }
+    const prepared = event && this.#securityLog.prepare(event, { userId, sessionId, ...device })
+    const result = await openSession(
+      this.#db,
+      { ...session, ...storableDevice(device), tokenHash: hashToken(refreshToken) },
+      { requirements: check, event: prepared?.row },
+    )
+    if (!result?.hasPassword) throw new AppError('invalid_credentials')
+    if (!result.needsNoCode) throw new AppError('totp_required')
+    this.#revocations.announce(result.ended.map((id) => ({ id, revokedAt: new Date(now) })))
+    prepared?.committed()
     const accessToken = signAccessToken(this.#signer, { userId, sessionId, expiresAt }, now)
     return { sessionId, refreshToken, accessToken }
+  }
+
+  /** Finds a refresh token, valid or not, with its session. */
+  find(refreshToken: string): Promise<PresentedToken | undefined> {
+    return findPresentedToken(this.#db, hashToken(refreshToken))
   }
 
   /**
    * Exchanges a refresh token for new tokens. A used one is accepted for a minute after its first use; later it ends the session,
    * because somebody else may have it.
-   * @throws AppError `invalid_token`.
+   * @param found what `find` has returned for the token.
+   * @throws AppError `invalid_token`; `busy` when the session keeps changing.
    */
-  async refresh(refreshToken: string, device: ClientDevice): Promise<SessionTokens & { userId: string }> {
-    const now = this.#clock.now()
-    const { exchange, ended } = await this.#db.transaction((tx) =>
-      this.#exchange(tx, refreshToken, device, now),
-    )
-    this.#revocations.announce(ended)
-    if (exchange.outcome === 'reused') {
-      const { userId, sessionId } = exchange
-      this.#securityLog.record('refresh_token_reused', { userId, sessionId, ...device })
-    }
-    if (exchange.outcome !== 'refreshed') throw new AppError('invalid_token')
-    const { userId, sessionId } = exchange
-    const accessToken = signAccessToken(this.#signer, exchange, now)
-    return { userId, sessionId, accessToken, refreshToken: exchange.refreshToken }
-  }
-
-  async #exchange(
-    tx: Orm,
+  async refresh(
     refreshToken: string,
     device: ClientDevice,
-    now: number,
-  ): Promise<{ exchange: Exchange; ended: Revocation[] }> {
-    const exchange = await this.#chain.exchange(tx, refreshToken, now)
-    if (exchange.outcome === 'reused') {
-      const ended = await revokeSession(tx, exchange.sessionId, this.#activeAt())
-      return { exchange, ended }
+    found?: PresentedToken,
+  ): Promise<SessionTokens & { userId: string }> {
+    let presented = found ?? (await this.find(refreshToken))
+    for (let attempt = 0; attempt < MAX_EXCHANGE_ATTEMPTS; attempt++) {
+      const tokens = await this.#exchange(refreshToken, presented, device)
+      if (tokens) return tokens
+      presented = await this.find(refreshToken)
     }
-    if (exchange.outcome === 'refreshed') {
-      const { sessionId, expiresAt } = exchange
-      await touchSession(tx, sessionId, { now: new Date(now), expiresAt, ...storableDevice(device) })
-    }
-    return { exchange, ended: [] }
+    throw busy()
   }
 
-  /** The id of the session of a refresh token, valid or not. */
-  async sessionOf(refreshToken: string): Promise<string | undefined> {
-    const token = await findRefreshToken(this.#db.orm, hashToken(refreshToken))
-    return token?.sessionId
+  /** Undefined when the session has changed since the token was found. */
+  async #exchange(
+    refreshToken: string,
+    presented: PresentedToken | undefined,
+    device: ClientDevice,
+  ): Promise<(SessionTokens & { userId: string }) | undefined> {
+    if (!presented) throw new AppError('invalid_token')
+    const now = this.#clock.now()
+    const { userId, sessionId } = presented
+    const exchange = this.#chain.exchange(refreshToken, presented, now)
+    if (exchange.outcome === 'reused') await this.#endReused(presented, device)
+    if (!('refreshToken' in exchange)) throw new AppError('invalid_token')
+    const { outcome, expiresAt, refreshToken: newest } = exchange
+    const isExchanged = await exchangeToken(this.#db, {
+      presented,
+      hash: hashToken(refreshToken),
+      successorHash: outcome === 'successor' ? hashToken(newest) : null,
+      now,
+      expiresAt,
+      ...storableDevice(device),
+    })
+    if (!isExchanged) return undefined
+    const session = { userId, sessionId, expiresAt: new Date(expiresAt) }
+    return {
+      userId,
+      sessionId,
+      accessToken: signAccessToken(this.#signer, session, now),
+      refreshToken: newest,
+    }
+  }
+
+  async #endReused({ userId, sessionId }: PresentedToken, device: ClientDevice): Promise<void> {
+    this.#revocations.announce(await revokeSession(this.#db.orm, sessionId, this.#activeAt()))
+    this.#securityLog.record('refresh_token_reused', { userId, sessionId, ...device })
   }
 
   /** The user and session of a valid refresh token, without exchanging it. */

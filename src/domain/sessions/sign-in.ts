@@ -1,12 +1,14 @@
 import { AppError } from '../../errors.ts'
 import type { AccountPasswords } from '../accounts/account-passwords.ts'
+import type { Accounts, SignInDetails } from '../accounts/accounts.ts'
 import type { SecurityLog } from '../security/security-log.ts'
 import type { GivenCode } from '../two-factor/code-attempts.ts'
 import type { CodeOrigin } from '../two-factor/code-limits.ts'
 import type { Totp } from '../two-factor/totp.ts'
-import type { SessionCheck, SessionKind, Sessions, SessionTokens } from './sessions.ts'
+import type { SessionKind, SessionRequirements, Sessions, SessionTokens } from './sessions.ts'
 
 export interface SignInOptions {
+  accounts: Pick<Accounts, 'signInDetails'>
   passwords: Pick<AccountPasswords, 'check'>
   totp: Pick<Totp, 'challenge' | 'verify'>
   sessions: Pick<Sessions, 'open'>
@@ -18,12 +20,14 @@ export type SignedIn = SessionTokens & { userId: string }
 
 /** Signs users in. Both ways require every factor of the account. */
 export class SignIn {
+  readonly #accounts: SignInOptions['accounts']
   readonly #passwords: SignInOptions['passwords']
   readonly #totp: SignInOptions['totp']
   readonly #sessions: SignInOptions['sessions']
   readonly #securityLog: SignInOptions['securityLog']
 
-  constructor({ passwords, totp, sessions, securityLog }: SignInOptions) {
+  constructor({ accounts, passwords, totp, sessions, securityLog }: SignInOptions) {
+    this.#accounts = accounts
     this.#passwords = passwords
     this.#totp = totp
     this.#sessions = sessions
@@ -32,12 +36,13 @@ export class SignIn {
 
   /**
    * Signs in with a password, and a code if the account has an authenticator app.
+   * @returns also the data of the response.
    * @throws AppError `invalid_credentials`, `totp_required`, `otp_invalid`, or `rate_limited`.
    */
   async withPassword(
     { email, password }: { email: string; password: string },
     { code, origin }: Partial<GivenCode> & Pick<GivenCode, 'origin'>,
-  ): Promise<SignedIn> {
+  ): Promise<SignedIn & { details: SignInDetails }> {
     const { account, result, check } = await this.#passwords.check(email, password)
     if (!account || result !== 'right')
       return this.#recordFailure(new AppError('invalid_credentials'), account?.id, origin)
@@ -47,7 +52,12 @@ export class SignIn {
       origin,
       this.#totp.challenge(account, { ...(code && { code }), origin }),
     )
-    return this.#open(id, origin, 'password', [check, challenge])
+    // Read at the same time, to save a round trip.
+    const [session, details] = await Promise.all([
+      this.#open(id, origin, 'password', { ...check, ...challenge }),
+      this.#accounts.signInDetails(id),
+    ])
+    return { ...session, details }
   }
 
   /**
@@ -65,26 +75,17 @@ export class SignIn {
       origin,
       this.#totp.verify({ email, user }, given, result),
     )
-    return this.#open(user!.id, origin, 'whisper', [check, factors])
+    return this.#open(user!.id, origin, 'whisper', { ...check, ...factors })
   }
 
   async #open(
     userId: string,
     origin: CodeOrigin,
     kind: SessionKind,
-    checks: readonly SessionCheck[],
+    check: SessionRequirements,
   ): Promise<SignedIn> {
-    const check: SessionCheck = async (tx) => {
-      for (const one of checks) await one(tx)
-    }
-    const tokens = await this.#recordingFailure(
-      userId,
-      origin,
-      this.#sessions.open(userId, origin, { kind, check }),
-    )
-    const { ip, userAgent } = origin
-    this.#securityLog.record('sign_in', { userId, sessionId: tokens.sessionId, ip, userAgent })
-    return { userId, ...tokens }
+    const opening = this.#sessions.open(userId, origin, { kind, check, event: 'sign_in' })
+    return { userId, ...(await this.#recordingFailure(userId, origin, opening)) }
   }
 
   async #recordingFailure<T>(userId: string | undefined, origin: CodeOrigin, step: Promise<T>): Promise<T> {

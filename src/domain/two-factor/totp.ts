@@ -10,7 +10,7 @@ import { deleteDevice, hasConfirmedDevice, lockDevice, useStep } from '../../db/
 import { AppError } from '../../errors.ts'
 import { queueNotice } from '../mail/outbox.ts'
 import type { PasswordResult } from '../passwords/passwords.ts'
-import type { SessionCheck } from '../sessions/sessions.ts'
+import type { SessionRequirements } from '../sessions/sessions.ts'
 import type { CodeAttempts, GivenCode } from './code-attempts.ts'
 import { type CodeAttempt, isLocked } from './code-limits.ts'
 import { newRecoveryCodes, recoveryCodeHash, recoveryCodeHashes } from './recovery-codes.ts'
@@ -48,7 +48,7 @@ export class Totp {
    * and its time do not reveal whether the account exists, what it needs, or which of the two is wrong.
    * @param email as entered.
    * @param user undefined when no account has the email.
-   * @returns a check to run in the transaction that opens the session.
+   * @returns what must hold when the session opens.
    * @throws AppError `otp_invalid`, `rate_limited`, or `password_required` when the code is right and the password is missing; the
    * code stays unused then.
    */
@@ -57,25 +57,25 @@ export class Totp {
     { code, origin }: GivenCode,
     password: PasswordResult,
     isAfterPassword = false,
-  ): Promise<SessionCheck> {
+  ): Promise<SessionRequirements> {
     const isRecoveryCode = recoveryCodeHash(user.id, code) !== undefined
     const attempt = { user, email, code, origin, isRecoveryCode, isAfterPassword }
     const factor = await this.#attempts.run(attempt, (tx) => this.#useCode(tx, attempt, password))
-    if (factor === 'password') return rejectNewDevice(user.id)
+    if (factor === 'password') return { withoutDevice: true }
     this.#recordUse(factor, attempt)
-    return async () => {}
+    return {}
   }
 
   /**
    * Verifies the code of a user who has sent the right password, if they have a device.
-   * @returns a check to run in the transaction that opens the session.
+   * @returns what must hold when the session opens.
    * @throws AppError `totp_required`, `otp_invalid` or `rate_limited`.
    */
   async challenge(
-    user: Owner,
+    { hasDevice, ...user }: Owner & { hasDevice: boolean },
     { code, origin }: Partial<GivenCode> & Pick<GivenCode, 'origin'>,
-  ): Promise<SessionCheck> {
-    if (!(await hasConfirmedDevice(this.#db.orm, user.id))) return rejectNewDevice(user.id)
+  ): Promise<SessionRequirements> {
+    if (!hasDevice) return { withoutDevice: true }
     if (!code) throw new AppError('totp_required')
     return this.verify({ email: user.email, user }, { code, origin }, 'unneeded', true)
   }
@@ -153,12 +153,5 @@ export class Totp {
 
   #now(): Date {
     return new Date(this.#clock.now())
-  }
-}
-
-/** Rejects a sign-in without a code if a device was confirmed in the meantime. */
-function rejectNewDevice(userId: string): SessionCheck {
-  return async (tx) => {
-    if (await hasConfirmedDevice(tx, userId)) throw new AppError('totp_required')
   }
 }

@@ -9,6 +9,8 @@ export class DeviceCookie {
   readonly #devices: KnownDevices
   readonly #name: string
   readonly #attributes: string
+  /** The limits of a request and its handler ask for the same device. */
+  readonly #recognized = new WeakMap<FastifyRequest, { email: string; device: Promise<string | undefined> }>()
 
   constructor(devices: KnownDevices, publicUrl: string) {
     this.#devices = devices
@@ -19,7 +21,11 @@ export class DeviceCookie {
 
   /** The id of the device, if the account with this email has signed in on it before. */
   recognize(request: FastifyRequest, email: string): Promise<string | undefined> {
-    return this.#devices.recognize(this.#read(request), email)
+    const known = this.#recognized.get(request)
+    if (known?.email === email) return known.device
+    const device = this.#devices.recognize(this.#read(request), email)
+    this.#recognized.set(request, { email, device })
+    return device
   }
 
   /** The origin of a code that is entered for this email. */

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import type { SharedCounter } from '../../domain/security/hit-counter.ts'
-import type { Sessions } from '../../domain/sessions/sessions.ts'
 import { networkOf } from '../device.ts'
 import { type EmailLimitOptions, type EmailLimits, emailLimits } from './email-limits.ts'
 import { userOrNetwork } from './keys.ts'
@@ -16,20 +15,19 @@ export interface RateLimits extends LoginLimits, EmailLimits {
   /** Registrations, by network. */
   registrations: RateLimit
   /** Refreshes, by session. Tokens of no session are counted by network. */
-  refreshes(tokenOf: (request: FastifyRequest) => string | undefined): RateLimit
+  refreshes(request: FastifyRequest, sessionId: string | undefined): Promise<void>
 }
 
 interface RateLimitOptions extends LoginLimitOptions, EmailLimitOptions {
   /** `false` lifts every limit except one email a minute per account and kind. */
   enabled: boolean
-  sessions: Pick<Sessions, 'sessionOf'>
   /** Counts over all nodes; absent on a single node. */
   sharedCounter: SharedCounter | undefined
 }
 
 /** Creates the rate limits of the HTTP API. */
 export function createRateLimits(options: RateLimitOptions): RateLimits {
-  const { enabled, sessions } = options
+  const { enabled } = options
   const limiter = new Limiter(options.clock, options.sharedCounter)
   const requests = limiter.limit('requests', { max: 1_200, perNode: true })
   const searches = limiter.limit('searches', { max: 60, perNode: true })
@@ -44,12 +42,10 @@ export function createRateLimits(options: RateLimitOptions): RateLimits {
     requests: whenEnabled((request) => requests(userOrNetwork(request))),
     searches: whenEnabled((request) => searches(userOrNetwork(request))),
     registrations: whenEnabled((request) => registrations(networkOf(request))),
-    refreshes: (tokenOf) =>
-      whenEnabled(async (request) => {
-        const token = tokenOf(request)
-        const sessionId = token === undefined ? undefined : await sessions.sessionOf(token)
-        if (sessionId === undefined) await refreshesFromNetwork(networkOf(request))
-        else await refreshesOfSession(sessionId)
-      }),
+    async refreshes(request, sessionId) {
+      if (!enabled) return
+      if (sessionId === undefined) await refreshesFromNetwork(networkOf(request))
+      else await refreshesOfSession(sessionId)
+    },
   }
 }

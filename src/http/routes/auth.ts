@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { AppError } from '../../errors.ts'
 import { Text } from '../../input/validation.ts'
 import { signInView, tokensView } from '../../views/sign-in.ts'
 import { userSummaryView } from '../../views/users.ts'
@@ -66,10 +67,13 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         sendsEmail,
         ...(name !== undefined && { displayName: name }),
       }
-      const account = await accounts.register(registration, device)
-      securityLog.record('registered', { userId: account.id, ...device })
-      const session = await sessions.open(account.id, device)
-      return signInView(dialect, await accounts.signInDetails(account.id), session)
+      const userId = await accounts.register(registration, device)
+      securityLog.record('registered', { userId, ...device })
+      const [session, details] = await Promise.all([
+        sessions.open(userId, device),
+        accounts.signInDetails(userId),
+      ])
+      return signInView(dialect, details, session)
     },
   )
 
@@ -103,7 +107,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         { ...(otp_token && { code: otp_token }), origin },
       )
       deviceCookie.set(request, reply, session.userId)
-      return signInView(dialect, await accounts.signInDetails(session.userId), session)
+      return signInView(dialect, session.details, session)
     },
   )
 
@@ -120,12 +124,16 @@ export const authRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (
         }),
         response: { 200: RefreshedSession, ...failures(400, 422, 429) },
       },
-      preHandler: limits.refreshes(({ body }) => (body as { token: string }).token),
     },
     async (request) => {
-      const session = await sessions.refresh(request.body.token, deviceOf(request))
-      if (request.body.brief) return tokensView(session)
-      return signInView(dialect, await accounts.refreshDetails(session.userId), session)
+      const { token, brief } = request.body
+      const found = await sessions.find(token)
+      await limits.refreshes(request, found?.sessionId)
+      if (!found) throw new AppError('invalid_token')
+      const exchange = sessions.refresh(token, deviceOf(request), found)
+      if (brief) return tokensView(await exchange)
+      const [session, details] = await Promise.all([exchange, accounts.refreshDetails(found.userId)])
+      return signInView(dialect, details, session)
     },
   )
 

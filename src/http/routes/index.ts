@@ -22,7 +22,7 @@ import { whisperRoutes } from './whisper/index.ts'
 /** Adds every HTTP route to a server created by `createHttpServer`. */
 export async function registerRoutes(app: FastifyInstance, options: HttpOptions): Promise<void> {
   const { config, endpoint, services, dialect, sharedCounter } = options
-  const { clock, sessions, accounts } = services
+  const { clock, accounts } = services
   measureRequests(app, options.registry)
   decorateCaller(app)
   recordForbidden(app, services.securityLog)
@@ -32,7 +32,6 @@ export async function registerRoutes(app: FastifyInstance, options: HttpOptions)
   const limits = createRateLimits({
     enabled: config.rateLimits,
     clock,
-    sessions,
     accounts,
     passwordless: services.passwordless,
     securityLog: services.securityLog,

@@ -8,8 +8,9 @@ const db = setUpAccounts((given) => {
   node = given
 })
 
-function register(email: string, more: { password?: string; displayName?: string } = {}) {
-  return node.accounts.register({ email, password: PASSWORD, ...more })
+async function register(email: string, more: { password?: string; displayName?: string } = {}) {
+  const userId = await node.accounts.register({ email, password: PASSWORD, ...more })
+  return node.accounts.find(userId)
 }
 
 function rejection(fields: Record<string, string | RegExp>) {
@@ -123,25 +124,23 @@ describe('authenticating', () => {
 
   it('finds the account by its address in any case', async () => {
     const account = await register('ann@example.com')
-    expect(await authenticate(db, node.accountPasswords, ' ANN@Example.com', PASSWORD)).toEqual(account)
+    expect(await authenticate(node, ' ANN@Example.com', PASSWORD)).toEqual({ ...account, hasDevice: false })
   })
 
   it('does not return the password hash', async () => {
     await register('ann@example.com')
-    const account = await authenticate(db, node.accountPasswords, 'ann@example.com', PASSWORD)
+    const account = await authenticate(node, 'ann@example.com', PASSWORD)
     expect(JSON.stringify(account)).not.toContain('argon2')
   })
 
   it('fails with the same error for a wrong password and an unknown address', async () => {
     await register('ann@example.com')
-    await expect(authenticate(db, node.accountPasswords, 'ann@example.com', `${PASSWORD}!`)).rejects.toEqual(
-      wrong,
-    )
-    await expect(authenticate(db, node.accountPasswords, 'ben@example.com', PASSWORD)).rejects.toEqual(wrong)
+    await expect(authenticate(node, 'ann@example.com', `${PASSWORD}!`)).rejects.toEqual(wrong)
+    await expect(authenticate(node, 'ben@example.com', PASSWORD)).rejects.toEqual(wrong)
   })
 
   it.each(['', 'ann', 'ann\0@example.com', 'ann\ud800@example.com'])('finds nobody at %j', async (email) => {
-    await expect(authenticate(db, node.accountPasswords, email, PASSWORD)).rejects.toEqual(wrong)
+    await expect(authenticate(node, email, PASSWORD)).rejects.toEqual(wrong)
   })
 
   it('fails when the password changes while it waits to be verified', async () => {
@@ -149,7 +148,7 @@ describe('authenticating', () => {
     // At the full cost of a hash, so that the attempt waits behind them until the password has changed.
     const slowHash = await new Passwords().hash(PASSWORD)
     const others = Array.from({ length: 40 }, () => node.passwords.verify(slowHash, PASSWORD))
-    const attempt = authenticate(db, node.accountPasswords, 'ann@example.com', PASSWORD)
+    const attempt = authenticate(node, 'ann@example.com', PASSWORD)
     const refused = expect(attempt).rejects.toEqual(wrong)
     await db.rows('update users set password_hash = $1', [await new Passwords().hash('another password')])
     await Promise.all([refused, ...others])
@@ -158,7 +157,7 @@ describe('authenticating', () => {
   it('rejects any password of an account without one', async () => {
     await register('ann@example.com')
     await db.rows('update users set password_hash = null', [])
-    await expect(authenticate(db, node.accountPasswords, 'ann@example.com', '')).rejects.toEqual(wrong)
+    await expect(authenticate(node, 'ann@example.com', '')).rejects.toEqual(wrong)
   })
 })
 

@@ -252,15 +252,15 @@ describe('a refresh token', () => {
       const { sessions } = openSessions(db, signer)
       await expect(sessions.refresh(token, PHONE)).rejects.toMatchObject({ code: 'invalid_token' })
       await expect(sessions.revokeByRefreshToken(token)).rejects.toMatchObject({ code: 'invalid_token' })
-      expect(await sessions.sessionOf(token)).toBeUndefined()
+      expect(await sessions.find(token)).toBeUndefined()
     },
   )
 
   it('identifies its session, used or not', async () => {
     const { sessions, session } = await signedIn()
     const next = await sessions.refresh(session.refreshToken, PHONE)
-    expect(await sessions.sessionOf(session.refreshToken)).toBe(session.sessionId)
-    expect(await sessions.sessionOf(next.refreshToken)).toBe(session.sessionId)
+    expect(await sessions.find(session.refreshToken)).toMatchObject({ sessionId: session.sessionId })
+    expect(await sessions.find(next.refreshToken)).toMatchObject({ sessionId: session.sessionId })
   })
 
   it('leaves a chain of bounded length in the database', async () => {

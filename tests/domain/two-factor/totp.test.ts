@@ -1,6 +1,6 @@
 import { type TOTP, URI } from 'otpauth'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { findUserByEmail } from '../../../src/db/queries/accounts/users.ts'
+import { findForSignIn, findUserByEmail } from '../../../src/db/queries/accounts/users.ts'
 import type { AccessTokenSigner } from '../../../src/domain/sessions/access-tokens.ts'
 import type { CodeOrigin } from '../../../src/domain/two-factor/code-limits.ts'
 import type { Enrolment } from '../../../src/domain/two-factor/totp-enrolment.ts'
@@ -50,8 +50,10 @@ function openTotp(
     remove: (user: Owner, code: string) => totp.remove(user, { code, origin: OWNER }),
     replaceRecoveryCodes: (user: Owner, code: string) =>
       totp.replaceRecoveryCodes(user, { code, origin: OWNER }),
-    challenge: (user: Owner, code: string | undefined, origin: CodeOrigin = UNKNOWN_CLIENT) =>
-      totp.challenge(user, { origin, ...(code !== undefined && { code }) }),
+    async challenge({ email }: Owner, code: string | undefined, origin: CodeOrigin = UNKNOWN_CLIENT) {
+      const user = (await findForSignIn(db.orm, email))!
+      return totp.challenge(user, { origin, ...(code !== undefined && { code }) })
+    },
     async verify(email: string, code: string, origin: CodeOrigin = UNKNOWN_CLIENT) {
       const user = await findUserByEmail(db.orm, email)
       await totp.verify({ email, user }, { code, origin }, 'unneeded')

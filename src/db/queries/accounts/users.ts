@@ -1,7 +1,8 @@
 import { and, eq, isNotNull, ne, type SQL, sql } from 'drizzle-orm'
 import { canonicalEmail } from '../../../canonical-email.ts'
 import type { Orm } from '../../database.ts'
-import { profiles, users } from '../../schema.ts'
+import { profiles, totpDevices, users } from '../../schema.ts'
+import type { Insertion } from '../insertions.ts'
 
 /** The public part of a user. */
 export interface UserSummary {
@@ -78,10 +79,14 @@ export const account = {
 }
 
 /** Inserts a user and their profile. */
-export async function insertUser(orm: Orm, { theme, ...user }: NewUser, now: Date): Promise<void> {
+export function userInsertions(orm: Orm, { theme, ...user }: NewUser, now: Date): Insertion[] {
   const derived = { canonicalEmail: canonicalEmail(user.email), insertedAt: now, updatedAt: now }
-  await orm.insert(users).values({ ...user, ...derived })
-  await orm.insert(profiles).values({ userId: user.id, theme })
+  const ofUser = orm.insert(users).values({ ...user, ...derived })
+  const ofProfile = orm.insert(profiles).values({ userId: user.id, theme })
+  return [
+    orm.$with('new_user').as(ofUser.returning({ id: users.id })),
+    orm.$with('new_profile').as(ofProfile.returning({ userId: profiles.userId })),
+  ]
 }
 
 export async function findAccount(orm: Orm, userId: string): Promise<Account | undefined> {
@@ -90,16 +95,31 @@ export async function findAccount(orm: Orm, userId: string): Promise<Account | u
     .from(users)
     .innerJoin(profiles, ownProfile)
     .where(eq(users.id, userId))
+    .prepare('account')
+    .execute()
   return rows[0]
 }
 
+/** An account that is signing in. */
+export interface SignInAccount extends Account {
+  /** Whether it has a confirmed authenticator app. */
+  hasDevice: boolean
+}
+
 /** Finds an account by its address, in any spelling, with its password hash. */
-export async function findForSignIn(orm: Orm, email: string): Promise<(Account & Credentials) | undefined> {
+export async function findForSignIn(
+  orm: Orm,
+  email: string,
+): Promise<(SignInAccount & Credentials) | undefined> {
+  const hasDevice = sql<boolean>`exists (
+    select from ${totpDevices} where ${totpDevices.userId} = ${users.id} and ${totpDevices.confirmedAt} is not null)`
   const rows = await orm
-    .select({ ...account, passwordHash: users.passwordHash })
+    .select({ ...account, passwordHash: users.passwordHash, hasDevice })
     .from(users)
     .innerJoin(profiles, ownProfile)
     .where(hasEmail(email))
+    .prepare('for_sign_in')
+    .execute()
   return rows[0]
 }
 
@@ -129,6 +149,8 @@ export async function findDeviceOwner(
     .select({ id: users.id, validFrom: users.devicesValidFrom })
     .from(users)
     .where(hasEmail(email))
+    .prepare('device_owner')
+    .execute()
   return rows[0]
 }
 

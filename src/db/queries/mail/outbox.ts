@@ -1,6 +1,7 @@
 import { and, asc, eq, lte, sql } from 'drizzle-orm'
 import type { Orm } from '../../database.ts'
 import { mailOutbox } from '../../schema.ts'
+import type { Insertion } from '../insertions.ts'
 
 /** The request that caused an email. */
 export interface EmailDetails {
@@ -23,7 +24,8 @@ export interface OutboxRow {
   attempts: number
 }
 
-export async function insertOutboxRow(
+/** Inserts an email that is due now. */
+export function outboxInsertion(
   orm: Orm,
   row: {
     id: string
@@ -33,9 +35,10 @@ export async function insertOutboxRow(
     details?: EmailDetails
     now: Date
   },
-): Promise<void> {
+): Insertion {
   const { now, ...columns } = row
-  await orm.insert(mailOutbox).values({ ...columns, insertedAt: now, nextAttemptAt: now })
+  const ofEmail = orm.insert(mailOutbox).values({ ...columns, insertedAt: now, nextAttemptAt: now })
+  return orm.$with('new_email').as(ofEmail.returning({ id: mailOutbox.id }))
 }
 
 /** Claims the email that has been due longest. It becomes due again at `until`, in case the worker crashes. */

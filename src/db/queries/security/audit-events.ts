@@ -20,6 +20,21 @@ export interface AuditEvent {
 /** A security event as shown to the owner of the account. */
 export type ListedAuditEvent = Omit<AuditEvent, 'userId' | 'insertedAt'> & { insertedAt: Date }
 
+/**
+ * The statement that inserts events, to be a part of another one. Ignores events that are already stored, and those of deleted users.
+ * @param events the parameter with an array of `AuditEvent`, as JSON.
+ * @param condition a table expression; the events are inserted if it has a row.
+ */
+export function auditEventInsert(events: string, condition = '(select)'): string {
+  return `insert into audit_events (id, user_id, kind, session_id, ip, user_agent, count, inserted_at)
+  select e.id, e."userId", e.kind, e."sessionId", e.ip, e."userAgent", e.count, to_timestamp(e."insertedAt" / 1000)
+  from json_to_recordset(${events}::text::json) as e(
+    id uuid, "userId" uuid, kind text, "sessionId" uuid, ip text, "userAgent" text, count integer, "insertedAt" float8)
+  join users u on u.id = e."userId"
+  where exists (select from ${condition} condition)
+  on conflict (id) do nothing`
+}
+
 /** Stores events. Ignores events that are already stored, and those of deleted users. */
 export async function insertAuditEvents(db: Database, events: AuditEvent[]): Promise<void> {
   await db.rows(INSERT, [JSON.stringify(events)])
@@ -68,10 +83,4 @@ export async function deleteOldAuditEvents(orm: Orm, before: Date, limit: number
   return rows.length
 }
 
-const INSERT = `
-insert into audit_events (id, user_id, kind, session_id, ip, user_agent, count, inserted_at)
-select e.id, e."userId", e.kind, e."sessionId", e.ip, e."userAgent", e.count, to_timestamp(e."insertedAt" / 1000)
-from json_to_recordset($1::text::json) as e(
-  id uuid, "userId" uuid, kind text, "sessionId" uuid, ip text, "userAgent" text, count integer, "insertedAt" float8)
-join users u on u.id = e."userId"
-on conflict (id) do nothing`
+const INSERT = auditEventInsert('$1')

@@ -24,14 +24,6 @@ export interface Revocation {
   revokedAt: Date
 }
 
-export async function insertSession(
-  orm: Orm,
-  session: { id: string; userId: string; kind: SessionKind; now: Date; expiresAt: Date } & Device,
-): Promise<void> {
-  const { now, ...columns } = session
-  await orm.insert(sessions).values({ ...columns, createdAt: now, lastUsedAt: now })
-}
-
 /** When a session was opened; undefined for a revoked one. */
 export async function findSessionStart(orm: Orm, sessionId: string): Promise<Date | undefined> {
   const rows = await orm
@@ -39,28 +31,6 @@ export async function findSessionStart(orm: Orm, sessionId: string): Promise<Dat
     .from(sessions)
     .where(and(eq(sessions.id, sessionId), isNull(sessions.revokedAt)))
   return rows[0]?.createdAt
-}
-
-/** Locks a session until the transaction ends, so that requests with its tokens run one after another. */
-export async function lockSession(tx: Orm, sessionId: string) {
-  const rows = await tx
-    .select({ userId: sessions.userId, createdAt: sessions.createdAt, revokedAt: sessions.revokedAt })
-    .from(sessions)
-    .where(eq(sessions.id, sessionId))
-    .for('update')
-  return rows[0]
-}
-
-export async function touchSession(
-  orm: Orm,
-  sessionId: string,
-  use: { now: Date; expiresAt?: Date } & Device,
-): Promise<void> {
-  const { now, ...columns } = use
-  await orm
-    .update(sessions)
-    .set({ ...columns, lastUsedAt: now })
-    .where(eq(sessions.id, sessionId))
 }
 
 /** Active sessions are those created after `createdAfter` that expire after `now`. */

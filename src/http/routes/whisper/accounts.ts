@@ -158,13 +158,14 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
         }),
         response: { 200: WhisperSignIn, ...failures(401, 403, 422, 429) },
       },
-      preHandler: limits.refreshes((request) => refreshTokenOf(request, config.publicUrl)),
     },
     async (request) => {
       const token = refreshTokenOf(request, config.publicUrl)
+      const found = token === undefined ? undefined : await sessions.find(token)
+      await limits.refreshes(request, found?.sessionId)
       if (token === undefined) throw new AppError('token_missing')
       const isFromCookie = token === readSession(request).refreshToken
-      const session = await sessions.refresh(token, deviceOf(request)).catch((error) => {
+      const session = await sessions.refresh(token, deviceOf(request), found).catch((error) => {
         if (isFromCookie) clearSession(request)
         throw asSessionExpired(error)
       })
