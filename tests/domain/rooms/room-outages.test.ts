@@ -53,6 +53,32 @@ describe.runIf(server)(
       expect(emitted).toEqual([1])
     })
 
+    it.each<CutPoint>(['before', 'reply', 'delayed'])(
+      'stores a batch of texts once, in order, and emits an event for each (cut: %s)',
+      async (at) => {
+        const { proxy, rooms, emitted } = await openNode()
+        const stranger = await addPerson(db, 'eve')
+        const texts = Array.from({ length: 9 }, (_, n) => (n === 7 ? 'the one whose reply is lost' : `n${n}`))
+        await rooms.post(roomId, ann.id, { text: 'before' })
+        const cut = proxy.cut('whose reply', at)
+        const posts = texts.map((text, n) =>
+          rooms.post(roomId, n === 4 ? stranger.id : ann.id, { text, previousMessageId: undefined }),
+        )
+        const settled = Promise.allSettled(posts)
+        await cut
+        const results = await settled
+        if (at === 'delayed') await proxy.forwardDelayed()
+        expect(results.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []))).toEqual([4])
+        const rows = await db.rows<{ text: string; seq: number }>(
+          'select text_content as text, seq::float8 as seq from room_messages order by seq',
+          [],
+        )
+        expect(rows.map(({ text }) => text)).toEqual(['before', ...texts.filter((_, n) => n !== 4)])
+        expect(rows.map(({ seq }) => seq)).toEqual(rows.map((_, n) => n + 1))
+        expect(emitted).toEqual(rows.map((_, n) => n + 1))
+      },
+    )
+
     it.each<CutPoint>(['before', 'reply'])('stores a file and emits its event once (cut: %s)', async (at) => {
       const { proxy, rooms, library, fileCount, emitted } = await openNode()
       const media = await library.receive([png()], { roomId, ownerId: ann.id })
