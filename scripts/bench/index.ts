@@ -8,11 +8,12 @@ import { measureFanout } from './scenarios/fanout.ts'
 import { measureHistory, measureLogin } from './scenarios/http.ts'
 import { measureNodes } from './scenarios/nodes.ts'
 import { measurePresence } from './scenarios/presence.ts'
+import { measureRooms } from './scenarios/rooms.ts'
 import { measureGroups, measurePairs } from './scenarios/sends.ts'
 import { bareWs } from './subjects/bare-ws.ts'
 import { Parley, parleyEmbedded, parleyOnPostgres } from './subjects/parley.ts'
 import { socketIo } from './subjects/socket-io.ts'
-import type { Subject, SubjectKind } from './subjects/subject.ts'
+import type { RoomSubject, Subject, SubjectKind } from './subjects/subject.ts'
 import { formatTables } from './table.ts'
 
 type Scenario = (subject: Subject, benchOptions: BenchOptions, report: Report) => Promise<void>
@@ -26,11 +27,21 @@ function parleyOnly(
   }
 }
 
+/** A scenario of subjects that have rooms. */
+const withRooms: Scenario = async (subject, benchOptions, report) => {
+  if (hasRooms(subject)) await measureRooms(subject, benchOptions, report)
+}
+
+function hasRooms(subject: Subject): subject is Subject & RoomSubject {
+  return 'createRoom' in subject
+}
+
 /** Each scenario starts new processes, so that it is not affected by earlier ones. */
 const SCENARIOS: Record<string, { measure: Scenario; subjects: SubjectKind[] }> = {
   sends: { measure: measurePairs, subjects: [parleyOnPostgres, parleyEmbedded, socketIo, bareWs] },
   groups: { measure: measureGroups, subjects: [parleyOnPostgres, socketIo] },
   fanout: { measure: measureFanout, subjects: [parleyOnPostgres, socketIo, bareWs] },
+  rooms: { measure: withRooms, subjects: [parleyOnPostgres, socketIo] },
   presence: { measure: parleyOnly(measurePresence), subjects: [parleyOnPostgres] },
   connections: { measure: measureConnections, subjects: [parleyOnPostgres, socketIo, bareWs] },
   history: { measure: parleyOnly(measureHistory), subjects: [parleyOnPostgres] },

@@ -33,11 +33,18 @@ export class Traffic {
     for (const client of clients) client.onEvent((frame) => this.#delivered(frame))
   }
 
-  /** Sends a message to a group, and resolves when it is acknowledged. Latency is measured from `since`. */
-  async send({ conversation, clients, recipients }: Group, since = performance.now()): Promise<void> {
+  /**
+   * Sends a message to a group, and resolves when it is acknowledged. Latency is measured from `since`. The start of the content is
+   * replaced.
+   */
+  async send(
+    { conversation, clients, recipients }: Group,
+    since = performance.now(),
+    content = contentFor(this.#next),
+  ): Promise<void> {
     const id = String(this.#next++).padStart(ID_LENGTH, '0')
     this.#undelivered.set(id, recipients.length)
-    await (clients[0] as Client).send(conversation, recipients, id + contentFor(this.#next).slice(ID_LENGTH))
+    await (clients[0] as Client).send(conversation, recipients, id + content.slice(ID_LENGTH))
     this.acked += 1
     this.acks.add(performance.now() - since)
   }

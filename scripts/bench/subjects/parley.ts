@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { pool } from '../measure.ts'
 import { PhoenixClient } from '../phoenix-client.ts'
 import { startChild } from './child.ts'
+import { ParleyRoomClient, ParleyTopicClient } from './parley-rooms.ts'
 import { createDatabase } from './postgres.ts'
-import type { Client, Subject, SubjectKind } from './subject.ts'
+import type { Client, RoomClient, RoomSubject, RoomTransport, Subject, SubjectKind } from './subject.ts'
 
 const PASSWORD = 'four brave otters sing'
 const JWK = {
@@ -41,12 +42,13 @@ export const parleyEmbedded: SubjectKind = {
 }
 
 /** A running Parley server. */
-export class Parley implements Subject {
+export class Parley implements Subject, RoomSubject {
   readonly name: string
   readonly pid: number
   readonly http: string
   readonly databaseUrl: string | undefined
   readonly #accounts: Promise<Account>[] = []
+  #rooms = 0
   readonly #stop: () => Promise<void>
 
   constructor(
@@ -91,6 +93,21 @@ export class Parley implements Subject {
     const id = await creator.startGroup(clients.map(({ userId }) => userId))
     await pool(clients.length, 8, (i) => (clients[i] as ParleyClient).join(id))
     return id
+  }
+
+  async createRoom(users: readonly number[]): Promise<string> {
+    await this.prepare(Math.max(...users) + 1)
+    const accounts = await Promise.all(users.map((user) => this.account(user)))
+    const [creator] = accounts as [Account]
+    const body = { room_name: `Room ${++this.#rooms}`, user_ids: accounts.map(({ id }) => id) }
+    const room = await this.request('POST', '/api/v1/chat/room-list/', { token: creator.token, body })
+    return (room as { id: string }).id
+  }
+
+  async connectToRoom(user: number, roomId: string, transport: RoomTransport): Promise<RoomClient> {
+    const { token } = await this.account(user)
+    if (transport === 'topic') return ParleyTopicClient.join(await this.open(user), roomId)
+    return ParleyRoomClient.open(`${this.http}/ws/chat/${roomId}/`, token)
   }
 
   async request(method: string, path: string, { token, body }: { token?: string; body?: object } = {}) {

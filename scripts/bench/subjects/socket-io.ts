@@ -1,10 +1,10 @@
 import { SocketIoClient } from '../socket-io-client.ts'
 import { startChild } from './child.ts'
 import { createDatabase } from './postgres.ts'
-import type { Client, SubjectKind } from './subject.ts'
+import type { Client, RoomClient, RoomSubject, Subject, SubjectKind } from './subject.ts'
 
 /** Socket.IO 4 on PostgreSQL, the usual alternative. */
-export const socketIo: SubjectKind = {
+export const socketIo: SubjectKind<Subject & RoomSubject> = {
   name: 'socket.io',
   async start() {
     const database = await createDatabase()
@@ -23,12 +23,41 @@ export const socketIo: SubjectKind = {
         await Promise.all((clients as BenchClient[]).map((client) => client.emit('join', conversation)))
         return conversation
       },
+      async createRoom(users) {
+        const client = await connect(child.url, 'creator')
+        const id = await client.emit(
+          'start',
+          users.map((user) => `user${user}`),
+        )
+        client.close()
+        return id as string
+      },
+      connectToRoom: (user, roomId) => connectToRoom(child.url, `user${user}`, roomId),
       async stop() {
         await child.stop()
         await database.drop()
       },
     }
   },
+}
+
+const ROOM_MESSAGE = Buffer.from('"room_message"')
+
+async function connectToRoom(url: string, userId: string, room: string): Promise<RoomClient> {
+  const client = await SocketIoClient.open(url, { user: userId })
+  await client.emit('join', room)
+  return {
+    onPost(listener) {
+      client.onEvent = (payload) => {
+        if (payload.includes(ROOM_MESSAGE)) listener()
+      }
+    },
+    async post(content) {
+      const answer = await client.emit('post', { room, content })
+      if (answer !== 'ok') throw new Error(`socket.io answered ${answer}`)
+    },
+    close: () => client.webSocket.destroy(),
+  }
 }
 
 interface BenchClient extends Client {

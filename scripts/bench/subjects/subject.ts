@@ -23,8 +23,27 @@ export interface Subject {
   stop(): Promise<void>
 }
 
+/** How a client is connected to a room: by a socket of its own, or by a topic of the multiplexed socket. */
+export type RoomTransport = 'socket' | 'topic'
+
+/** A member who is connected to a room. */
+export interface RoomClient {
+  /** Called with each message of the room, also the own ones. */
+  onPost(listener: () => void): void
+  /** Stores a text that is not like any other. Resolves when it is acknowledged; on a socket of its own, by the broadcast of it. */
+  post(text: string): Promise<unknown>
+  close(): void
+}
+
+/** A server with rooms, whose members are checked when a message is stored. */
+export interface RoomSubject {
+  /** Creates a room of these users. @returns its id. */
+  createRoom(users: readonly number[]): Promise<string>
+  connectToRoom(user: number, roomId: string, transport: RoomTransport): Promise<RoomClient>
+}
+
 /** A kind of server to measure. */
-export interface SubjectKind {
+export interface SubjectKind<Started extends Subject = Subject> {
   name: string
-  start(): Promise<Subject>
+  start(): Promise<Started>
 }
