@@ -117,7 +117,8 @@ function statementFor(variant: Variant): string {
 /**
  * `locked` waits for the row locks of the rooms, in the order of their ids, so that two nodes cannot deadlock; everything else is
  * read in the snapshot of the statement, which may be outdated by then. The row of a member is therefore locked after the row of
- * the room: a row that was deleted meanwhile is not returned. The joins that look up rows by id are lateral with a limit, because
+ * the room: a row that was deleted meanwhile is not returned. The locked `last_seq` is the newest, so that the inserted rows need not
+ * be joined with the updated rooms, which the planner would do in a nested loop. The joins that look up rows by id are lateral with a limit, because
  * the planner may scan the whole table for a plain join.
  * @param variant includes SQL for texts with a client message id, and for replies; batches without any do not pay for it.
  */
@@ -128,7 +129,7 @@ function postBatchStatement({ isKeyed, hasReplies }: Variant): string {
   const clientMessageIds = `$${hasReplies ? 8 : 7}::uuid[]`
   return `
 with locked as materialized (
-  select id from rooms where id = any($1::text[]) order by id for update
+  select id, last_seq from rooms where id = any($1::text[]) order by id for update
 ), drafts as materialized (
   select * from unnest($2::text[], $3::text[], $4::uuid[], $5::text[], $6::float8[]
     ${replies(`, ${previousIds}`)}${keyed(`, ${clientMessageIds}`)})
@@ -150,7 +151,7 @@ with locked as materialized (
     limit 1
   ) earlier
 ), `)}checked as materialized (
-  select d.*, s.short_id, s.username
+  select d.*, locked.last_seq, s.short_id, s.username
     ${replies(', p.text_content as previous_text, p.format as previous_format, p.username as previous_username')},
     case ${keyed("when d.id in (select draft_id from repeats) then 'repeated'")}
     when locked.id is null then 'no_room'
@@ -175,13 +176,12 @@ with locked as materialized (
   update rooms r set last_seq = r.last_seq + a.posts
   from (select room_id, count(*) as posts from accepted group by room_id) a
   where r.id = a.room_id
-  returning r.id, r.last_seq - a.posts as before
 ), stored as (
   insert into room_messages (id, room_id, sender_id, seq, text_content, inserted_at
     ${replies(', previous_message_id')}${keyed(', client_message_id')})
-  select a.id, a.room_id, a.sender_id, t.before + a.position, a.content, to_timestamp(a.inserted_ms / 1000)
-    ${replies(', a.previous_id')}${keyed(', a.client_message_id')}
-  from accepted a join advanced t on t.id = a.room_id
+  select id, room_id, sender_id, last_seq + position, content, to_timestamp(inserted_ms / 1000)
+    ${replies(', previous_id')}${keyed(', client_message_id')}
+  from accepted
   returning id, seq
 )
 select ${keyed("case when c.verdict = 'ok' and s.id is null then 'stale' else c.verdict end as")} verdict,
