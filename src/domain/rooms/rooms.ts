@@ -2,7 +2,11 @@ import { nanoid } from 'nanoid'
 import type { Clock } from '../../clock.ts'
 import type { Database } from '../../db/database.ts'
 import type { TextDraft } from '../../db/queries/rooms/post-batch.ts'
-import { findByClientMessageId, listRoomMessages } from '../../db/queries/rooms/room-messages.ts'
+import {
+  findByClientMessageId,
+  type RoomHistoryQuery,
+  readRoomHistories,
+} from '../../db/queries/rooms/room-messages.ts'
 import { findRoom, listRooms, type Room, type RoomListQuery } from '../../db/queries/rooms/rooms.ts'
 import { type AppError, invalidField } from '../../errors.ts'
 import { AddingRules } from '../accounts/adding-rules.ts'
@@ -11,6 +15,7 @@ import type { SendKind } from '../sending/send-kind.ts'
 import type { SendQueue } from '../sending/send-queue.ts'
 import type { EventBus } from '../shared/events.ts'
 import type { Page, PageTokens } from '../shared/pagination.ts'
+import { RequestBatcher } from '../shared/request-batcher.ts'
 import { COMMIT_TIMEOUT_MS, retryUntilCommitted } from '../shared/retry-until-committed.ts'
 import { readClientMessageId } from '../shared/uuid.ts'
 import { additionOfMembers, removalOfMember } from './member-changes.ts'
@@ -41,6 +46,8 @@ interface RoomsOptions {
 }
 
 const PAGE_SIZE = 10
+/** Pages per statement. All wait for the slowest. */
+const PAGE_BATCH_SIZE = 16
 const DEFAULT_LIST_SIZE = 100
 
 /** Rooms, their members and messages. The changes of a room are serialized, and each emits its event after the commit. */
@@ -53,6 +60,7 @@ export class Rooms {
   readonly #addingRules: AddingRules
   readonly #queue: SendQueue
   readonly #texts: SendKind<TextDraft, RoomMessage>
+  readonly #pages: RequestBatcher<RoomHistoryQuery, RoomMessage[] | undefined>
 
   constructor({
     db,
@@ -71,6 +79,11 @@ export class Rooms {
     this.#addingRules = addingRules
     this.#queue = queue
     this.#texts = roomTexts(db, events)
+    this.#pages = new RequestBatcher((queries) => readRoomHistories(db, queries, PAGE_SIZE + 1), {
+      maxBatchSize: PAGE_BATCH_SIZE,
+      // The embedded database runs one statement at a time.
+      maxConcurrentBatches: db.kind === 'embedded' ? 1 : 3,
+    })
   }
 
   /** A page of all rooms, newest first. @throws AppError `validation_failed` if there is no room `before`. */
@@ -174,10 +187,20 @@ export class Rooms {
     userId: string,
     { cursor }: { cursor?: string | undefined } = {},
   ): Promise<Page<RoomMessage>> {
-    await this.requireMember(roomId, userId)
-    const scope = ['room', userId, roomId]
-    const before = cursor ? Number(this.#pageTokens.open(scope, cursor)) : Number.MAX_SAFE_INTEGER
-    const found = await listRoomMessages(this.#db.orm, { roomId, before, limit: PAGE_SIZE + 1 })
+    const scope = ['room', userId, readRoomId(roomId)]
+    let before = Number.MAX_SAFE_INTEGER
+    try {
+      if (cursor) before = Number(this.#pageTokens.open(scope, cursor))
+    } catch (error) {
+      await this.requireMember(roomId, userId)
+      throw error
+    }
+    const found = await this.#pages.request({ roomId, userId, before })
+    if (!found) {
+      await this.requireMember(roomId, userId)
+      // They have just been added.
+      return this.history(roomId, userId, { cursor })
+    }
     return this.#pageTokens.page(scope, found, PAGE_SIZE, ({ seq }) => String(seq))
   }
 

@@ -178,4 +178,23 @@ describe('the history of a room', () => {
     expect(await read(roomId, mallory, pageToken!)).toBe('not_member')
     expect(await read(nanoid(), ann!, '')).toBe('no_room')
   })
+
+  it('is read together with others, each with the access of its reader', async () => {
+    const other = await node.rooms.create(ann!.id, { name: 'Other', userIds: [] })
+    await say('here')
+    await node.rooms.post(other.id, ann!.id, { text: 'there' })
+    const read = async (id: string, user: RoomPerson) => {
+      const page = node.rooms.history(id, user.id)
+      return page.then(({ items }) => items.map(({ text }) => text)).catch(({ code }) => code)
+    }
+    const pages = [read(roomId, ann!), read(roomId, bob!), read(other.id, ann!), read(other.id, bob!)]
+    expect(await Promise.all([...pages, read(nanoid(), ann!), read('x', ann!)])).toEqual([
+      ['here'],
+      ['here'],
+      ['there'],
+      'not_member',
+      'no_room',
+      'no_room',
+    ])
+  })
 })

@@ -75,6 +75,22 @@ describe('a text', () => {
     for (let i = 0; i < 100; i++)
       expect((await nextEvent(bobSocket, 'chat.message')).text_content).toBe(`n${i}`)
   })
+
+  it('is answered in the order of sending, also when some are rejected', async () => {
+    const { annSocket } = await twoInARoom()
+    const sent = Array.from({ length: 30 }, (_, i) => {
+      if (i % 5 === 2) return { message_type: 'message', message: ' ' }
+      if (i % 5 === 3) return { message_type: 'reply', message: 'x', previous_message_id: nanoid() }
+      if (i % 5 === 4) return { message_type: 'unknown' }
+      return { message_type: 'message', message: `n${i}` }
+    })
+    await eventsBeforeMarker(annSocket)
+    annSocket.send(...sent)
+    const answers = (await eventsBeforeMarker(annSocket)).map(
+      ({ type, text_content }) => text_content ?? type,
+    )
+    expect(answers).toEqual(sent.map((_, i) => (i % 5 < 2 ? `n${i}` : 'chat.error')))
+  })
 })
 
 describe('a reply', () => {

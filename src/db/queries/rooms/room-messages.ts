@@ -1,7 +1,8 @@
-import { and, asc, desc, eq, gt, inArray, lt, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, type SQL } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import type { Orm } from '../../database.ts'
+import type { Database, Orm } from '../../database.ts'
 import { type MediaFormat, media, roomMessages, users } from '../../schema.ts'
+import { textArray, uuidArray } from '../array-literal.ts'
 
 /** A message of a room, with its sender, its media, and the message that it replies to. */
 export interface RoomMessage {
@@ -71,14 +72,38 @@ export async function findByClientMessageId(
   return row && withPrevious(row)
 }
 
-/** The messages of a room before a `seq`, newest first. */
-export async function listRoomMessages(
-  db: Orm,
-  { roomId, before, limit }: { roomId: string; before: number; limit: number },
-): Promise<RoomMessage[]> {
-  const isEarlier = and(eq(roomMessages.roomId, roomId), lt(roomMessages.seq, before))
-  const rows = await selectMessages(db, isEarlier).orderBy(desc(roomMessages.seq)).limit(limit)
-  return rows.map(withPrevious)
+/** A page of the messages of a room, for one of its members. */
+export interface RoomHistoryQuery {
+  roomId: string
+  userId: string
+  /** Only messages with a smaller `seq`. */
+  before: number
+}
+
+/**
+ * Reads several pages in one statement.
+ * @param length of each page. It is part of the statement, because PostgreSQL would not reuse a plan for an unknown limit.
+ * @returns the messages, newest first, in the order of the queries; undefined for a reader who is not a member.
+ */
+export async function readRoomHistories(
+  db: Database,
+  queries: readonly RoomHistoryQuery[],
+  length: number,
+): Promise<(RoomMessage[] | undefined)[]> {
+  const rows = await db.rows<HistoryRow>(histories(length), [
+    textArray(queries.map(({ roomId }) => roomId)),
+    uuidArray(queries.map(({ userId }) => userId)),
+    `{${queries.map(({ before }) => before).join(',')}}`,
+  ])
+  const pages: (RoomMessage[] | undefined)[] = queries.map(() => undefined)
+  for (const row of rows) {
+    const page = pages[row.page - 1] ?? []
+    pages[row.page - 1] = page
+    if (row.id !== null) page.push(messageOf(row, (queries[row.page - 1] as RoomHistoryQuery).roomId))
+  }
+  // The rows arrive in order, although SQL does not guarantee it. Sorting a sorted array is cheap.
+  for (const page of pages) page?.sort((one, other) => other.seq - one.seq)
+  return pages
 }
 
 /** The first messages of a room after a `seq`, in order. */
@@ -131,4 +156,72 @@ function withPrevious({ previousId, previousText, previousFormat, previousUserna
       username: previousUsername,
     }
   return { ...message, previous: previous || null }
+}
+
+type HistoryRow = { page: number } & (StoredMessage | { id: null })
+
+interface StoredMessage {
+  id: string
+  seq: number
+  text: string | null
+  /** Milliseconds since the epoch. */
+  insertedAt: number
+  shortId: string
+  username: string
+  mediaId: string | null
+  format: MediaFormat
+  contentType: string
+  size: number
+  previousId: string | null
+  previousText: string | null
+  previousFormat: MediaFormat | null
+  previousUsername: string
+}
+
+function messageOf(row: StoredMessage, roomId: string): RoomMessage {
+  const { id, seq, text, shortId, username, mediaId, format, contentType, size, previousId } = row
+  return {
+    id,
+    roomId,
+    seq,
+    text,
+    media: mediaId === null ? null : { id: mediaId, format, contentType, size },
+    sender: { shortId, username },
+    previous:
+      previousId === null
+        ? null
+        : {
+            id: previousId,
+            text: row.previousText,
+            format: row.previousFormat,
+            username: row.previousUsername,
+          },
+    insertedAt: new Date(row.insertedAt),
+  }
+}
+
+/** The join with the member's row distinguishes a room without messages from a user who is not a member. */
+function histories(length: number): string {
+  return `
+select asked.page::int4 as page, h.*
+from unnest($1::text[], $2::uuid[], $3::bigint[]) with ordinality as asked (room_id, user_id, before, page)
+cross join lateral (
+  select from room_members own where own.room_id = asked.room_id and own.user_id = asked.user_id limit 1
+) own
+left join lateral (
+  select m.id, m.seq::float8 as seq, m.text_content as text,
+    floor(date_part('epoch', m.inserted_at) * 1000)::float8 as "insertedAt", u.short_id as "shortId", u.username,
+    f.id as "mediaId", f.format, f.content_type as "contentType", f.size::float8 as size,
+    p.id as "previousId", p.text_content as "previousText", pf.format as "previousFormat",
+    pu.username as "previousUsername"
+  from (
+    select * from room_messages where room_id = asked.room_id and seq < asked.before order by seq desc limit ${length}
+  ) m
+  join users u on u.id = m.sender_id
+  left join media f on f.id = m.media_id
+  left join room_messages p on p.id = m.previous_message_id
+  left join media pf on pf.id = p.media_id
+  left join users pu on pu.id = p.sender_id
+  order by m.seq desc
+) h on true`
 }
