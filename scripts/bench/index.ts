@@ -9,7 +9,9 @@ import { measureHistory, measureLogin } from './scenarios/http.ts'
 import { measureNodes } from './scenarios/nodes.ts'
 import { measurePresence } from './scenarios/presence.ts'
 import { measureRooms } from './scenarios/rooms.ts'
+import { measureSearch } from './scenarios/search.ts'
 import { measureGroups, measurePairs } from './scenarios/sends.ts'
+import { measureSignIn } from './scenarios/sign-in.ts'
 import { bareWs } from './subjects/bare-ws.ts'
 import { Parley, parleyEmbedded, parleyOnPostgres } from './subjects/parley.ts'
 import { socketIo } from './subjects/socket-io.ts'
@@ -46,6 +48,8 @@ const SCENARIOS: Record<string, { measure: Scenario; subjects: SubjectKind[] }> 
   connections: { measure: measureConnections, subjects: [parleyOnPostgres, socketIo, bareWs] },
   history: { measure: parleyOnly(measureHistory), subjects: [parleyOnPostgres] },
   login: { measure: parleyOnly(measureLogin), subjects: [parleyOnPostgres] },
+  'sign-in': { measure: parleyOnly(measureSignIn), subjects: [parleyOnPostgres] },
+  search: { measure: parleyOnly(measureSearch), subjects: [parleyOnPostgres] },
 }
 
 /** Scenarios that start their own processes. */

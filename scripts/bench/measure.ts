@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Sql } from 'postgres'
 
 /** Kernel clock ticks per second (USER_HZ). The same on all Linux systems that Node supports. */
 const TICKS_PER_SECOND = 100
@@ -8,6 +9,12 @@ const TICKS_PER_SECOND = 100
 export function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+/** CPU seconds of the processes that serve the connections to the database of `sql`, which must run on this machine. */
+export async function backendCpuSeconds(sql: Sql): Promise<number> {
+  const backends = await sql`select pid from pg_stat_activity where datname = current_database()`
+  return backends.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
 }
 
 /** Resident memory of a process in KiB. */

@@ -66,7 +66,6 @@ async function closedLoop(
   return figuresOf(subject, traffic, cpu, start)
 }
 
-/** Sends at a fixed rate regardless of acknowledgements. Latency is measured from the time at which each message was due. */
 async function openLoop(
   subject: Subject,
   { seconds }: BenchOptions,
@@ -75,6 +74,20 @@ async function openLoop(
   traffic: Traffic,
 ): Promise<Figures> {
   const [cpu, start] = [cpuSeconds(subject.pid), performance.now()]
+  await sendAtRate(groups, traffic, { rate, seconds })
+  return figuresOf(subject, traffic, cpu, start)
+}
+
+/**
+ * Sends a number of messages a second, regardless of acknowledgements. Latency is measured from the time at which each message was due.
+ * Resolves when all are acknowledged.
+ */
+export async function sendAtRate(
+  groups: Group[],
+  traffic: Traffic,
+  { rate, seconds }: { rate: number; seconds: number },
+): Promise<void> {
+  const start = performance.now()
   const total = rate * seconds
   const sends: Promise<void>[] = []
   while (sends.length < total) {
@@ -87,7 +100,6 @@ async function openLoop(
     await sleep(1)
   }
   await Promise.all(sends)
-  return figuresOf(subject, traffic, cpu, start)
 }
 
 async function figuresOf(subject: Subject, traffic: Traffic, cpu: number, start: number): Promise<Figures> {

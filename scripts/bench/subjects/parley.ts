@@ -77,6 +77,11 @@ export class Parley implements Subject, RoomSubject {
   /** Connects without joining anything. */
   async open(user: number): Promise<PhoenixClient> {
     const { token } = await this.account(user)
+    return this.openWith(token)
+  }
+
+  /** Connects with an access token. */
+  openWith(token: string): Promise<PhoenixClient> {
     return PhoenixClient.open(`${this.http}/socket/websocket?vsn=2.0.0&token=${token}`)
   }
 
