@@ -6,7 +6,7 @@ import {
 } from '../../realtime/cluster/ordered-delivery.ts'
 import type { CatchUpBatch } from '../../realtime/cluster/sequencer.ts'
 import { OutgoingBroadcast } from '../../realtime/outgoing-broadcast.ts'
-import type { Subscriber, SubscriptionObserver } from '../../realtime/pubsub/pubsub.ts'
+import { deliver, type Subscriber, type SubscriptionObserver } from '../../realtime/pubsub/pubsub.ts'
 import type { Endpoint } from '../../realtime/socket/endpoint.ts'
 
 /** A broadcast as clients of the multiplexed socket see it. */
@@ -127,9 +127,8 @@ export class StreamDelivery implements SubscriptionObserver {
   /** Delivers an event on all nodes. On this node it is delivered before the call returns, unless an earlier event is missing. */
   send({ stream, seq, owners, topic, event, payload, evictedId, isUnordered }: StreamEvent): void {
     if (this.#isSingleNode) {
-      const { pubsub } = this.#endpoint
-      if (pubsub.subscribers(topic).size)
-        pubsub.deliver(topic, new OutgoingBroadcast({ topic, event, payload: payload() }))
+      const subscribers = this.#endpoint.pubsub.subscribers(topic)
+      if (subscribers.size) deliver(subscribers, new OutgoingBroadcast({ topic, event, payload: payload() }))
       if (evictedId !== undefined) this.#evict(evictedId, stream)
       return
     }

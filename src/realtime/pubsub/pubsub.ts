@@ -85,9 +85,7 @@ export class PubSub {
 
   /** Delivers a broadcast to the subscribers of a topic on this node. @param isRecipient selects users; default: all. */
   deliver(topic: string, broadcast: OutgoingBroadcast, isRecipient?: (userId: string) => boolean): void {
-    for (const subscriber of this.subscribers(topic)) {
-      if (!isRecipient || isRecipient(subscriber.userId)) subscriber.deliver(broadcast)
-    }
+    deliver(this.subscribers(topic), broadcast, isRecipient)
   }
 
   #add(topic: string, subscriber: Subscriber): Promise<void> | undefined {
@@ -101,6 +99,17 @@ export class PubSub {
     return this.#backplane.subscribe(routeOf(topic), (frame) => {
       this.deliver(topic, OutgoingBroadcast.received(frame))
     })
+  }
+}
+
+/** Delivers a broadcast to subscribers of its topic. @param isRecipient selects users; default: all. */
+export function deliver(
+  subscribers: Iterable<Subscriber>,
+  broadcast: OutgoingBroadcast,
+  isRecipient?: (userId: string) => boolean,
+): void {
+  for (const subscriber of subscribers) {
+    if (!isRecipient || isRecipient(subscriber.userId)) subscriber.deliver(broadcast)
   }
 }
 

@@ -11,16 +11,13 @@ export interface Copy {
  */
 const ENCODINGS = { utf8: 0, base64: 1 }
 
-/** With padding, whose unused bits are zero. */
-const BASE64 = /^[A-Za-z0-9+/]*(?:[AQgw]==|[AEIMQUYcgkosw048]=)?$/
-
 /** The encoding in which to store the copies of a message. */
 export function encodingOf(copies: readonly Copy[]): number {
   return copies.every(({ content }) => isBase64(content)) ? ENCODINGS.base64 : ENCODINGS.utf8
 }
 
 function isBase64(content: string): boolean {
-  return content.length % 4 === 0 && BASE64.test(content)
+  return content.length % 4 === 0 && Buffer.from(content, 'base64').toString('base64') === content
 }
 
 /** The copies of a message in the order in which they are stored, with their ids. */
@@ -33,31 +30,27 @@ export function copiesOf(groupId: string, contents: ReadonlyMap<string, string>)
   }))
 }
 
-/** Characters of a UUID before its last 48 bits, in two parts: bitwise operators take 32 bits. */
-const PREFIX_LENGTH = 24
-const HIGH_LENGTH = 4
-
 /**
- * The ids of the copies of a message: the message's own, with the last 48 bits XORed with the recipient's. So they need not be
- * stored, differ between messages as those do, sort by time alike, and remain valid UUIDs. Both ids are UUIDv7 (RFC 9562), which
- * end in random bits. The function `message_copy_id` of the database makes the same.
+ * The ids of the copies of a message: the message's own, with the last 48 bits XORed with the recipient's. So they need not be stored,
+ * differ between messages as those do, sort by time alike, and remain valid UUIDs. Both ids are UUIDv7 (RFC 9562), which end in random
+ * bits. The function `message_copy_id` of the database makes the same.
  */
 export function copyIds(groupId: string): (recipientId: string) => string {
-  const prefix = groupId.slice(0, PREFIX_LENGTH)
-  const [high, low] = lastBits(groupId)
-  return (recipientId) => {
-    const [otherHigh, otherLow] = lastBits(recipientId)
-    return prefix + hex(high ^ otherHigh, HIGH_LENGTH) + hex((low ^ otherLow) >>> 0, 8)
-  }
+  const prefix = groupId.slice(0, HIGH)
+  const [high, low] = [bitsAt(groupId, HIGH), bitsAt(groupId, LOW)]
+  return (recipientId) => prefix + hex(high ^ bitsAt(recipientId, HIGH)) + hex(low ^ bitsAt(recipientId, LOW))
 }
 
-function lastBits(id: string): [number, number] {
-  const middle = PREFIX_LENGTH + HIGH_LENGTH
-  return [Number.parseInt(id.slice(PREFIX_LENGTH, middle), 16), Number.parseInt(id.slice(middle), 16)]
+/** The positions of the last two groups of 24 bits in a UUID. Integers of this size are fast. */
+const [HIGH, LOW] = [24, 30]
+
+function bitsAt(id: string, position: number): number {
+  return Number.parseInt(id.slice(position, position + 6), 16)
 }
 
-function hex(bits: number, length: number): string {
-  return bits.toString(16).padStart(length, '0')
+/** Six digits. */
+function hex(bits: number): string {
+  return (bits + 0x1000000).toString(16).slice(1)
 }
 
 /** An SQL expression for an array of copies as it is stored. @param texts an SQL expression of type `text[]`. */

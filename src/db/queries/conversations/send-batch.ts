@@ -124,6 +124,12 @@ function isKeyed({ clientMessageId }: Draft): boolean {
 
 const MICROSECOND = `interval '1 microsecond'`
 
+/**
+ * An array parameter in a form whose length the planner does not look at. Otherwise it takes a plan for these parameters for cheaper than
+ * one for any, and plans each execution anew, which takes as long as executing a small batch.
+ */
+const param = (number: number, type: string) => `(select $${number}::${type}[])`
+
 const SEND_BATCH = sendBatchStatement((_sql) => '')
 const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
 
@@ -135,17 +141,20 @@ const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
  * @param keyed includes SQL for drafts with a client message id; batches without any do not pay for it.
  */
 function sendBatchStatement(keyed: (sql: string) => string): string {
-  const slice = (array: string, draft: string) => `(${array})[${draft}.first_copy:${draft}.last_copy]`
+  const slice = (array: string, draft: string) => `${array}[${draft}.first_copy:${draft}.last_copy]`
+  const columns = ['uuid', 'uuid', 'uuid', 'int2', 'int4', 'int4'].map((type, index) =>
+    param(index + 2, type),
+  )
   return `
 with locked as materialized (
-  select id, members_version from conversations where id = any($1::uuid[]) order by id for update
+  select id, members_version from conversations where id = any(${param(1, 'uuid')}::uuid[]) order by id for update
 ), snapshot as materialized (
   select c.id, c.members_version,
     array(select m.user_id from members m where m.conversation_id = c.id order by m.user_id) as member_ids
-  from conversations c where c.id = any($1::uuid[])
+  from conversations c where c.id = any(${param(1, 'uuid')}::uuid[])
 ), drafts as materialized (
-  select *, ${slice('$8::uuid[]', 't')} as recipients
-  from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int2[], $6::int4[], $7::int4[]${keyed(', $10::uuid[]')}) with ordinality
+  select *, ${slice(param(8, 'uuid'), 't')} as recipients
+  from unnest(${columns}${keyed(`, ${param(10, 'uuid')}`)}) with ordinality
     as t (group_id, conversation_id, sender_id, copy_encoding, first_copy, last_copy${keyed(', client_message_id')}, n)
 ), ${keyed(`repeats as materialized (
   select d.group_id as draft_id, earlier.*
@@ -183,7 +192,7 @@ with locked as materialized (
   insert into message_groups
     (id, conversation_id, sender_id, seq, inserted_at, copy_encoding, recipients, copies${keyed(', client_message_id')})
   select a.group_id, a.conversation_id, a.sender_id, t.before + a.position, t.before_first + a.position * ${MICROSECOND},
-    a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice('$9::text[]', 'a'))}${keyed(', a.client_message_id')}
+    a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice(param(9, 'text'), 'a'))}${keyed(', a.client_message_id')}
   from accepted a join advanced t on t.id = a.conversation_id
   returning id, seq, inserted_at
 )${keyed(`, results as (
