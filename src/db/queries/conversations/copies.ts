@@ -55,8 +55,9 @@ function hex(bits: number): string {
 
 /** An SQL expression for an array of copies as it is stored. @param texts an SQL expression of type `text[]`. */
 export function storedCopies(encoding: string, texts: string): string {
-  return `case ${encoding} when ${ENCODINGS.base64} then array(select decode(c, 'base64') from unnest(${texts}) c)
-    else array(select convert_to(c, 'UTF8') from unnest(${texts}) c) end`
+  return `array(
+    select case ${encoding} when ${ENCODINGS.base64} then decode(c, 'base64') else convert_to(c, 'UTF8') end from unnest(${texts}) c
+  )`
 }
 
 /** Columns of a row of `message_groups` for one recipient: `id` if it is stored, `groupId`, and `content`. */
