@@ -8,17 +8,6 @@ CREATE TABLE "copy_ranges" (
 	CONSTRAINT "copy_ranges_conversation_id_user_id_until_seq_after_seq_pk" PRIMARY KEY("conversation_id","user_id","until_seq","after_seq")
 );
 --> statement-breakpoint
-ALTER TABLE "message_groups" ADD COLUMN "updated_at" timestamp (6) with time zone;--> statement-breakpoint
-ALTER TABLE "message_groups" ADD COLUMN "copy_encoding" smallint;--> statement-breakpoint
-ALTER TABLE "message_groups" ADD COLUMN "recipients" uuid[];--> statement-breakpoint
-ALTER TABLE "message_groups" ADD COLUMN "copies" "bytea"[];--> statement-breakpoint
-ALTER TABLE "message_groups" ADD COLUMN "copy_ids" uuid[];--> statement-breakpoint
--- Ciphertext and random ids do not compress.
-ALTER TABLE "message_groups" ALTER COLUMN "recipients" SET STORAGE EXTERNAL;--> statement-breakpoint
-ALTER TABLE "message_groups" ALTER COLUMN "copies" SET STORAGE EXTERNAL;--> statement-breakpoint
-ALTER TABLE "message_groups" ALTER COLUMN "copy_ids" SET STORAGE EXTERNAL;--> statement-breakpoint
-ALTER TABLE "copy_ranges" ADD CONSTRAINT "copy_ranges_conversation_id_conversations_id_fk" FOREIGN KEY ("conversation_id") REFERENCES "public"."conversations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "copy_ranges" ADD CONSTRAINT "copy_ranges_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE FUNCTION "is_base64"(content text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
   SELECT length(content) % 4 = 0 AND content ~ '^[A-Za-z0-9+/]*([AQgw]==|[AEIMQUYcgkosw048]=)?$'
 $$;--> statement-breakpoint
@@ -27,23 +16,6 @@ CREATE FUNCTION "message_copy_id"(group_id uuid, recipient_id uuid) RETURNS uuid
   SELECT (left(group_id::text, 24) || lpad(to_hex(
     ('x' || right(group_id::text, 12))::bit(48)::bigint # ('x' || right(recipient_id::text, 12))::bit(48)::bigint
   ), 12, '0'))::uuid
-$$;--> statement-breakpoint
--- Fills the rows of these messages from their copies in "messages".
-CREATE FUNCTION "fill_message_groups"(ids uuid[], only_empty boolean) RETURNS void LANGUAGE sql AS $$
-  UPDATE "message_groups" g SET
-    "copy_encoding" = a."encoding", "recipients" = a."recipients", "copy_ids" = a."copy_ids",
-    "copies" = ARRAY(
-      SELECT CASE a."encoding" WHEN 1 THEN decode(c, 'base64') ELSE convert_to(c, 'UTF8') END FROM unnest(a."contents") c
-    ),
-    "updated_at" = nullif(a."updated_at", g."inserted_at")
-  FROM (
-    SELECT "group_id", bool_and(is_base64("content"))::int::smallint AS "encoding", max("updated_at") AS "updated_at",
-      array_agg("recipient_id" ORDER BY "recipient_id") AS "recipients",
-      array_agg("id" ORDER BY "recipient_id") AS "copy_ids",
-      array_agg("content" ORDER BY "recipient_id") AS "contents"
-    FROM "messages" WHERE "group_id" = ANY(ids) GROUP BY "group_id"
-  ) a
-  WHERE g."id" = a."group_id" AND g."deleted_seq" IS NULL AND (g."copies" IS NULL OR NOT only_empty)
 $$;--> statement-breakpoint
 CREATE FUNCTION "previous_layout_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -60,12 +32,6 @@ BEGIN
   RETURN NULL;
 END
 $$;--> statement-breakpoint
-CREATE TRIGGER "messages_inserted" AFTER INSERT ON "messages" REFERENCING NEW TABLE AS "changed"
-FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layout_changed"();--> statement-breakpoint
-CREATE TRIGGER "messages_updated" AFTER UPDATE ON "messages" REFERENCING NEW TABLE AS "changed"
-FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layout_changed"();--> statement-breakpoint
-CREATE TRIGGER "messages_deleted" AFTER DELETE ON "messages" REFERENCING OLD TABLE AS "changed"
-FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layout_changed"();--> statement-breakpoint
 CREATE FUNCTION "message_group_changed"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM "messages"
@@ -81,11 +47,6 @@ BEGIN
   RETURN NULL;
 END
 $$;--> statement-breakpoint
-CREATE TRIGGER "message_groups_inserted" AFTER INSERT ON "message_groups"
-FOR EACH ROW WHEN (NEW."copies" IS NOT NULL) EXECUTE FUNCTION "message_group_changed"();--> statement-breakpoint
--- The previous version changes these columns too, but not the copies with an edit.
-CREATE TRIGGER "message_groups_updated" AFTER UPDATE OF "edited_seq", "deleted_seq" ON "message_groups"
-FOR EACH ROW WHEN (NEW."copies" IS DISTINCT FROM OLD."copies" OR NEW."deleted_seq" IS NOT NULL) EXECUTE FUNCTION "message_group_changed"();--> statement-breakpoint
 CREATE FUNCTION "member_deleted"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO "copy_ranges"
@@ -95,5 +56,48 @@ BEGIN
   RETURN NULL;
 END
 $$;--> statement-breakpoint
-CREATE TRIGGER "members_deleted" AFTER DELETE ON "members"
-FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "member_deleted"();
+-- One statement, as it locks the tables until it is done.
+DO $$ BEGIN
+  ALTER TABLE "message_groups"
+    ADD COLUMN "updated_at" timestamp (6) with time zone,
+    ADD COLUMN "copy_encoding" smallint,
+    ADD COLUMN "recipients" uuid[],
+    ADD COLUMN "copies" "bytea"[],
+    ADD COLUMN "copy_ids" uuid[],
+    -- Ciphertext and random ids do not compress.
+    ALTER COLUMN "recipients" SET STORAGE EXTERNAL,
+    ALTER COLUMN "copies" SET STORAGE EXTERNAL,
+    ALTER COLUMN "copy_ids" SET STORAGE EXTERNAL;
+  ALTER TABLE "copy_ranges" ADD CONSTRAINT "copy_ranges_conversation_id_conversations_id_fk" FOREIGN KEY ("conversation_id") REFERENCES "public"."conversations"("id") ON DELETE cascade ON UPDATE no action;
+  ALTER TABLE "copy_ranges" ADD CONSTRAINT "copy_ranges_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;
+  CREATE TRIGGER "messages_inserted" AFTER INSERT ON "messages" REFERENCING NEW TABLE AS "changed"
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layout_changed"();
+  CREATE TRIGGER "messages_updated" AFTER UPDATE ON "messages" REFERENCING NEW TABLE AS "changed"
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layout_changed"();
+  CREATE TRIGGER "messages_deleted" AFTER DELETE ON "messages" REFERENCING OLD TABLE AS "changed"
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "previous_layout_changed"();
+  CREATE TRIGGER "message_groups_inserted" AFTER INSERT ON "message_groups"
+  FOR EACH ROW WHEN (NEW."copies" IS NOT NULL) EXECUTE FUNCTION "message_group_changed"();
+  -- The previous version changes these columns too, but not the copies with an edit.
+  CREATE TRIGGER "message_groups_updated" AFTER UPDATE OF "edited_seq", "deleted_seq" ON "message_groups"
+  FOR EACH ROW WHEN (NEW."copies" IS DISTINCT FROM OLD."copies" OR NEW."deleted_seq" IS NOT NULL) EXECUTE FUNCTION "message_group_changed"();
+  CREATE TRIGGER "members_deleted" AFTER DELETE ON "members"
+  FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "member_deleted"();
+END $$;--> statement-breakpoint
+-- Fills the rows of these messages from their copies in "messages".
+CREATE FUNCTION "fill_message_groups"(ids uuid[], only_empty boolean) RETURNS void LANGUAGE sql AS $$
+  UPDATE "message_groups" g SET
+    "copy_encoding" = a."encoding", "recipients" = a."recipients", "copy_ids" = a."copy_ids",
+    "copies" = ARRAY(
+      SELECT CASE a."encoding" WHEN 1 THEN decode(c, 'base64') ELSE convert_to(c, 'UTF8') END FROM unnest(a."contents") c
+    ),
+    "updated_at" = nullif(a."updated_at", g."inserted_at")
+  FROM (
+    SELECT "group_id", bool_and(is_base64("content"))::int::smallint AS "encoding", max("updated_at") AS "updated_at",
+      array_agg("recipient_id" ORDER BY "recipient_id") AS "recipients",
+      array_agg("id" ORDER BY "recipient_id") AS "copy_ids",
+      array_agg("content" ORDER BY "recipient_id") AS "contents"
+    FROM "messages" WHERE "group_id" = ANY(ids) GROUP BY "group_id"
+  ) a
+  WHERE g."id" = a."group_id" AND g."deleted_seq" IS NULL AND (g."copies" IS NULL OR NOT only_empty)
+$$;
