@@ -56,8 +56,18 @@ BEGIN
   RETURN NULL;
 END
 $$;--> statement-breakpoint
--- One statement, as it locks the tables until it is done.
+-- One statement, as it locks the tables until it is done. It takes all locks at once, and gives up soon while others hold one: otherwise
+-- it would block those behind it, or wait for statements that wait for it.
 DO $$ BEGIN
+  SET LOCAL lock_timeout = 100;
+  LOOP
+    BEGIN
+      LOCK TABLE "users", "conversations", "members", "message_groups", "messages" IN ACCESS EXCLUSIVE MODE;
+      EXIT;
+    EXCEPTION WHEN lock_not_available THEN
+      PERFORM pg_sleep(0.1);
+    END;
+  END LOOP;
   ALTER TABLE "message_groups"
     ADD COLUMN "updated_at" timestamp (6) with time zone,
     ADD COLUMN "copy_encoding" smallint,

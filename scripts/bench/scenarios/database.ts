@@ -1,66 +1,89 @@
-import { randomUUID } from 'node:crypto'
 import { v7 as newId } from 'uuid'
 import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
+import { copiesOf } from '../../../src/db/queries/conversations/copies.ts'
 import { type Draft, sendBatch } from '../../../src/db/queries/conversations/send-batch.ts'
+import { pool } from '../measure.ts'
 import type { BenchOptions, Report } from '../result.ts'
-import { createDatabase } from '../subjects/postgres.ts'
-import { randomCopy } from '../traffic.ts'
+import { parleyOnPostgres } from '../subjects/parley.ts'
+import { closeAll, type Group, listenTo, randomCopy, startGroups } from '../traffic.ts'
+import { closedLoop } from './sends.ts'
 
 const PAIRS = 100
 
-/** Measures PostgreSQL alone: the statement of the send queue with full batches. */
-export async function measureDatabase({ seconds }: BenchOptions, report: Report): Promise<void> {
-  const { url, drop } = await createDatabase()
-  const db = await openDatabase({ kind: 'postgres', url, poolSize: 4 })
-  const pairs = Array.from({ length: PAIRS }, () => ({
-    conversation: randomUUID(),
-    people: [randomUUID(), randomUUID()],
-  }))
-  for (const { conversation, people } of pairs) {
-    await db.rows('insert into conversations (id, private) values ($1, true)', [conversation])
-    for (const id of people) {
-      await db.rows(
-        `insert into users (id, short_id, email, username, display_name) values ($1, $2, $2, $2, 'x')`,
-        [id, id],
-      )
-      await db.rows('insert into members (conversation_id, user_id) values ($1, $2)', [conversation, id])
+/** Rounds in which the database and the server take turns, so that a change of the speed of the machine affects both. */
+const ROUNDS = 4
+
+/**
+ * Measures what PostgreSQL alone stores with the statement of the send workers, as they would call it with so many messages in flight, and
+ * which part of that the server reaches on the same database.
+ */
+export async function measureDatabase(benchOptions: BenchOptions, report: Report): Promise<void> {
+  const subject = await parleyOnPostgres.start()
+  const db = await openDatabase({ kind: 'postgres', url: subject.databaseUrl ?? '', poolSize: 2 })
+  const groups = await startGroups(subject, PAIRS, 2)
+  const options = { ...benchOptions, seconds: benchOptions.seconds / ROUNDS }
+  for (const inFlight of [1, 20, 200]) {
+    const own = groups.slice(0, inFlight)
+    const sums = { stored: 0, seconds: 0, disk: 0, wal: 0, acked: 0, lost: 0 }
+    for (let round = 0; round < ROUNDS; round++) {
+      const [before, start] = [await bytesWritten(db), performance.now()]
+      sums.stored += await storeDirectly(db, own, { inFlight, seconds: options.seconds })
+      sums.seconds += (performance.now() - start) / 1000
+      const after = await bytesWritten(db)
+      sums.disk += after.disk - before.disk
+      sums.wal += after.wal - before.wal
+      const figures = await closedLoop(subject, options, own, inFlight, listenTo(own))
+      sums.acked += (figures['acked/s'] ?? 0) / ROUNDS
+      sums.lost += figures.lost ?? 0
     }
-  }
-  for (const batch of [1, 64]) {
-    const workers = batch === 1 ? 4 : 2
-    const [before, start] = [await bytesWritten(db), performance.now()]
-    let stored = 0
-    await Promise.all(
-      Array.from({ length: workers }, async (_, worker) => {
-        const own = pairs.filter((_pair, i) => i % workers === worker)
-        while (performance.now() - start < seconds * 1000) {
-          await sendBatch(
-            db,
-            Array.from({ length: batch }, (_send, i) => draftFor(own[i % own.length])),
-          )
-          stored += batch
-        }
-      }),
-    )
-    const elapsed = (performance.now() - start) / 1000
-    const after = await bytesWritten(db)
+    const rate = sums.stored / sums.seconds
+    const size = `${inFlight} in flight`
     report({
-      scenario: 'database alone',
-      size: batch === 1 ? 'one send a statement' : `${batch} sends a statement`,
-      subject: 'postgresql',
+      scenario: 'database',
+      size,
+      subject: 'postgresql alone',
       figures: {
-        'stored/s': Math.round(stored / elapsed),
-        'disk bytes': (after.disk - before.disk) / stored,
-        'WAL bytes': (after.wal - before.wal) / stored,
+        'stored/s': Math.round(rate),
+        'disk bytes': sums.disk / sums.stored,
+        'WAL bytes': sums.wal / sums.stored,
       },
     })
+    const figures = {
+      'stored/s': Math.round(sums.acked),
+      'of the database': sums.acked / rate,
+      lost: sums.lost,
+    }
+    report({ scenario: 'database', size, subject: 'parley', figures })
   }
+  closeAll(groups)
   await db.close()
-  await drop()
+  await subject.stop()
 }
 
-/** The size of the conversation tables, and the WAL position of the server. */
+/** Stores messages for some seconds: one alone, or two statements of half of them each. Returns how many. */
+async function storeDirectly(
+  db: Database,
+  groups: readonly Group[],
+  { inFlight, seconds }: { inFlight: number; seconds: number },
+): Promise<number> {
+  const workers = Math.min(2, inFlight)
+  const end = performance.now() + seconds * 1000
+  let stored = 0
+  await pool(workers, workers, async (worker) => {
+    const own = groups.filter((_group, i) => i % workers === worker)
+    while (performance.now() < end) {
+      const drafts = Array.from({ length: inFlight / workers }, (_send, i) =>
+        draftFor(own[i % own.length] as Group),
+      )
+      await sendBatch(db, drafts)
+      stored += drafts.length
+    }
+  })
+  return stored
+}
+
+/** The size of the tables that a send writes, and the WAL position of the server. */
 async function bytesWritten(db: Database): Promise<{ disk: number; wal: number }> {
   const [bytes] = await db.rows<{ disk: number; wal: number }>(
     `select (pg_total_relation_size('conversations') + pg_total_relation_size('message_groups'))::float8 as disk,
@@ -70,12 +93,13 @@ async function bytesWritten(db: Database): Promise<{ disk: number; wal: number }
   return bytes as { disk: number; wal: number }
 }
 
-function draftFor(pair: { conversation: string; people: string[] } | undefined): Draft {
-  const { conversation = '', people = [] } = pair ?? {}
+function draftFor({ conversation, recipients }: Group): Draft {
+  const groupId = newId()
+  const contents = new Map(recipients.map((id) => [id, randomCopy()]))
   return {
     conversationId: conversation,
-    senderId: people[0] ?? '',
-    groupId: newId(),
-    copies: people.map((recipientId) => ({ id: newId(), recipientId, content: randomCopy() })),
+    senderId: recipients[0] as string,
+    groupId,
+    copies: copiesOf(groupId, contents),
   }
 }

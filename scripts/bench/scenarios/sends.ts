@@ -51,7 +51,8 @@ export async function measureGroups(
   }
 }
 
-async function closedLoop(
+/** Sends with a fixed number of messages in flight. */
+export async function closedLoop(
   subject: Subject,
   { seconds }: BenchOptions,
   groups: Group[],

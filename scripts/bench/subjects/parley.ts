@@ -33,7 +33,7 @@ export interface Account {
 }
 
 /** Parley on PostgreSQL (`DATABASE_URL`). */
-export const parleyOnPostgres: SubjectKind = { name: 'parley', start: () => start('parley', true) }
+export const parleyOnPostgres = { name: 'parley', start: () => start('parley', true) } satisfies SubjectKind
 
 /** Parley on the embedded database. */
 export const parleyEmbedded: SubjectKind = {
