@@ -11,7 +11,8 @@ import type { UnknownOutcomes } from './unknown-outcomes.ts'
 /** Attempts of one send while the members keep changing. */
 const MAX_ATTEMPTS = 100
 
-interface BatchStorageOptions {
+/** What the workers of one queue share. */
+export interface BatchStorageOptions {
   clock: Clock
   limits: QueueLimits
   unknownOutcomes: UnknownOutcomes

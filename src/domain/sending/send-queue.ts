@@ -6,7 +6,7 @@ import { COMMIT_TIMEOUT_MS, retryUntilCommitted } from '../shared/retry-until-co
 import type { ChangeJob } from './jobs.ts'
 import type { SendKind } from './send-kind.ts'
 import { SendWorker } from './send-worker.ts'
-import type { Check } from './unknown-outcomes.ts'
+import { type Check, UnknownOutcomes } from './unknown-outcomes.ts'
 
 const QUEUE_CAPACITY: QueueCapacity = { changes: 10_000, size: 64 * 1_048_576 }
 
@@ -39,19 +39,23 @@ export interface StreamChange<T> {
 
 /**
  * Stores the changes of each stream in the order they arrive, many messages per statement (group commit), and emits an event for each
- * after its commit. Each stream is pinned to one send worker, which serializes its changes.
+ * after its commit. While a stream has unfinished jobs it is pinned to one send worker, which serializes them.
  */
 export class SendQueue {
   readonly #clock: Clock
   readonly #limits: QueueLimits
+  readonly #unknownOutcomes: UnknownOutcomes
   readonly #workers: SendWorker[]
+  /** The streams with unfinished jobs. */
+  readonly #pins = new Map<string, Pin>()
 
   constructor(db: Pick<Database, 'kind'>, options: SendQueueOptions = {}) {
     // The embedded database runs one statement at a time, so that a second worker would only halve the batches.
     const { clock = systemClock, workers = db.kind === 'embedded' ? 1 : 2, limits } = options
     this.#clock = clock
     this.#limits = new QueueLimits({ ...QUEUE_CAPACITY, ...limits })
-    const shared = { clock, limits: this.#limits }
+    this.#unknownOutcomes = new UnknownOutcomes(clock, (job) => this.#add(job))
+    const shared = { clock, limits: this.#limits, unknownOutcomes: this.#unknownOutcomes }
     this.#workers = Array.from({ length: workers }, () => new SendWorker(shared))
   }
 
@@ -66,8 +70,18 @@ export class SendQueue {
     return new Promise((resolve, reject) => {
       this.#limits.admit(size)
       const until = this.#clock.now() + COMMIT_TIMEOUT_MS
-      const job = { kind, stream, draft, size, until, attempts: 0, resolve, reject }
-      this.#workerOf(stream).add(job)
+      const pin = this.#pin(stream)
+      pin.worker.add({
+        ...{ kind, stream, draft, size, until, attempts: 0 },
+        resolve: (sent: Sent) => {
+          this.#unpin(stream, pin)
+          resolve(sent)
+        },
+        reject: (error) => {
+          this.#unpin(stream, pin)
+          reject(error)
+        },
+      })
     })
   }
 
@@ -83,13 +97,14 @@ export class SendQueue {
       throw error
     }
     const until = this.#clock.now() + COMMIT_TIMEOUT_MS
-    const worker = this.#workerOf(change.stream)
+    const pin = this.#pin(change.stream)
     try {
       return await new Promise<T>((resolve, reject) => {
-        const run = () => this.#run<T>(change, { worker, until, resolve, reject })
-        worker.add({ stream: change.stream, run })
+        const run = () => this.#run<T>(change, { until, resolve, reject })
+        pin.worker.add({ stream: change.stream, run })
       })
     } finally {
+      this.#unpin(change.stream, pin)
       this.#limits.release(0)
     }
   }
@@ -101,7 +116,7 @@ export class SendQueue {
 
   async #run<T>(
     change: StreamChange<T>,
-    { worker, until, resolve, reject }: RunningChange<T>,
+    { until, resolve, reject }: RunningChange<T>,
   ): ReturnType<ChangeJob['run']> {
     const { stream, work, find, finish, onCommitted } = change
     const clock = this.#clock
@@ -110,29 +125,57 @@ export class SendQueue {
       resolve(result)
     }
     try {
-      await worker.unknownOutcomes.settle(stream, until)
+      await this.#unknownOutcomes.settle(stream, until)
       const result = await retryUntilCommitted(work, { clock, until })
       if (finish) return () => finish(result).then(() => commit(result), reject)
       commit(result)
     } catch (error) {
-      if (find && isOutcomeUnknown(error)) worker.unknownOutcomes.checkLater(stream, checkOf(change))
+      if (find && isOutcomeUnknown(error)) this.#unknownOutcomes.checkLater(stream, checkOf(change))
       else if (finish) return () => finish(undefined).then(() => reject(error), reject)
       reject(error)
     }
     return undefined
   }
 
-  #workerOf(stream: string): SendWorker {
-    // The last characters of ids are random.
-    let hash = 0
-    for (let index = stream.length - 6; index < stream.length; index++)
-      hash = hash * 31 + stream.charCodeAt(index)
-    return this.#workers[hash % this.#workers.length] as SendWorker
+  /** Runs a job that nobody waits for, in order with the changes of its stream. */
+  #add({ stream, run }: ChangeJob): void {
+    const pin = this.#pin(stream)
+    pin.worker.add({
+      stream,
+      run: async () => {
+        const finish = await run()
+        this.#unpin(stream, pin)
+        return finish
+      },
+    })
+  }
+
+  /** Counts a job of a stream. Its worker is that of the stream's unfinished jobs, otherwise the one with the fewest jobs. */
+  #pin(stream: string): Pin {
+    const pin = this.#pins.get(stream) ?? { worker: this.#leastBusy(), jobs: 0 }
+    pin.jobs++
+    pin.worker.jobCount++
+    this.#pins.set(stream, pin)
+    return pin
+  }
+
+  #unpin(stream: string, pin: Pin): void {
+    pin.worker.jobCount--
+    if (--pin.jobs === 0) this.#pins.delete(stream)
+  }
+
+  #leastBusy(): SendWorker {
+    return this.#workers.reduce((least, worker) => (worker.jobCount < least.jobCount ? worker : least))
   }
 }
 
-interface RunningChange<T> {
+/** The worker of a stream, and how many of its jobs are unfinished. */
+interface Pin {
   worker: SendWorker
+  jobs: number
+}
+
+interface RunningChange<T> {
   /** The time after which it is not retried. */
   until: number
   resolve(result: T): void

@@ -1,10 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Clock } from '../../clock.ts'
-import type { QueueLimits } from '../shared/queue-limits.ts'
-import { BatchStorage } from './batch-storage.ts'
+import { BatchStorage, type BatchStorageOptions } from './batch-storage.ts'
 import { isChange, type Job, type SendJob } from './jobs.ts'
 import type { SendKind } from './send-kind.ts'
-import { UnknownOutcomes } from './unknown-outcomes.ts'
 
 /** Limits of one batch. Its statement should take milliseconds, since every send of the batch waits for it. */
 const MAX_BATCH_SENDS = 128
@@ -16,16 +13,16 @@ const MAX_BATCH_SIZE = 1_048_576
  * flight form the next batch, which has the kind of the oldest of them.
  */
 export class SendWorker {
-  readonly unknownOutcomes: UnknownOutcomes
+  /** The unfinished jobs. Only the queue sets it. */
+  jobCount = 0
   readonly #storage: BatchStorage
   #jobs: Job[] = []
   /** Streams that wait for work outside of the database. */
   readonly #held = new Set<string>()
   #isWorking = false
 
-  constructor({ clock, limits }: { clock: Clock; limits: QueueLimits }) {
-    this.unknownOutcomes = new UnknownOutcomes(clock, (job) => this.add(job))
-    this.#storage = new BatchStorage({ clock, limits, unknownOutcomes: this.unknownOutcomes })
+  constructor(options: BatchStorageOptions) {
+    this.#storage = new BatchStorage(options)
   }
 
   add(job: Job): void {

@@ -147,7 +147,8 @@ function sendBatchStatement(keyed: (sql: string) => string): string {
   )
   return `
 with locked as materialized (
-  select id, members_version from conversations where id = any(${param(1, 'uuid')}::uuid[]) order by id for update
+  select id, members_version, last_seq, last_message_at from conversations
+  where id = any(${param(1, 'uuid')}::uuid[]) order by id for update
 ), snapshot as materialized (
   select c.id, c.members_version,
     array(select m.user_id from members m where m.conversation_id = c.id order by m.user_id) as member_ids
@@ -165,7 +166,8 @@ with locked as materialized (
     limit 1
   ) earlier
 ), `)}checked as materialized (
-  select d.*, case ${keyed("when d.group_id in (select draft_id from repeats) then 'repeated'")}
+  select d.*, locked.last_seq, greatest(now(), locked.last_message_at + ${MICROSECOND}) as first_at,
+    case ${keyed("when d.group_id in (select draft_id from repeats) then 'repeated'")}
     when locked.id is null or snapshot.id is null then 'no_conversation'
     when locked.members_version <> snapshot.members_version then 'stale'
     when d.sender_id <> all(snapshot.member_ids) then 'no_conversation'
@@ -187,13 +189,12 @@ with locked as materialized (
     last_message_at = greatest(now(), c.last_message_at + ${MICROSECOND}) + (a.sends - 1) * ${MICROSECOND}
   from (select conversation_id, count(*) as sends from accepted group by conversation_id) a
   where c.id = a.conversation_id
-  returning c.id, c.last_seq - a.sends as before, c.last_message_at - a.sends * ${MICROSECOND} as before_first
 ), groups as (
   insert into message_groups
     (id, conversation_id, sender_id, seq, inserted_at, copy_encoding, recipients, copies${keyed(', client_message_id')})
-  select a.group_id, a.conversation_id, a.sender_id, t.before + a.position, t.before_first + a.position * ${MICROSECOND},
+  select a.group_id, a.conversation_id, a.sender_id, a.last_seq + a.position, a.first_at + (a.position - 1) * ${MICROSECOND},
     a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice(param(9, 'text'), 'a'))}${keyed(', a.client_message_id')}
-  from accepted a join advanced t on t.id = a.conversation_id
+  from accepted a
   returning id, seq, inserted_at
 )${keyed(`, results as (
   select id as draft_id, id, seq, inserted_at from groups union all select * from repeats
