@@ -39,7 +39,7 @@ BEGIN
   INSERT INTO "messages" ("group_id", "recipient_id", "id", "conversation_id", "seq", "content", "updated_at")
   SELECT NEW."id", c."recipient_id", coalesce(NEW."copy_ids"[c.n], message_copy_id(NEW."id", c."recipient_id")),
     NEW."conversation_id", NEW."seq",
-    CASE NEW."copy_encoding" WHEN 1 THEN translate(encode(c."copy", 'base64'), E'\n', '') ELSE convert_from(c."copy", 'UTF8') END,
+    CASE NEW."copy_encoding" WHEN 1 THEN replace(encode(c."copy", 'base64'), E'\n', '') ELSE convert_from(c."copy", 'UTF8') END,
     coalesce(NEW."updated_at", NEW."inserted_at")
   FROM unnest(NEW."recipients", NEW."copies") WITH ORDINALITY AS c ("recipient_id", "copy", n)
   WHERE NEW."deleted_seq" IS NULL

@@ -45,15 +45,17 @@ export const v2: Serializer = {
   encodePush(push) {
     if (push.payload instanceof Uint8Array) return encodeBinaryPush(push, push.payload)
     if (push.payload instanceof EncodedJson) {
-      return withPayload(encodeArray([push.joinRef, push.ref, push.topic, push.event]), push.payload)
+      const head = encodeArray([push.joinRef, push.ref, push.topic, push.event])
+      return `${head.slice(0, -1)},${push.payload.text}]`
     }
     return encodeArray([push.joinRef, push.ref, push.topic, push.event, push.payload])
   },
   encodeBroadcast(broadcast) {
     if (broadcast.payload instanceof Uint8Array) return encodeBinaryBroadcast(broadcast, broadcast.payload)
     const { topic, event, payload } = broadcast
-    if (payload instanceof EncodedJson)
-      return withPayload(JSON.stringify([null, null, topic, event]), payload)
+    if (payload instanceof EncodedJson) {
+      return `[null,null,${JSON.stringify(topic)},${JSON.stringify(event)},${payload.text}]`
+    }
     return JSON.stringify([null, null, topic, event, payload])
   },
 }
@@ -162,11 +164,6 @@ function encodeArray(message: [joinRef: Ref, ref: Ref, ...unknown[]]): string {
   if (typeof message[0] !== 'bigint' && typeof message[1] !== 'bigint') return JSON.stringify(message)
   const [joinRef, ref, ...others] = message
   return `[${encodeRef(joinRef)},${encodeRef(ref)},${JSON.stringify(others).slice(1)}`
-}
-
-/** Appends a payload to the elements of a message of version 2. */
-function withPayload(head: string, { text }: EncodedJson): string {
-  return `${head.slice(0, -1)},${text}]`
 }
 
 /** Encodes a message of version 1, with the ref at its end. */

@@ -9,7 +9,10 @@ export type BroadcastEncoder = Pick<Serializer, 'encodeBroadcast'>
 
 /** A broadcast to many sockets. It is encoded once for each protocol version in use. */
 export class OutgoingBroadcast {
-  readonly #frames = new Map<BroadcastEncoder, Buffer>()
+  /** The first frame, and its encoder. Most broadcasts have one, and many have one subscriber. */
+  #encoder: BroadcastEncoder | undefined
+  #frame: Buffer | undefined
+  #otherFrames: Map<BroadcastEncoder, Buffer> | undefined
   #broadcast: Broadcast | undefined
 
   constructor(broadcast?: Broadcast) {
@@ -19,15 +22,22 @@ export class OutgoingBroadcast {
   /** Reads a broadcast that another node sent as its `frameForNodes`. */
   static received(frame: Buffer): OutgoingBroadcast {
     const outgoing = new OutgoingBroadcast()
-    outgoing.#frames.set(v2, frame)
+    outgoing.#encoder = v2
+    outgoing.#frame = frame
     return outgoing
   }
 
   frame(encoder: BroadcastEncoder): Buffer {
-    let frame = this.#frames.get(encoder)
-    if (!frame) {
-      frame = encodeFrame(encoder.encodeBroadcast(this.broadcast))
-      this.#frames.set(encoder, frame)
+    if (this.#frame && this.#encoder === encoder) return this.#frame
+    const known = this.#otherFrames?.get(encoder)
+    if (known) return known
+    const frame = encodeFrame(encoder.encodeBroadcast(this.broadcast))
+    if (this.#frame) {
+      this.#otherFrames ??= new Map()
+      this.#otherFrames.set(encoder, frame)
+    } else {
+      this.#encoder = encoder
+      this.#frame = frame
     }
     return frame
   }

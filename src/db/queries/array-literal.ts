@@ -13,6 +13,11 @@ export function textArray(texts: readonly string[]): string {
   return `{${texts.map(quoted).join(',')}}`
 }
 
+/** An array of texts without quotes and backslashes as a PostgreSQL literal. */
+export function plainTextArray(texts: readonly string[]): string {
+  return texts.length ? `{"${texts.join('","')}"}` : '{}'
+}
+
 function quoted(text: string): string {
   return text.includes('"') || text.includes('\\') ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
 }

@@ -16,6 +16,11 @@ export function encodingOf(copies: readonly Copy[]): number {
   return copies.every(({ content }) => isBase64(content)) ? ENCODINGS.base64 : ENCODINGS.utf8
 }
 
+/** Whether texts of this encoding have neither quotes nor backslashes. */
+export function isPlain(encoding: number): boolean {
+  return encoding === ENCODINGS.base64
+}
+
 function isBase64(content: string): boolean {
   return content.length % 4 === 0 && Buffer.from(content, 'base64').toString('base64') === content
 }
@@ -64,7 +69,7 @@ export function storedCopies(encoding: string, texts: string): string {
 export function copyColumns(message: string, recipient: string): string {
   const at = (array: string) => `${message}.${array}[array_position(${message}.recipients, ${recipient})]`
   return `${at('copy_ids')} as id, ${message}.id as "groupId", case ${message}.copy_encoding
-    when ${ENCODINGS.base64} then translate(encode(${at('copies')}, 'base64'), E'\\n', '')
+    when ${ENCODINGS.base64} then replace(encode(${at('copies')}, 'base64'), E'\\n', '')
     else convert_from(${at('copies')}, 'UTF8') end as content`
 }
 

@@ -1,8 +1,8 @@
 import { inArray, sql } from 'drizzle-orm'
 import type { Database } from '../../database.ts'
 import { conversations, messageGroups } from '../../schema.ts'
-import { intArray, textArray, uuidArray } from '../array-literal.ts'
-import { type Copy, encodingOf, storedCopies } from './copies.ts'
+import { intArray, plainTextArray, textArray, uuidArray } from '../array-literal.ts'
+import { type Copy, encodingOf, isPlain, storedCopies } from './copies.ts'
 
 /** A message to be stored. Its ids are generated beforehand, so that it can be found if the commit outcome is unknown. */
 export interface Draft {
@@ -75,7 +75,7 @@ export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<Outco
     intArray(firsts),
     intArray(lasts),
     uuidArray(recipientIds),
-    textArray(contents),
+    encodings.every(isPlain) ? plainTextArray(contents) : textArray(contents),
   ]
   if (!drafts.some(isKeyed)) return db.rows(SEND_BATCH, params)
   const clientMessageIds = drafts.map((draft) => draft.clientMessageId ?? 'null')
