@@ -14,10 +14,10 @@ export const USAGE: Usage = {
 /** From docs/performance.md: group sends by members, idle connections, presence, the database alone. */
 export const BENCH: Bench = {
   nodeCopyUs: 12.3,
-  postgresqlCopyUs: 20,
+  postgresqlCopyUs: 12,
   connectUs: 150,
-  diskBytes: { message: 160, copy: 610 },
-  walBytes: { message: 400, copy: 730 },
+  diskBytes: { message: 270, copy: 290 },
+  walBytes: { message: 430, copy: 300 },
   presenceBytes: 100,
 }
 
