@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { dropPreviousLayout } from '../db/previous-layout.ts'
-import type { Log } from '../domain/shared/failure-reporter.ts'
+import { FailureReporter, type Log } from '../domain/shared/failure-reporter.ts'
 
 /** How often to look for nodes of the previous version. They are usually gone soon after this one has started. */
 const RETRY_INTERVAL_MS = 10_000
@@ -10,16 +10,13 @@ const RETRY_INTERVAL_MS = 10_000
 export function retirePreviousLayout({ kind, rows }: Database, clock: Clock, log: Log): () => void {
   // Nobody else can use an embedded database, so it was done when it was opened.
   if (kind === 'embedded') return () => {}
-  let isTrying = false
+  const reporter = new FailureReporter(log, 'Dropping the tables of the previous version')
   const retry = async () => {
-    if (isTrying) return
-    isTrying = true
     try {
       if (await dropPreviousLayout(rows)) stop()
-    } catch (err) {
-      log.warn({ err }, 'The table of the previous version cannot be dropped yet. It is tried again.')
+    } catch (error) {
+      reporter.reportFailure(error)
     }
-    isTrying = false
   }
   const stop = clock.every(RETRY_INTERVAL_MS, () => void retry())
   return stop
