@@ -13,7 +13,7 @@ const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url)
 /** The key of the advisory lock: one process migrates at a time. */
 const MIGRATION_LOCK = 7_275_395_139
 
-const LOCK_RETRY_DELAY_MS = 100
+const LOCK_RETRY_DELAY_MS = 50
 
 /** Called with what a migration that takes long has done. */
 export type MigrationReport = (line: string) => void

@@ -57,7 +57,7 @@ describe.runIf(process.env.DATABASE_URL)('on PostgreSQL', () => {
 })
 
 describe.runIf(process.env.DATABASE_URL)('on PostgreSQL, repeatedly', () => {
-  const ROUNDS = rounds(3, 125)
+  const ROUNDS = rounds(3, 60)
 
   it(`four concurrent processes all succeed, on ${ROUNDS} empty databases`, {
     timeout: 300_000,
