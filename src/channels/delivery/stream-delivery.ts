@@ -18,7 +18,7 @@ export interface TopicEvent {
 
 /** A committed change to deliver to clients. */
 export interface StreamEvent extends Omit<TopicEvent, 'payload'> {
-  /** Called when there is a subscriber. */
+  /** Makes the payload. On a single node it is called only if there is a subscriber. */
   payload(): unknown
   stream: string
   /** Its position in the stream; null when unknown: then the event is delivered out of order. */

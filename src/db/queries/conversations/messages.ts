@@ -69,26 +69,22 @@ function milliseconds(time: string): string {
   return `round(date_part('epoch', ${time}) * 1000000) / 1000`
 }
 
-/**
- * The ranges of `seq` in which a member has copies: since they were added, and those in `copy_ranges`. No row for a user who is not a
- * member.
- */
+/** The ranges of `seq` in which a member has copies: since they were added, and those in `copy_ranges`. They may overlap. */
 const RANGES = `
-  select joined_seq as after_seq, 9223372036854775807 as until_seq from members own
-  where own.conversation_id = asked.conversation_id and own.user_id = asked.user_id
+  select own.joined_seq as after_seq, 9223372036854775807 as until_seq
   union all
-  select r.after_seq, r.until_seq from copy_ranges r
-  join members own on own.conversation_id = r.conversation_id and own.user_id = r.user_id
-  where r.conversation_id = asked.conversation_id and r.user_id = asked.user_id and r.after_seq < asked.before - 1`
+  select after_seq, until_seq from copy_ranges
+  where conversation_id = asked.conversation_id and user_id = asked.user_id and after_seq < asked.before - 1`
 
-/** Ranges may overlap. */
+/** The join with the member's row distinguishes a member without messages from a user who is not a member. */
 function histories(length: number): string {
   return `
 select asked.page::int4 as page, h.*
 from unnest($1::uuid[], $2::uuid[], $3::bigint[])
   with ordinality as asked (conversation_id, user_id, before, page)
 cross join lateral (
-  select from members own where own.conversation_id = asked.conversation_id and own.user_id = asked.user_id limit 1
+  select joined_seq from members m
+  where m.conversation_id = asked.conversation_id and m.user_id = asked.user_id limit 1
 ) own
 left join lateral (
   select distinct on (g.seq) ${messageColumns('g', 'asked.user_id')}
