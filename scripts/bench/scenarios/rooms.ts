@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { setImmediate as tick } from 'node:timers/promises'
-import { cpuSeconds, Latencies, pool, until } from '../measure.ts'
+import { cpuSeconds, pool, until } from '../measure.ts'
 import type { BenchOptions, Figures, Report } from '../result.ts'
 import { Parley } from '../subjects/parley.ts'
 import type { RoomClient, RoomSubject, RoomTransport, Subject } from '../subjects/subject.ts'
 import { closeAll, type Group, listenTo, startGroups } from '../traffic.ts'
+import { measureBursts } from './bursts.ts'
 
 const PAIRS = 50
 const IN_FLIGHT_PER_PAIR = 4
@@ -51,7 +51,7 @@ export async function measureRooms(
   }
   closeAll(groups)
   for (const own of rooms.values()) closeRooms(own)
-  for (const transport of transports) await measureBursts(subject, benchOptions, report, transport)
+  for (const transport of transports) await measureRoomBursts(subject, benchOptions, report, transport)
 }
 
 const NAMES: Record<RoomTransport, string> = { socket: '/ws/chat/', topic: 'room:<id>' }
@@ -134,9 +134,9 @@ async function loopRooms(subject: Subject, { seconds }: BenchOptions, rooms: Roo
 }
 
 /** Measures stored messages to one large room. Each burst starts when the previous one is delivered. */
-async function measureBursts(
+async function measureRoomBursts(
   subject: Subject & RoomSubject,
-  { seconds }: BenchOptions,
+  benchOptions: BenchOptions,
   report: Report,
   transport: RoomTransport,
 ): Promise<void> {
@@ -147,33 +147,15 @@ async function measureBursts(
       delivered += 1
     })
   }
-  for (const burst of [1, 8, 64]) {
-    const rounds = new Latencies()
-    const [cpu, start, before] = [cpuSeconds(subject.pid), performance.now(), delivered]
-    let expected = delivered
-    while (performance.now() - start < seconds * 1000) {
-      const since = performance.now()
-      expected += burst * MEMBERS
-      await Promise.all(Array.from({ length: burst }, () => room.clients[0]?.post(randomText())))
-      while (delivered < expected && performance.now() - since < 5_000) await tick()
-      rounds.add(performance.now() - since)
-    }
-    const elapsed = (performance.now() - start) / 1000
-    const used = cpuSeconds(subject.pid) - cpu
-    await until(() => delivered >= expected, 5_000)
-    report({
-      scenario: 'posts to a room of 200',
-      size: `${burst} in a burst, ${NAMES[transport]}`,
-      subject: subject.name,
-      figures: {
-        'deliveries/s': Math.round((delivered - before) / elapsed),
-        'p50 ms': rounds.percentile(0.5),
-        'p99 ms': rounds.percentile(0.99),
-        'CPU µs': (used / (delivered - before)) * 1e6,
-        lost: expected - delivered,
-      },
-    })
+  const target = {
+    receivers: MEMBERS,
+    send: () => (room.clients[0] as RoomClient).post(randomText()),
+    delivered: () => delivered,
   }
+  await measureBursts(subject, benchOptions, target, (size, figures) => {
+    const scenario = 'posts to a room of 200'
+    report({ scenario, size: `${size}, ${NAMES[transport]}`, subject: subject.name, figures })
+  })
   closeRooms([room])
 }
 
