@@ -1,12 +1,10 @@
 import { type TOTP, URI } from 'otpauth'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
-import { openDatabase } from '../../../src/db/open-database.ts'
+import { describe, expect, it } from 'vitest'
 import { addUser, openSessions, openSigner, openTotp, PHONE } from '../../support/account-services.ts'
 import { type Chat, keysNamed, openChat, resultOf } from '../../support/chat-services.ts'
 import { ManualClock } from '../../support/clock.ts'
-import { createTestDatabase, truncateAll } from '../../support/database.ts'
 import { openRooms } from '../../support/rooms.ts'
+import { type SharedDatabase, setUpSharedDatabase } from '../../support/shared-database.ts'
 import { rounds } from '../../support/stress.ts'
 
 const server = process.env.DATABASE_URL ?? ''
@@ -15,19 +13,11 @@ const MINUTE = 60_000
 
 /** What only a server with several connections can show: the embedded database runs one statement at a time. */
 describe.runIf(server)(`two nodes, ${ROUNDS} times over`, { timeout: 300_000 }, () => {
-  let database: Awaited<ReturnType<typeof createTestDatabase>>
-  let dbs: [Database, Database]
+  let dbs: SharedDatabase['dbs']
 
-  beforeAll(async () => {
-    database = await createTestDatabase(server)
-    const open = () => openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
-    dbs = [await open(), await open()]
+  setUpSharedDatabase(server, (shared) => {
+    ;({ dbs } = shared)
   })
-  afterAll(async () => {
-    await Promise.all(dbs.map((db) => db.close()))
-    await database.drop()
-  })
-  beforeEach(() => truncateAll(dbs[0]))
 
   it('make one private conversation of two people who both start it', async () => {
     const nodes = [await openChat(dbs[0]), await openChat(dbs[1])] as [Chat, Chat]

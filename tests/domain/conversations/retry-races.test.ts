@@ -1,11 +1,9 @@
 import { v4 as newId } from 'uuid'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
-import { openDatabase } from '../../../src/db/open-database.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { addPeople, type Chat, contentsFor, openChat, startGroup } from '../../support/chat-services.ts'
-import { createTestDatabase, truncateAll } from '../../support/database.ts'
 import { png } from '../../support/media.ts'
 import { openRooms } from '../../support/rooms.ts'
+import { type SharedDatabase, setUpSharedDatabase } from '../../support/shared-database.ts'
 import { rounds } from '../../support/stress.ts'
 
 const server = process.env.DATABASE_URL ?? ''
@@ -14,22 +12,14 @@ const AT_ONCE = 20
 
 /** What only a server with several connections can show: the embedded database runs one statement at a time. */
 describe.runIf(server)('two nodes that receive the same message concurrently', () => {
-  let database: Awaited<ReturnType<typeof createTestDatabase>>
-  let dbs: [Database, Database]
+  let dbs: SharedDatabase['dbs']
   let ann: string
   let bob: string
 
-  beforeAll(async () => {
-    database = await createTestDatabase(server)
-    const open = () => openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
-    dbs = [await open(), await open()]
-  })
-  afterAll(async () => {
-    await Promise.all(dbs.map((db) => db.close()))
-    await database.drop()
+  setUpSharedDatabase(server, (shared) => {
+    ;({ dbs } = shared)
   })
   beforeEach(async () => {
-    await truncateAll(dbs[0])
     ;[ann, bob] = await addPeople(dbs[0], 'ann', 'bob')
   })
 

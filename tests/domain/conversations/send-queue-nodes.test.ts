@@ -1,5 +1,5 @@
-import postgres from 'postgres'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type postgres from 'postgres'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import { openDatabase } from '../../../src/db/open-database.ts'
 import {
@@ -11,38 +11,30 @@ import {
   resultOf,
   startGroup,
 } from '../../support/chat-services.ts'
-import { createTestDatabase, truncateAll } from '../../support/database.ts'
+import { type SharedDatabase, setUpSharedDatabase } from '../../support/shared-database.ts'
 import { STORED_COPIES } from '../../support/stored-copies.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 
 /** What only a server with several connections can show: the embedded database runs one statement at a time. */
 describe.runIf(server)('two nodes on one database', () => {
-  let database: Awaited<ReturnType<typeof createTestDatabase>>
-  let dbs: Database[]
+  let url: SharedDatabase['url']
+  let dbs: SharedDatabase['dbs']
+  let sql: SharedDatabase['sql']
+  let waiting: SharedDatabase['waiting']
   let here: Chat
   let there: Chat
-  /** Another connection, by hand. */
-  let sql: postgres.Sql
   let ann: string
   let bob: string
   let cid: string
   /** A group of all three. */
   let group: string
 
-  beforeAll(async () => {
-    database = await createTestDatabase(server)
-    const open = () => openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
-    dbs = [await open(), await open()]
-    sql = postgres(database.url, { max: 3, onnotice: () => {} })
-  })
-  afterAll(async () => {
-    await Promise.all([...dbs.map((db) => db.close()), sql.end()])
-    await database.drop()
+  setUpSharedDatabase(server, (shared) => {
+    ;({ url, dbs, sql, waiting } = shared)
   })
   beforeEach(async () => {
-    const [one, other] = dbs as [Database, Database]
-    await truncateAll(one)
+    const [one, other] = dbs
     here = await openChat(one)
     there = await openChat(other)
     ;[ann, bob, cid] = await addPeople(one, 'ann', 'bob', 'cid')
@@ -56,18 +48,6 @@ describe.runIf(server)('two nodes on one database', () => {
     const rows = await sql<{ seq: number }[]>`
       select seq from ${sql.unsafe(STORED_COPIES)} where recipient_id = ${userId} order by seq`
     return rows.map((row) => row.seq)
-  }
-
-  /** Resolves when so many statements wait for a lock. */
-  function waiting(count: number): Promise<void> {
-    return vi.waitFor(
-      async () => {
-        const rows = await sql`
-          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-        expect(rows).toHaveLength(count)
-      },
-      { timeout: 20_000 },
-    )
   }
 
   /** Holds the group while `start` begins something that waits for it, makes a change in between, and lets go. */
@@ -175,7 +155,7 @@ describe.runIf(server)('two nodes on one database', () => {
     // As they lie in the table, their order is another.
     for (const id of ids.toReversed())
       await sql`insert into conversations (id, private) values (${id}, false)`
-    const node = await openChat(dbs[0] as Database, { workers: 1 })
+    const node = await openChat(dbs[0], { workers: 1 })
     const middle = ids[6] as string
     let sends: Promise<string[]> | undefined
     await sql.begin(async (tx) => {
@@ -210,7 +190,7 @@ describe.runIf(server)('two nodes on one database', () => {
   it('retry a statement that the database aborts to resolve a deadlock', async () => {
     const groups = (await Promise.all([startGroup(here, [ann]), startGroup(here, [ann])])).toSorted()
     const [first, second] = groups as [string, string]
-    const node = await openChat(dbs[0] as Database, { workers: 1 })
+    const node = await openChat(dbs[0], { workers: 1 })
     const sends = await sql.begin(async (tx) => {
       // So that it is the queue's statement, which waits first, that is given up.
       await tx`set local deadlock_timeout = '1min'`
@@ -224,7 +204,7 @@ describe.runIf(server)('two nodes on one database', () => {
   })
 
   it('retry after a lock timeout', async () => {
-    const db = await openDatabase({ kind: 'postgres', url: database.url, poolSize: 1 })
+    const db = await openDatabase({ kind: 'postgres', url, poolSize: 1 })
     onTestFinished(() => db.close())
     await db.rows('set lock_timeout = 20', [])
     let tries = 0

@@ -1,37 +1,26 @@
-import postgres from 'postgres'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Database } from '../../../src/db/database.ts'
-import { openDatabase } from '../../../src/db/open-database.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { resultOf } from '../../support/chat-services.ts'
-import { createTestDatabase, truncateAll } from '../../support/database.ts'
 import { png } from '../../support/media.ts'
 import { addPerson, openRooms, type RoomNode, type RoomPerson } from '../../support/rooms.ts'
+import { type SharedDatabase, setUpSharedDatabase } from '../../support/shared-database.ts'
 
 const server = process.env.DATABASE_URL ?? ''
 
 /** What only a server with several connections can show: the embedded database runs one statement at a time. */
 describe.runIf(server)('two nodes that post to one room', () => {
-  let database: Awaited<ReturnType<typeof createTestDatabase>>
-  let dbs: Database[]
-  let sql: postgres.Sql
+  let dbs: SharedDatabase['dbs']
+  let sql: SharedDatabase['sql']
+  let waiting: SharedDatabase['waiting']
   let here: RoomNode
   let there: RoomNode
   let [ann, bob]: RoomPerson[] = []
   let roomId: string
 
-  beforeAll(async () => {
-    database = await createTestDatabase(server)
-    const open = () => openDatabase({ kind: 'postgres', url: database.url, poolSize: 4 })
-    dbs = [await open(), await open()]
-    sql = postgres(database.url, { max: 3, onnotice: () => {} })
-  })
-  afterAll(async () => {
-    await Promise.all([...dbs.map((db) => db.close()), sql.end()])
-    await database.drop()
+  setUpSharedDatabase(server, (shared) => {
+    ;({ dbs, sql, waiting } = shared)
   })
   beforeEach(async () => {
-    const [one, other] = dbs as [Database, Database]
-    await truncateAll(one)
+    const [one, other] = dbs
     ;[here, there] = [openRooms(one), openRooms(other)]
     ann = await addPerson(one, 'ann')
     bob = await addPerson(one, 'bob')
@@ -52,17 +41,6 @@ describe.runIf(server)('two nodes that post to one room', () => {
       .flatMap(({ emitted }) => emitted)
       .flatMap((event) => ('seq' in event && event.roomId === id ? [event.seq as number] : []))
       .toSorted((a, b) => a - b)
-  }
-
-  function waiting(count: number): Promise<void> {
-    return vi.waitFor(
-      async () => {
-        const rows = await sql`
-          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-        expect(rows).toHaveLength(count)
-      },
-      { timeout: 20_000 },
-    )
   }
 
   it('stores nothing of a member after the removal, 300 times in a race', { timeout: 300_000 }, async () => {
