@@ -2,12 +2,7 @@ import { v7 as newId } from 'uuid'
 import type { Clock } from '../../clock.ts'
 import type { Database, Orm } from '../../db/database.ts'
 import { openSession, type SessionRequirements } from '../../db/queries/sessions/open-session.ts'
-import {
-  exchangeToken,
-  findPresentedToken,
-  findRefreshToken,
-  type PresentedToken,
-} from '../../db/queries/sessions/refresh-tokens.ts'
+import { findRefreshToken } from '../../db/queries/sessions/refresh-tokens.ts'
 import {
   type ActiveAt,
   findSessionStart,
@@ -24,7 +19,6 @@ import { deriveKey } from '../../keys.ts'
 import type { SecurityEventKind, SecurityLog } from '../security/security-log.ts'
 import type { EventBus } from '../shared/events.ts'
 import type { Log } from '../shared/failure-reporter.ts'
-import { busy } from '../shared/retry-until-committed.ts'
 import { hashToken, newToken } from '../shared/secrets.ts'
 import { readUuid } from '../shared/uuid.ts'
 import {
@@ -38,18 +32,17 @@ import { Janitor } from './janitor.ts'
 import { RefreshChain, type TokenHolder } from './refresh-chain.ts'
 import { Revocations } from './revocations.ts'
 import { SessionExpiries } from './session-expiries.ts'
+import {
+  type PresentedToken,
+  type RefreshedSession,
+  type SessionTokens,
+  TokenRefresh,
+} from './token-refresh.ts'
 
 export type { SessionRequirements } from '../../db/queries/sessions/open-session.ts'
-export type { PresentedToken } from '../../db/queries/sessions/refresh-tokens.ts'
 export type { SessionKind, SessionSummary } from '../../db/queries/sessions/sessions.ts'
 export type { ClientDevice } from './client-device.ts'
-
-/** The tokens of a session. */
-export interface SessionTokens {
-  sessionId: string
-  accessToken: string
-  refreshToken: string
-}
+export type { PresentedToken, SessionTokens } from './token-refresh.ts'
 
 export interface SessionsOptions {
   db: Database
@@ -67,9 +60,6 @@ export interface SessionsOptions {
 const RECENT_SIGN_IN_MS = 10 * 60 * 1000
 const MAX_LISTED_SESSIONS = 100
 
-/** Attempts of one exchange while the session keeps changing. Each fails because another change has succeeded. */
-const MAX_EXCHANGE_ATTEMPTS = 100
-
 /** Opens, refreshes, verifies and revokes sessions. A session has a chain of refresh tokens; its access tokens are valid until it ends. */
 export class Sessions {
   readonly #db: Database
@@ -78,6 +68,7 @@ export class Sessions {
   readonly #securityLog: SessionsOptions['securityLog']
   readonly #maxAgeMs: number
   readonly #chain: RefreshChain
+  readonly #tokenRefresh: TokenRefresh
   readonly #revocations: Revocations
   readonly #janitor: Janitor
   readonly #expiries: SessionExpiries
@@ -89,6 +80,10 @@ export class Sessions {
     this.#securityLog = securityLog
     this.#maxAgeMs = maxAgeMs
     this.#chain = new RefreshChain(deriveKey(secretKeyBase, 'refresh tokens'), maxAgeMs)
+    this.#tokenRefresh = new TokenRefresh({
+      ...{ db, clock, signer, chain: this.#chain },
+      endReused: (presented, device) => this.#endReused(presented, device),
+    })
     this.#revocations = new Revocations({ db, clock, events, log })
     this.#janitor = new Janitor({ db, clock, log, endExpired: (limit) => this.#endExpired(limit) })
     this.#expiries = new SessionExpiries({ db, clock, maxAgeMs, log })
@@ -146,58 +141,21 @@ export class Sessions {
 
   /** Finds a refresh token, valid or not, with its session. */
   find(refreshToken: string): Promise<PresentedToken | undefined> {
-    return findPresentedToken(this.#db, hashToken(refreshToken))
+    return this.#tokenRefresh.find(refreshToken)
   }
 
   /**
    * Exchanges a refresh token for new tokens. A used one is accepted for a minute after its first use; later it ends the session,
    * because somebody else may have it.
-   * @param found what `find` has returned for the token.
+   * @param found what `find` has returned for the token, if it was looked up already.
    * @throws AppError `invalid_token`; `busy` when the session keeps changing.
    */
   async refresh(
     refreshToken: string,
     device: ClientDevice,
     found?: PresentedToken,
-  ): Promise<SessionTokens & { userId: string }> {
-    let presented = found ?? (await this.find(refreshToken))
-    for (let attempt = 0; attempt < MAX_EXCHANGE_ATTEMPTS; attempt++) {
-      const tokens = await this.#exchange(refreshToken, presented, device)
-      if (tokens) return tokens
-      presented = await this.find(refreshToken)
-    }
-    throw busy()
-  }
-
-  /** Undefined when the session has changed since the token was found. */
-  async #exchange(
-    refreshToken: string,
-    presented: PresentedToken | undefined,
-    device: ClientDevice,
-  ): Promise<(SessionTokens & { userId: string }) | undefined> {
-    if (!presented) throw new AppError('invalid_token')
-    const now = this.#clock.now()
-    const { userId, sessionId } = presented
-    const exchange = this.#chain.exchange(refreshToken, presented, now)
-    if (exchange.outcome === 'reused') await this.#endReused(presented, device)
-    if (!('refreshToken' in exchange)) throw new AppError('invalid_token')
-    const { outcome, expiresAt, refreshToken: newest } = exchange
-    const isExchanged = await exchangeToken(this.#db, {
-      presented,
-      hash: hashToken(refreshToken),
-      successorHash: outcome === 'successor' ? hashToken(newest) : null,
-      now,
-      expiresAt,
-      ...storableDevice(device),
-    })
-    if (!isExchanged) return undefined
-    const session = { userId, sessionId, expiresAt: new Date(expiresAt) }
-    return {
-      userId,
-      sessionId,
-      accessToken: signAccessToken(this.#signer, session, now),
-      refreshToken: newest,
-    }
+  ): Promise<RefreshedSession> {
+    return this.#tokenRefresh.refresh(refreshToken, device, found ?? (await this.find(refreshToken)))
   }
 
   async #endReused({ userId, sessionId }: PresentedToken, device: ClientDevice): Promise<void> {

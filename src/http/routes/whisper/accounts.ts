@@ -165,7 +165,11 @@ export const whisperAccountRoutes: FastifyPluginAsyncTypebox<WhisperOptions> = a
       await limits.refreshes(request, found?.sessionId)
       if (token === undefined) throw new AppError('token_missing')
       const isFromCookie = token === readSession(request).refreshToken
-      const session = await sessions.refresh(token, deviceOf(request), found).catch((error) => {
+      const exchange = async () => {
+        if (!found) throw new AppError('invalid_token')
+        return sessions.refresh(token, deviceOf(request), found)
+      }
+      const session = await exchange().catch((error) => {
         if (isFromCookie) clearSession(request)
         throw asSessionExpired(error)
       })
