@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { PageSizeText, Text } from '../input/validation.ts'
+import { PageSizeText, Text } from '../schemas/fields.ts'
 
 /** The query parameters of paginated lists. */
 export const PageQuery = Type.Object({

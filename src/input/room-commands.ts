@@ -1,22 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { invalidField } from '../errors.ts'
 import { cutHeavyParts } from '../protocol/json-weight.ts'
-import { payloadCheck, Uuid } from './validation.ts'
-
-/** The payload of `message`: sends a text to the room. */
-export const MessageCommand = Type.Object({
-  message: Type.String(),
-  client_message_id: Type.Optional(Uuid()),
-})
-
-/** The payload of `reply`: a text that replies to a message. */
-export const ReplyCommand = Type.Object({
-  ...MessageCommand.properties,
-  previous_message_id: Type.String(),
-})
-
-/** The payload of `typing`. Any other `message` than `typing` means that the user stopped. */
-export const TypingCommand = Type.Object({ message: Type.String() })
+import { MessageCommand, ReplyCommand, TypingCommand } from '../schemas/events/room.ts'
+import { payloadCheck } from './validation.ts'
 
 /** A text message to send to a room. */
 export interface TextPost {

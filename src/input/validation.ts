@@ -1,6 +1,7 @@
-import { type Static, type TSchema, type TStringOptions, Type } from 'typebox'
+import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { AppError, type FieldErrors } from '../errors.ts'
+import { PATTERN_MESSAGES } from '../schemas/fields.ts'
 
 /** A validation error, with the properties that Ajv and TypeBox share. */
 export interface SchemaError {
@@ -8,20 +9,6 @@ export interface SchemaError {
   /** JSON Pointer (RFC 6901) to the offending value. */
   instancePath: string
   params: object
-}
-
-/** Text that PostgreSQL can store: no NUL, no half of a surrogate pair. */
-const STORABLE = '^[^\\u0000\\p{Cs}]*$'
-/** The `uuid` format also allows `urn:uuid:`, which PostgreSQL rejects. */
-const UUID = '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
-const PAGE_SIZE = '^([1-9][0-9]?|100)$'
-const SEQ = '^[0-9]{1,15}$'
-
-const PATTERN_MESSAGES: Record<string, string> = {
-  [STORABLE]: 'has characters that cannot be stored',
-  [UUID]: 'must be a UUID',
-  [PAGE_SIZE]: 'must be a whole number from 1 to 100',
-  [SEQ]: 'must be a whole number, not negative',
 }
 
 const TYPE_NAMES: Record<string, string> = {
@@ -39,24 +26,6 @@ const MAX_ERRORS = 100
 
 /** Characters of a text that are validated for an error message. No field may be longer. */
 const MAX_VALIDATED_LENGTH = 4_096
-
-/** A string schema for text that may be stored. Lengths count code points, as PostgreSQL does. */
-export function Text(options: Omit<TStringOptions, 'pattern'> = {}) {
-  return Type.String({ ...options, pattern: STORABLE })
-}
-
-/** A string schema for a UUID that PostgreSQL accepts. */
-export function Uuid(options: Omit<TStringOptions, 'pattern' | 'format'> = {}) {
-  return Type.String({ ...options, pattern: UUID })
-}
-
-/** A schema for `page_size` in a query string: a whole number from 1 to 100, as text. */
-export const PageSizeText = Type.String({ pattern: PAGE_SIZE, description: 'From 1 to 100; 20 if absent.' })
-
-/** A schema for a `seq` of a conversation in a query string. */
-export function SeqText(description: string) {
-  return Type.String({ pattern: SEQ, description })
-}
 
 /** Compiles a schema into a function that validates a payload and returns it typed. @throws AppError `validation_failed` */
 export function payloadCheck<Schema extends TSchema>(schema: Schema): (payload: unknown) => Static<Schema> {

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError, type ErrorCode, invalidField } from '../../src/errors.ts'
 import { createHttpServer } from '../../src/http/server.ts'
-import { Text } from '../../src/input/validation.ts'
+import { Text } from '../../src/schemas/fields.ts'
 import { ManualClock } from '../support/clock.ts'
 import { recordingLogger } from '../support/log.ts'
 

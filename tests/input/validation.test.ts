@@ -3,7 +3,8 @@ import { type TSchema, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { describe, expect, it } from 'vitest'
 import type { FieldErrors } from '../../src/errors.ts'
-import { fieldErrors, PageSizeText, type SchemaError, Text, Uuid } from '../../src/input/validation.ts'
+import { fieldErrors, type SchemaError } from '../../src/input/validation.ts'
+import { PageSizeText, Text, Uuid } from '../../src/schemas/fields.ts'
 
 const Person = Type.Object({
   name: Text({ minLength: 3, maxLength: 5 }),

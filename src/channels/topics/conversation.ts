@@ -1,27 +1,12 @@
-import { Type } from 'typebox'
 import { AppError } from '../../errors.ts'
 import { parseEncryptedMessages } from '../../input/encrypted-messages.ts'
 import { payloadCheck } from '../../input/validation.ts'
 import { type Channel, defineChannel } from '../../realtime/index.ts'
+import { JoinConversation, ConversationPushes as Pushes } from '../../schemas/events/conversation.ts'
 import { openConversationView } from '../../views/conversations.ts'
 import { sentView } from '../../views/messages.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
-import { Alias, ClientMessageId, EncryptedMessages, KeyPair, MessageGroupId, UserIds } from './payloads.ts'
-
-const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
-const Join = Type.Object({ after_seq: Type.Optional(Seq) })
-const NoFields = Type.Object({})
-const Read = Type.Object({ seq: Type.Optional(Seq) })
-const ChangeAlias = Type.Object({ alias: Alias })
-const SendMessage = Type.Object({
-  encrypted_messages: EncryptedMessages,
-  client_message_id: ClientMessageId,
-})
-const EditMessage = Type.Object({ message_group_id: MessageGroupId, encrypted_messages: EncryptedMessages })
-const DeleteMessage = Type.Object({ message_group_id: MessageGroupId })
-const Modify = Type.Object({ new_members: UserIds, alias: Type.Optional(Alias) })
-const SetKeys = Type.Object(KeyPair)
 
 interface OpenConversation {
   id: string
@@ -33,7 +18,7 @@ interface OpenConversation {
 export function conversationChannel({ services, dialect, guard, typing }: ChannelContext) {
   const { conversations, messages } = services
   const { on, checkToken } = guard
-  const checkJoin = payloadCheck(Join)
+  const checkJoin = payloadCheck(JoinConversation)
 
   async function read(id: string, userId: string, afterSeq: number | undefined) {
     // What was missed is read with its own `lastSeq`, so both can be read at the same time.
@@ -63,12 +48,14 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
     audience: ({ state, subscriberCount }) => Math.max(state.memberCount, subscriberCount),
     left: (channel) => typing.left(channel),
     events: {
-      change_alias: on(ChangeAlias, async ({ state, userId }, { alias }) => {
+      change_alias: on(Pushes.change_alias, async ({ state, userId }, { alias }) => {
         await conversations.rename(state.id, userId, alias)
       }),
-      leave_conversation: on(NoFields, ({ state, userId }) => conversations.leave(state.id, userId)),
+      leave_conversation: on(Pushes.leave_conversation, ({ state, userId }) =>
+        conversations.leave(state.id, userId),
+      ),
       send_message: concurrently(
-        on(SendMessage, async ({ state, userId }: Channel<OpenConversation>, payload) => {
+        on(Pushes.send_message, async ({ state, userId }: Channel<OpenConversation>, payload) => {
           const { encrypted_messages, client_message_id: clientMessageId } = payload
           const recipients = parseEncryptedMessages(encrypted_messages)
           const sent = await messages.send(state.id, userId, recipients, clientMessageId)
@@ -78,22 +65,22 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
         }),
       ),
       edit_message: concurrently(
-        on(EditMessage, ({ state, userId }: Channel<OpenConversation>, payload) => {
+        on(Pushes.edit_message, ({ state, userId }: Channel<OpenConversation>, payload) => {
           const copies = parseEncryptedMessages(payload.encrypted_messages)
           return messages.edit(state.id, userId, { groupId: payload.message_group_id, copies })
         }),
       ),
       delete_message: concurrently(
-        on(DeleteMessage, ({ state, userId }: Channel<OpenConversation>, payload) =>
+        on(Pushes.delete_message, ({ state, userId }: Channel<OpenConversation>, payload) =>
           messages.delete(state.id, userId, payload.message_group_id),
         ),
       ),
-      start_typing: on(NoFields, (channel) => typing.start(channel)),
-      finish_typing: on(NoFields, (channel) => typing.finish(channel)),
-      read_conversation: on(Read, ({ state, userId }, { seq }) =>
+      start_typing: on(Pushes.start_typing, (channel) => typing.start(channel)),
+      finish_typing: on(Pushes.finish_typing, (channel) => typing.finish(channel)),
+      read_conversation: on(Pushes.read_conversation, ({ state, userId }, { seq }) =>
         conversations.markRead(state.id, userId, seq),
       ),
-      modify_conversation: on(Modify, async (channel, { new_members, alias }) => {
+      modify_conversation: on(Pushes.modify_conversation, async (channel, { new_members, alias }) => {
         const { state, userId } = channel
         const change = alias === undefined ? { newMembers: new_members } : { newMembers: new_members, alias }
         const { memberIds } = await conversations.addMembers(state.id, userId, change)
@@ -101,7 +88,7 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
         state.memberCount = memberIds.length
       }),
       set_encryption_keys: on(
-        SetKeys,
+        Pushes.set_encryption_keys,
         ({ state, userId }, { public_key: publicKey, private_key: privateKey }) =>
           conversations.setKeys(state.id, userId, { publicKey, privateKey }),
       ),

@@ -1,16 +1,9 @@
 import { Type } from 'typebox'
 import type { Participant } from '../../domain/presence/room-presence.ts'
 import { parseMediaFrame } from '../../input/media-frame.ts'
-import {
-  isTyping,
-  MessageCommand,
-  messagePostOf,
-  ReplyCommand,
-  replyPostOf,
-  type TextPost,
-  TypingCommand,
-} from '../../input/room-commands.ts'
+import { isTyping, messagePostOf, replyPostOf, type TextPost } from '../../input/room-commands.ts'
 import { type Channel, defineChannel, type EventHandler } from '../../realtime/index.ts'
+import { RoomPushes as Pushes } from '../../schemas/events/room.ts'
 import { onlineView } from '../../views/rooms.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
@@ -48,14 +41,14 @@ export function roomChannel({ services, roomGuard: guard }: ChannelContext) {
     audience: (channel) => channel.subscriberCount,
     events: {
       message: concurrently(
-        on(MessageCommand, ({ state }: Channel<Participant>, command) => post(state, messagePostOf(command))),
+        on(Pushes.message, ({ state }: Channel<Participant>, command) => post(state, messagePostOf(command))),
       ),
       reply: bytesOrJson(
         file('reply'),
-        on(ReplyCommand, ({ state }: Channel<Participant>, command) => post(state, replyPostOf(command))),
+        on(Pushes.reply, ({ state }: Channel<Participant>, command) => post(state, replyPostOf(command))),
       ),
       media: file('media'),
-      typing: on(TypingCommand, ({ state }, command) => roomPresence.setTyping(state, isTyping(command))),
+      typing: on(Pushes.typing, ({ state }, command) => roomPresence.setTyping(state, isTyping(command))),
     },
   })
 }

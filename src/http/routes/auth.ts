@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { AppError } from '../../errors.ts'
-import { Text } from '../../input/validation.ts'
+import { PasswordResetOwner, RefreshedSession, SignIn } from '../../schemas/accounts.ts'
+import { Text } from '../../schemas/fields.ts'
+import { failures, NoContent } from '../../schemas/responses.ts'
 import { signInView, tokensView } from '../../views/sign-in.ts'
 import { userSummaryView } from '../../views/users.ts'
 import { deviceOf } from '../device.ts'
 import type { RouteOptions } from '../options.ts'
-import { PasswordResetOwner, RefreshedSession, SignIn } from '../schemas/accounts.ts'
-import { failures, NoContent } from '../schemas/responses.ts'
 
 const Email = Text({ maxLength: 160 })
 /** A password or token. It is never stored as sent, so it needs no check here: the domain validates it. */

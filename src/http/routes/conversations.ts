@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { ConversationPage, PrivateConversation } from '../../schemas/conversations.ts'
+import { failures } from '../../schemas/responses.ts'
 import { listedConversationView } from '../../views/conversations.ts'
 import { userSummaryView } from '../../views/users.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
 import { callerOf } from '../plugins/caller.ts'
-import { ConversationPage, PrivateConversation } from '../schemas/conversations.ts'
-import { failures } from '../schemas/responses.ts'
 
 /** The list of conversations, and the lookup of a private one. */
 export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async (

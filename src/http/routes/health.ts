@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
+import { component } from '../../schemas/components.ts'
 import type { HttpOptions } from '../options.ts'
 import { bearerToken } from '../plugins/authenticate.ts'
-import { component } from '../schemas/components.ts'
 
 type HealthOptions = Pick<HttpOptions, 'database' | 'readiness' | 'registry'> &
   Pick<Config, 'metrics'> & { clock: Clock }

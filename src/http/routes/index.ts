@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { namedSchemas } from '../../schemas/components.ts'
 import type { HttpOptions, RouteOptions } from '../options.ts'
 import { requireAccessToken } from '../plugins/authenticate.ts'
 import { decorateCaller } from '../plugins/caller.ts'
@@ -7,7 +8,6 @@ import { documentRoutes } from '../plugins/docs.ts'
 import { recordForbidden } from '../plugins/forbidden.ts'
 import { measureRequests } from '../plugins/metrics.ts'
 import { createRateLimits } from '../rate-limits/rate-limits.ts'
-import { addComponents } from '../schemas/components.ts'
 import { accountRoutes } from './account.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
@@ -27,7 +27,7 @@ export async function registerRoutes(app: FastifyInstance, options: HttpOptions)
   decorateCaller(app)
   recordForbidden(app, services.securityLog)
   if (config.docs) await documentRoutes(app, config.publicUrl)
-  addComponents(app, config.contract)
+  for (const schema of namedSchemas(config.contract)) app.addSchema(schema)
   const deviceCookie = new DeviceCookie(services.knownDevices, config.publicUrl)
   const limits = createRateLimits({
     enabled: config.rateLimits,

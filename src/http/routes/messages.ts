@@ -2,13 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Message } from '../../domain/conversations/messages.ts'
 import type { Page } from '../../domain/shared/pagination.ts'
-import { SeqText, Uuid } from '../../input/validation.ts'
+import { MessagePage } from '../../schemas/conversations.ts'
+import { SeqText, Uuid } from '../../schemas/fields.ts'
+import { failures } from '../../schemas/responses.ts'
 import { caughtUpView, messageView } from '../../views/messages.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
 import { callerOf } from '../plugins/caller.ts'
-import { MessagePage } from '../schemas/conversations.ts'
-import { failures } from '../schemas/responses.ts'
 
 const HistoryQuery = Type.Object({
   ...PageQuery.properties,

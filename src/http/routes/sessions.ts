@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { SessionList } from '../../schemas/accounts.ts'
+import { failures, NoContent } from '../../schemas/responses.ts'
 import { sessionView } from '../../views/sessions.ts'
 import { deviceOf } from '../device.ts'
 import type { RouteOptions } from '../options.ts'
 import { callerOf } from '../plugins/caller.ts'
-import { SessionList } from '../schemas/accounts.ts'
-import { failures, NoContent } from '../schemas/responses.ts'
 
 const tags = ['Sessions']
 

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Text } from '../../input/validation.ts'
+import { Text } from '../../schemas/fields.ts'
+import { failures } from '../../schemas/responses.ts'
+import { UserPage } from '../../schemas/users.ts'
 import { userSummaryView } from '../../views/users.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
 import { callerOf } from '../plugins/caller.ts'
-import { failures } from '../schemas/responses.ts'
-import { UserPage } from '../schemas/users.ts'
 
 const UsersQuery = Type.Object({
   ...PageQuery.properties,

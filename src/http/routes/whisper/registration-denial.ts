@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { failures, HtmlPage, Notice } from '../../../schemas/responses.ts'
 import { jsonOrPage, varyByAccept, wantsHtml } from '../../content-negotiation.ts'
 import { deviceOf } from '../../device.ts'
 import type { WhisperOptions } from '../../options.ts'
 import { sendPage } from '../../pages/layout.ts'
 import { denyRegistrationPage, registrationDeniedPage } from '../../pages/registration-denial.ts'
 import { requireSameOrigin } from '../../plugins/same-origin.ts'
-import { failures, HtmlPage, Notice } from '../../schemas/responses.ts'
 
 const PATH = '/api/v1/user/register/deny/:token'
 const DENIED = 'The password was removed, and every session has ended.'

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Text } from '../../../input/validation.ts'
+import { Text } from '../../../schemas/fields.ts'
+import { failures } from '../../../schemas/responses.ts'
+import { RoomMessagePage, WHISPER_SECURITY } from '../../../schemas/whisper.ts'
 import { roomPageView } from '../../../views/rooms.ts'
 import { jsonOrPage, varyByAccept, wantsHtml, wantsJson } from '../../content-negotiation.ts'
 import type { WhisperOptions } from '../../options.ts'
@@ -9,8 +11,6 @@ import { roomPage } from '../../pages/room.ts'
 import { hasBearer, requireTokenOrCookie } from '../../plugins/authenticate.ts'
 import { callerOf } from '../../plugins/caller.ts'
 import { asAppError, sendError } from '../../plugins/errors.ts'
-import { failures } from '../../schemas/responses.ts'
-import { RoomMessagePage, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 
 const ROOM_HOME = '/api/v1/chat/home'
 

@@ -1,13 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { PageSizeText, Text } from '../../../input/validation.ts'
+import { List, PageSizeText, Text } from '../../../schemas/fields.ts'
+import { failures, NoContent } from '../../../schemas/responses.ts'
+import { Room, WHISPER_SECURITY } from '../../../schemas/whisper.ts'
 import { roomView } from '../../../views/rooms.ts'
 import type { WhisperOptions } from '../../options.ts'
 import { requireTokenOrCookie } from '../../plugins/authenticate.ts'
 import { callerOf } from '../../plugins/caller.ts'
-import { List } from '../../schemas/fields.ts'
-import { failures, NoContent } from '../../schemas/responses.ts'
-import { Room, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 
 const PREFIX = '/api/v1/chat'
 const MAX_USERS = 500

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { toBuffer } from 'qrcode'
 import { Type } from 'typebox'
+import { Binary, failures, NoContent } from '../../../schemas/responses.ts'
+import { ConfirmedTotpDevice, RecoveryCodes, TotpDevice, WHISPER_SECURITY } from '../../../schemas/whisper.ts'
 import { totpDeviceView } from '../../../views/whisper-accounts.ts'
 import type { WhisperOptions } from '../../options.ts'
 import { readSession, storeEmail } from '../../plugins/session-cookie.ts'
-import { Binary, failures, NoContent } from '../../schemas/responses.ts'
-import { ConfirmedTotpDevice, RecoveryCodes, TotpDevice, WHISPER_SECURITY } from '../../schemas/whisper.ts'
 import { ownerOf, ownerOrigin, requireOwner, requireRecentSignIn } from './account-owner.ts'
 
 const PREFIX = '/api/v1/user'

@@ -1,6 +1,5 @@
-import type { FastifyInstance } from 'fastify'
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
-import type { Contract } from '../../config/config.ts'
+import type { Contract } from '../config/config.ts'
 
 /** Schemas by name; some differ between the dialects of the contract. */
 const components = new Map<string, (contract: Contract) => TSchema>()
@@ -24,7 +23,7 @@ export function componentByContract<Value = unknown>(
   return Type.Unsafe<Value>({ $ref: `${name}#` })
 }
 
-/** Adds the named schemas to `app`, for the routes that are registered later. */
-export function addComponents(app: FastifyInstance, contract: Contract): void {
-  for (const [name, schemaOf] of components) app.addSchema({ ...schemaOf(contract), $id: name })
+/** The named schemas of a dialect, each with its name as `$id`. */
+export function namedSchemas(contract: Contract): (TSchema & { $id: string })[] {
+  return [...components].map(([name, schemaOf]) => ({ ...schemaOf(contract), $id: name }))
 }

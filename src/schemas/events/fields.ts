@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Text, Uuid } from '../../input/validation.ts'
+import { Text, Uuid } from '../fields.ts'
 
 /** A key made by the client, stored unchanged: any JSON object (a JWK, RFC 7517). */
 const Key = Type.Record(Type.String(), Type.Unknown())

@@ -1,0 +1,24 @@
+import { Type } from 'typebox'
+import { Alias, ClientMessageId, EncryptedMessages, KeyPair, MessageGroupId, UserIds } from './fields.ts'
+
+const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
+/** The payload of a join of `conversation:<id>`. */
+export const JoinConversation = Type.Object({ after_seq: Type.Optional(Seq) })
+
+/** What a member pushes to `conversation:<id>`, by event. */
+export const ConversationPushes = {
+  change_alias: Type.Object({ alias: Alias }),
+  leave_conversation: Type.Object({}),
+  send_message: Type.Object({
+    encrypted_messages: EncryptedMessages,
+    client_message_id: ClientMessageId,
+  }),
+  edit_message: Type.Object({ message_group_id: MessageGroupId, encrypted_messages: EncryptedMessages }),
+  delete_message: Type.Object({ message_group_id: MessageGroupId }),
+  start_typing: Type.Object({}),
+  finish_typing: Type.Object({}),
+  read_conversation: Type.Object({ seq: Type.Optional(Seq) }),
+  modify_conversation: Type.Object({ new_members: UserIds, alias: Type.Optional(Alias) }),
+  set_encryption_keys: Type.Object(KeyPair),
+}

@@ -1,0 +1,20 @@
+import { Type } from 'typebox'
+import { Uuid } from '../fields.ts'
+
+/** The payload of `message`: sends a text to the room. */
+export const MessageCommand = Type.Object({
+  message: Type.String(),
+  client_message_id: Type.Optional(Uuid()),
+})
+
+/** The payload of `reply`: a text that replies to a message. */
+export const ReplyCommand = Type.Object({
+  ...MessageCommand.properties,
+  previous_message_id: Type.String(),
+})
+
+/** The payload of `typing`. Any other `message` than `typing` means that the user stopped. */
+export const TypingCommand = Type.Object({ message: Type.String() })
+
+/** What a member pushes to `room:<id>` as JSON, by event. */
+export const RoomPushes = { message: MessageCommand, reply: ReplyCommand, typing: TypingCommand }
