@@ -22,18 +22,26 @@ const ALLOWED_IMPORTS: Record<string, string[]> = {
     ...['services', 'metrics', 'http', 'channels', 'views', 'infra'],
     ...['domain', 'realtime', 'db', ...foundation],
   ],
+  client: ['account-keys', 'schemas'],
+  'account-keys': [],
   metrics: ['realtime'],
   services: ['domain', 'db', ...foundation],
-  http: ['services', 'views', 'topics', 'input', 'schemas', 'domain', 'realtime', 'protocol', ...foundation],
-  channels: ['services', 'views', 'topics', 'input', 'schemas', 'domain', 'realtime', ...foundation],
+  http: [
+    ...['services', 'views', 'topics', 'input', 'schemas', 'domain', 'realtime', 'protocol', 'account-keys'],
+    ...foundation,
+  ],
+  channels: [
+    ...['services', 'views', 'topics', 'input', 'schemas', 'domain', 'realtime', 'account-keys'],
+    ...foundation,
+  ],
   views: ['domain', ...foundation],
   infra: ['domain', 'realtime', ...foundation],
-  domain: ['db', ...foundation],
+  domain: ['db', 'account-keys', ...foundation],
   realtime: ['protocol', 'clock'],
   db: foundation,
   protocol: [],
   topics: [],
-  input: ['schemas', 'domain', 'protocol', 'errors'],
+  input: ['schemas', 'domain', 'protocol', 'account-keys', 'errors'],
   schemas: ['domain', 'config'],
   errors: [],
   config: ['loopback'],
@@ -57,6 +65,12 @@ const ALLOWED_REALTIME_IMPORTS: Record<string, string[]> = {
 
 /** The only files of `src/realtime/` that may import `ws`. */
 const TRANSPORTS = ['realtime/socket/websocket.ts', 'realtime/socket/websocket-transport.ts']
+
+/** The packages of the parts that also run in browsers. They import no others, and nothing of Node. */
+const BROWSER_PACKAGES: Record<string, string[]> = {
+  client: ['phoenix', 'jose'],
+  'account-keys': ['jose'],
+}
 
 /** The entry of the package `parley/channels`. */
 const ENTRY = 'realtime/index.ts'
@@ -108,6 +122,9 @@ it.each([
   ['realtime/cluster/a.ts', `import { PubSub } from '../pubsub/pubsub.ts'`],
   ['realtime/socket/a.ts', `import type { Pollable } from '../longpoll/poll-session.ts'`],
   ['realtime/a.ts', `import type { Nodes } from './cluster/nodes.ts'`],
+  ['client/a.ts', `import { readFile } from 'node:fs/promises'`],
+  ['client/a.ts', `import { ProfileSchema } from '../schemas/users.ts'`],
+  ['account-keys/a.ts', `import { AppError } from '../errors.ts'`],
   ['realtime/socket/a.ts', `import { Refusal } from '../index.ts'`],
 ])('detects the violation in %s: %s', (path, text) => {
   expect(violations(new Map([[path, text]]))).toHaveLength(1)
@@ -140,6 +157,7 @@ function isAllowed({ from, target, typeOnly }: Import): boolean {
   if (other === part) return part !== 'realtime' || isAllowedInRealtime(from, target)
   if (other === 'config' && !['main', 'cli', 'app'].includes(part) && !typeOnly) return false
   if (other === 'domain' && part === 'views' && !typeOnly) return false
+  if (other === 'schemas' && part === 'client' && !typeOnly) return false
   return ALLOWED_IMPORTS[part]?.includes(other) ?? false
 }
 
@@ -181,6 +199,7 @@ function isAllowedPackage(from: string, name: string): boolean {
   if (part === 'realtime') {
     return (name === 'ws' && TRANSPORTS.includes(from)) || name.startsWith('node:')
   }
+  if (BROWSER_PACKAGES[part]) return BROWSER_PACKAGES[part].includes(name)
   const isDriver = /^(postgres|@electric-sql\/.+|drizzle-orm\/(pglite|postgres-js).*)$/.test(name)
   return !isDriver || part === 'db'
 }
