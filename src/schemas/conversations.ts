@@ -4,14 +4,20 @@ import { Id, NullableText, Time } from './fields.ts'
 import { pageOf } from './pages.ts'
 import { UserSummary } from './users.ts'
 
+/** The fields of a conversation that are the same for all members. */
+export const conversationFields = {
+  id: Id,
+  private: Type.Boolean(),
+  alias: NullableText('The name of a group.'),
+  inserted_at: Time,
+  updated_at: Time,
+}
+
+/** A conversation in the list of a member. */
 export const Conversation = component(
   'Conversation',
   Type.Object({
-    id: Id,
-    private: Type.Boolean(),
-    alias: NullableText('The name of a group.'),
-    inserted_at: Time,
-    updated_at: Time,
+    ...conversationFields,
     last_seq: Type.Integer({ description: 'The `seq` of the latest change.' }),
     read_seq: Type.Integer({ description: 'The `seq` up to which the user has read.' }),
     unread: Type.Optional(
@@ -46,7 +52,8 @@ export const PrivateConversation = component(
   ),
 )
 
-const Message = component(
+/** A message, in the copy of one recipient. */
+export const Message = component(
   'Message',
   Type.Object({
     id: Id,

@@ -21,3 +21,6 @@ export const MessageGroupId = Text({ maxLength: 100 })
 
 /** The client's own id for a message: a message that is sent again with the same id is stored once. */
 export const ClientMessageId = Type.Optional(Uuid())
+
+/** The response of most ok replies. */
+export const MessageSent = Type.Literal('message_sent')
