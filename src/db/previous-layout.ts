@@ -5,10 +5,10 @@ import { failureOf } from './failures.ts'
 type Rows = Database['rows']
 
 /**
- * The name under which this version connects. That of the previous version, which still reads and writes the table `messages`, was
- * `parley`.
+ * The name under which this version connects. That of the version which still reads and writes the table `messages` was `parley`; the
+ * next one, `parley/2`, does not know the shared ciphertexts of messages. The database tells the versions apart by these names.
  */
-export const APPLICATION_NAME = 'parley/2'
+export const APPLICATION_NAME = 'parley/3'
 const PREVIOUS_APPLICATION_NAME = 'parley'
 
 /** Messages per transaction. Each locks its messages for some milliseconds. */

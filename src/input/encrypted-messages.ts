@@ -3,7 +3,7 @@ import { isStorable } from '../domain/shared/text.ts'
 import { readUuid } from '../domain/shared/uuid.ts'
 import { AppError, invalidField } from '../errors.ts'
 
-/** Maximum size of one encrypted copy, in UTF-8. */
+/** Maximum size of one encrypted copy and of the shared ciphertext, in UTF-8. */
 const MAX_COPY_BYTES = 65_536
 
 /** A text of at most this many UTF-16 code units always fits: a code unit takes at most three bytes of UTF-8. */
@@ -30,6 +30,14 @@ export function parseEncryptedMessages(
     copies.set(recipientId, content)
   }
   return copies
+}
+
+/** Validates the `shared` ciphertext of a message. @throws AppError `validation_failed` */
+export function parseShared(shared: string | undefined): string | undefined {
+  if (shared === undefined) return undefined
+  if (!fits(shared)) throw invalidField('shared', `must have at most ${MAX_COPY_BYTES} bytes`)
+  if (!isStorable(shared)) throw invalidField('shared', 'has characters that cannot be stored')
+  return shared
 }
 
 function fits(content: string): boolean {

@@ -59,6 +59,11 @@ export const Message = component(
     id: Id,
     sender: Id,
     content: Type.String({ description: "Encrypted for the caller, by the sender's client." }),
+    shared: Type.Optional(
+      Type.String({
+        description: 'The ciphertext that the copies of all members refer to, if there is one.',
+      }),
+    ),
     inserted_at: Time,
     updated_at: Time,
     message_group: Id,

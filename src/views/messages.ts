@@ -1,4 +1,10 @@
-import type { CatchUpResult, Change, Message, SentMessage } from '../domain/conversations/messages.ts'
+import type {
+  CatchUpResult,
+  Change,
+  ChangedMessage,
+  Message,
+  SentMessage,
+} from '../domain/conversations/messages.ts'
 import type { MessageChange } from '../domain/shared/events.ts'
 import type { Page } from '../domain/shared/pagination.ts'
 import type { Dialect } from './dialect.ts'
@@ -9,6 +15,7 @@ export function messageView(dialect: Dialect, message: Message) {
     id: message.id,
     sender: message.senderId,
     content: message.content,
+    ...(message.shared !== null && { shared: message.shared }),
     inserted_at: dialect.time(message.insertedAt),
     updated_at: dialect.time(message.updatedAt),
     message_group: message.groupId,
@@ -26,15 +33,20 @@ export function messageEvents(
   change: MessageChange,
   fields?: { seq: number },
 ): (copy: MessageChange['copies'][number]) => string {
-  const { id: _id, content: _content, ...shared } = messageView(dialect, { ...change, id: '', content: '' })
+  const { id: _id, content: _content, ...common } = messageView(dialect, { ...change, id: '', content: '' })
   const event = JSON.stringify({ ...fields, conversation_id: change.conversationId }).slice(0, -1)
-  const head = `${event},"message":${JSON.stringify(shared).slice(0, -1)}`
+  const head = `${event},"message":${JSON.stringify(common).slice(0, -1)}`
   return ({ id, content }) => `${head},"id":"${id}","content":${JSON.stringify(content)}}}`
 }
 
 /** The reply to a send with a `client_message_id`: the same each time it is sent. */
 export function sentView(dialect: Dialect, { groupId, seq, insertedAt }: SentMessage) {
   return { message_group: groupId, seq, inserted_at: dialect.time(insertedAt) }
+}
+
+/** The reply to an edit or deletion with `return_seq`. */
+export function changedView({ groupId, seq }: ChangedMessage) {
+  return { message_group: groupId, seq }
 }
 
 /** A missed change, in the form of the event that was published for it. */

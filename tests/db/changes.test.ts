@@ -130,6 +130,16 @@ describe('the changes after a seq', () => {
     expect(await changes(cid)).toEqual({ lastSeq: 7, joinedSeq: 7, changes: [] })
   })
 
+  it('count the shared ciphertexts towards their size', async () => {
+    const shared = 'x'.repeat(65_536)
+    for (let n = 0; n < 15; n++)
+      await chat.messages.send(group, ann, contentsFor([ann, bob], 'y'), { shared })
+    expect(await brief(bob)).toHaveLength(15)
+    await chat.messages.send(group, ann, contentsFor([ann, bob], 'y'), { shared })
+    expect(await brief(bob)).toBe('too_many')
+    expect(await brief(bob, 1)).toHaveLength(15)
+  })
+
   it("contain only the reader's copies", async () => {
     await chat.messages.send(
       group,

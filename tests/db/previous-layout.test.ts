@@ -157,6 +157,27 @@ describe.runIf(process.env.DATABASE_URL)('while a node of the previous version i
     )
   })
 
+  it.each(['parley', 'parley/2'])(
+    'an edit or deletion by %s removes the shared ciphertext that it does not know',
+    async (name) => {
+      const { client, db, chat } = await start()
+      const copies = contentsFor([ANN, BOB], 'key')
+      const send = () => chat.messages.send(GROUP, ANN, copies, { shared: 'ciphertext' })
+      const [edited, deleted, untouched] = [await send(), await send(), await send()]
+      await client.begin(async (sql) => {
+        await sql.unsafe(`set local application_name = '${name}'`)
+        await sql`update message_groups set copies = array['other'::bytea, 'other'::bytea], copy_encoding = 0
+          where id = ${edited.groupId}`
+        await sql`update message_groups set copies = null, recipients = null where id = ${deleted.groupId}`
+      })
+      const rows = await db.rows<{ id: string; shared: string | null }>(
+        'select id, shared from message_groups where id = any($1) order by seq',
+        [`{${edited.groupId},${deleted.groupId},${untouched.groupId}}`],
+      )
+      expect(rows.map(({ shared }) => shared)).toEqual([null, null, 'ciphertext'])
+    },
+  )
+
   it('copies nothing twice or not at all while both versions send, edit and delete', async () => {
     const { client, rows, previous, db, chat } = await start()
     let isCopying = true
@@ -187,8 +208,9 @@ describe.runIf(process.env.DATABASE_URL)('while a node of the previous version i
       ),
       change(
         async (text) => (await chat.messages.send(GROUP, ANN, contentsFor([ANN, BOB], text))).groupId,
-        chat.messages.edit.bind(chat.messages),
-        chat.messages.delete.bind(chat.messages),
+        async (...edit: Parameters<typeof chat.messages.edit>) => void (await chat.messages.edit(...edit)),
+        async (...deletion: Parameters<typeof chat.messages.delete>) =>
+          void (await chat.messages.delete(...deletion)),
       ),
     ])
     const expected = await previousHistories(previous)

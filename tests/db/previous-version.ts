@@ -75,7 +75,7 @@ export class PreviousVersion {
   async history(conversationId: string, userId: string): Promise<Message[]> {
     const params = [uuidArray([conversationId]), uuidArray([userId]), `{${Number.MAX_SAFE_INTEGER}}`]
     const rows = await this.#rows<Message & { page: number }>(HISTORY, params)
-    return rows.map(({ page: _page, ...message }) => message)
+    return rows.map(({ page: _page, ...message }) => ({ ...message, shared: null }))
   }
 
   async #accepted(statement: string, params: unknown[]): Promise<void> {

@@ -1,12 +1,16 @@
+import type { ChangedMessage } from '../../domain/conversations/messages.ts'
 import { AppError } from '../../errors.ts'
-import { parseEncryptedMessages } from '../../input/encrypted-messages.ts'
+import { parseEncryptedMessages, parseShared } from '../../input/encrypted-messages.ts'
 import { payloadCheck } from '../../input/validation.ts'
 import { type Channel, defineChannel } from '../../realtime/index.ts'
 import { JoinConversation, ConversationPushes as Pushes } from '../../schemas/events/conversation.ts'
 import { openConversationView } from '../../views/conversations.ts'
-import { sentView } from '../../views/messages.ts'
+import { changedView, sentView } from '../../views/messages.ts'
 import type { ChannelContext } from './context.ts'
 import { concurrently } from './guard.ts'
+
+/** Characters of a shared ciphertext that cost as much as one more recipient for each recipient. */
+const SHARED_LENGTH_PER_RECIPIENT = 16_384
 
 interface OpenConversation {
   id: string
@@ -55,24 +59,31 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
         conversations.leave(state.id, userId),
       ),
       send_message: concurrently(
-        on(Pushes.send_message, async ({ state, userId }: Channel<OpenConversation>, payload) => {
+        on(Pushes.send_message, async (channel: Channel<OpenConversation>, payload) => {
+          const { state, userId } = channel
           const { encrypted_messages, client_message_id: clientMessageId } = payload
           const recipients = parseEncryptedMessages(encrypted_messages)
-          const sent = await messages.send(state.id, userId, recipients, clientMessageId)
+          const shared = parseShared(payload.shared)
+          channel.charge(recipients.size * sharedWeight(shared))
+          const sent = await messages.send(state.id, userId, recipients, { clientMessageId, shared })
           // The recipients of a message that is sent again are not checked, so the count only grows.
           state.memberCount = Math.max(state.memberCount, recipients.size)
           return clientMessageId && sentView(dialect, sent)
         }),
       ),
       edit_message: concurrently(
-        on(Pushes.edit_message, ({ state, userId }: Channel<OpenConversation>, payload) => {
+        on(Pushes.edit_message, async (channel: Channel<OpenConversation>, payload) => {
+          const { state, userId } = channel
           const copies = parseEncryptedMessages(payload.encrypted_messages)
-          return messages.edit(state.id, userId, { groupId: payload.message_group_id, copies })
+          const shared = parseShared(payload.shared)
+          channel.charge(copies.size * sharedWeight(shared))
+          const edit = { groupId: payload.message_group_id, copies, shared }
+          return changeReply(payload, await messages.edit(state.id, userId, edit))
         }),
       ),
       delete_message: concurrently(
-        on(Pushes.delete_message, ({ state, userId }: Channel<OpenConversation>, payload) =>
-          messages.delete(state.id, userId, payload.message_group_id),
+        on(Pushes.delete_message, async ({ state, userId }: Channel<OpenConversation>, payload) =>
+          changeReply(payload, await messages.delete(state.id, userId, payload.message_group_id)),
         ),
       ),
       start_typing: on(Pushes.start_typing, (channel) => typing.start(channel)),
@@ -94,4 +105,14 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
       ),
     },
   })
+}
+
+/** The reply to an edit or deletion: `message_sent`, unless the client asks for the `seq`. */
+function changeReply(payload: { return_seq?: boolean | undefined }, changed: ChangedMessage) {
+  return payload.return_seq ? changedView(changed) : undefined
+}
+
+/** Every recipient receives the shared ciphertext: a long one is charged like further recipients. */
+function sharedWeight(shared: string | undefined): number {
+  return Math.floor((shared?.length ?? 0) / SHARED_LENGTH_PER_RECIPIENT)
 }

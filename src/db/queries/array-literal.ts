@@ -18,6 +18,11 @@ export function plainTextArray(texts: readonly string[]): string {
   return texts.length ? `{"${texts.join('","')}"}` : '{}'
 }
 
+/** Like `textArray`, with nulls for absent texts. */
+export function nullableTextArray(texts: readonly (string | undefined)[]): string {
+  return `{${texts.map((text) => (text === undefined ? 'null' : quoted(text))).join(',')}}`
+}
+
 function quoted(text: string): string {
   return text.includes('"') || text.includes('\\') ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
 }

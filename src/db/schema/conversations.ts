@@ -137,6 +137,8 @@ export const messageGroups = pgTable(
     copies: bytea('copies').array(),
     /** The id of each copy, where it does not follow from those of the message and the recipient. */
     copyIds: uuid('copy_ids').array(),
+    /** A ciphertext that all copies refer to, as the sender's client made it. */
+    shared: text('shared'),
   },
   (t) => [
     // A partial index: history does not read tombstones.

@@ -22,12 +22,13 @@ export function conversationSends(db: Database, events: EventBus): SendKind<Draf
   return {
     streamOf: ({ conversationId }) => conversationId,
     rowsOf: ({ copies }) => copies.length,
-    sizeOf: ({ copies }) => copies.reduce((size, { content }) => size + content.length, 0),
+    sizeOf: ({ copies, shared }) =>
+      copies.reduce((size, { content }) => size + content.length, shared?.length ?? 0),
     store: async (drafts) => outcomesOf(drafts, await sendBatch(db, drafts)),
     find: async (drafts) => outcomesOf(drafts, await findSent(db, drafts)),
     isRepeat: (error) => isUniqueViolation(error, CLIENT_MESSAGE_INDEX),
-    publish({ conversationId, groupId, senderId, copies }, { seq, insertedAt }) {
-      const message = { conversationId, groupId, senderId, seq, copies }
+    publish({ conversationId, groupId, senderId, copies, shared = null }, { seq, insertedAt }) {
+      const message = { conversationId, groupId, senderId, seq, copies, shared }
       events.emit('message_sent', { ...message, insertedAt, updatedAt: insertedAt })
     },
   }

@@ -49,6 +49,28 @@ const MAX_ATTEMPTS = 100
 /** The encrypted copies of a message by recipient id. */
 export type MessageContents = ReadonlyMap<string, string>
 
+/** What a message may have beside its copies. */
+export interface SendOptions {
+  /** A UUID of the sender, as an idempotency key: a repeated send resolves with the first message. */
+  clientMessageId?: string | undefined
+  /** A ciphertext that all copies refer to. */
+  shared?: string | undefined
+}
+
+/** The new content of a message. Without `shared`, the message has none afterwards. */
+export interface MessageEdit {
+  groupId: string
+  copies: MessageContents
+  shared?: string | undefined
+}
+
+/** The place of a change in its conversation. */
+export interface ChangedMessage {
+  groupId: string
+  /** The `seq` of the change. */
+  seq: number
+}
+
 /** A request for a page of messages. */
 export interface HistoryRequest {
   conversationId: string
@@ -101,14 +123,13 @@ export class Messages {
   /**
    * Sends a message; the recipients must be exactly the members. Resolves after its event was emitted, as do `edit` and
    * `delete`.
-   * @param clientMessageId a UUID of the sender, as an idempotency key: a repeated send resolves with the first message.
    * @throws AppError `no_conversation`, `not_enough_recipients`, `too_many_recipients` or `busy`.
    */
   async send(
     conversationId: string,
     senderId: string,
     contents: MessageContents,
-    clientMessageId?: string,
+    { clientMessageId, shared }: SendOptions = {},
   ): Promise<SentMessage> {
     const groupId = uuidv7()
     const draft = {
@@ -117,6 +138,7 @@ export class Messages {
       groupId,
       clientMessageId: readClientMessageId(clientMessageId),
       copies: copiesOf(groupId, contents),
+      shared,
     }
     return this.#queue.send(this.#sends, draft)
   }
@@ -129,25 +151,27 @@ export class Messages {
   async edit(
     conversationId: string,
     userId: string,
-    { groupId, copies: contents }: { groupId: string; copies: MessageContents },
-  ): Promise<void> {
+    { groupId, copies: contents, shared: newShared }: MessageEdit,
+  ): Promise<ChangedMessage> {
     const message = readMessageRef(conversationId, userId, groupId)
     const newCopies = copiesOf(message.groupId, contents)
-    await this.#queue.change({
+    const shared = newShared ?? null
+    const { editSeq } = await this.#queue.change({
       stream: message.conversationId,
-      work: () => accepted(() => editMessage(this.#db, message, newCopies)),
+      work: () => accepted(() => editMessage(this.#db, message, { copies: newCopies, shared })),
       onCommitted: ({ verdict: _, copyIds, ...edited }) => {
         const copies = newCopies.map((copy, index) => ({ ...copy, id: copyIds[index] as string }))
         const { userId: senderId, ...ids } = message
-        this.#events.emit('message_edited', { ...ids, senderId, ...edited, copies })
+        this.#events.emit('message_edited', { ...ids, senderId, ...edited, copies, shared })
       },
     })
+    return { groupId: message.groupId, seq: editSeq }
   }
 
   /** Deletes a message for everyone. @throws AppError `no_conversation`, `no_message`, `not_sender` or `busy`. */
-  async delete(conversationId: string, userId: string, groupId: string): Promise<void> {
+  async delete(conversationId: string, userId: string, groupId: string): Promise<ChangedMessage> {
     const message = readMessageRef(conversationId, userId, groupId)
-    await this.#queue.change({
+    const { seq } = await this.#queue.change({
       stream: message.conversationId,
       work: async (outcomeUnknown) => {
         // An earlier attempt may have deleted it without emitting the event.
@@ -159,6 +183,7 @@ export class Messages {
         this.#events.emit('message_deleted', { conversationId, groupId, seq, memberIds })
       },
     })
+    return { groupId: message.groupId, seq }
   }
 
   /**

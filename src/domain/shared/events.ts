@@ -58,6 +58,8 @@ export interface MessageChange {
   insertedAt: number
   updatedAt: number
   copies: { id: string; recipientId: string; content: string }[]
+  /** The ciphertext that all copies refer to; null if there is none. */
+  shared: string | null
 }
 
 type Listener<T> = (event: T) => void

@@ -3,7 +3,7 @@ import { eventComponent } from '../components.ts'
 import { Id } from '../fields.ts'
 import type { ConversationPushes } from './conversation.ts'
 import { MessageSent } from './fields.ts'
-import { DeleteMessageEvent, SentMessage } from './messages.ts'
+import { ChangedMessage, DeleteMessageEvent, SentMessage } from './messages.ts'
 import { ConversationSummary } from './objects.ts'
 
 /** `update_alias`: the conversation has another name. */
@@ -60,8 +60,8 @@ export const ConversationReplies = {
   change_alias: MessageSent,
   leave_conversation: MessageSent,
   send_message: Type.Union([MessageSent, SentMessage]),
-  edit_message: MessageSent,
-  delete_message: MessageSent,
+  edit_message: Type.Union([MessageSent, ChangedMessage]),
+  delete_message: Type.Union([MessageSent, ChangedMessage]),
   start_typing: MessageSent,
   finish_typing: MessageSent,
   read_conversation: MessageSent,

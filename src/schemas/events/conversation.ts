@@ -1,5 +1,14 @@
 import { Type } from 'typebox'
-import { Alias, ClientMessageId, EncryptedMessages, KeyPair, MessageGroupId, UserIds } from './fields.ts'
+import {
+  Alias,
+  ClientMessageId,
+  EncryptedMessages,
+  KeyPair,
+  MessageGroupId,
+  ReturnSeq,
+  Shared,
+  UserIds,
+} from './fields.ts'
 
 const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
@@ -12,10 +21,16 @@ export const ConversationPushes = {
   leave_conversation: Type.Object({}),
   send_message: Type.Object({
     encrypted_messages: EncryptedMessages,
+    shared: Shared,
     client_message_id: ClientMessageId,
   }),
-  edit_message: Type.Object({ message_group_id: MessageGroupId, encrypted_messages: EncryptedMessages }),
-  delete_message: Type.Object({ message_group_id: MessageGroupId }),
+  edit_message: Type.Object({
+    message_group_id: MessageGroupId,
+    encrypted_messages: EncryptedMessages,
+    shared: Shared,
+    return_seq: ReturnSeq,
+  }),
+  delete_message: Type.Object({ message_group_id: MessageGroupId, return_seq: ReturnSeq }),
   start_typing: Type.Object({}),
   finish_typing: Type.Object({}),
   read_conversation: Type.Object({ seq: Type.Optional(Seq) }),

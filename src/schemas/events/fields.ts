@@ -16,6 +16,12 @@ export const Alias = Type.Union([Text({ maxLength: 100 }), Type.Null()])
 /** A message encrypted once for each member, keyed by their id. */
 export const EncryptedMessages = Type.Record(Type.String(), Type.String())
 
+/** A ciphertext that all copies of a message refer to. It is stored and sent to each member once. */
+export const Shared = Type.Optional(Type.String())
+
+/** Asks for the `seq` of the change in the reply. */
+export const ReturnSeq = Type.Optional(Type.Boolean())
+
 /** The id of a message. Whether it exists is checked later. */
 export const MessageGroupId = Text({ maxLength: 100 })
 

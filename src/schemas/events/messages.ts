@@ -37,6 +37,13 @@ export const ConversationChange = eventComponent(
 )
 export type ConversationChange = Static<typeof ConversationChange>
 
+/** The reply to an edit or deletion with `return_seq`. */
+export const ChangedMessage = eventComponent(
+  'ChangedMessage',
+  Type.Object({ message_group: Id, seq: Type.Integer({ description: 'The `seq` of the change.' }) }),
+)
+export type ChangedMessage = Static<typeof ChangedMessage>
+
 /** The reply to a send with a `client_message_id`. */
 export const SentMessage = eventComponent(
   'SentMessage',

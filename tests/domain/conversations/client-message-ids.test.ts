@@ -14,7 +14,7 @@ setUpGroupOfTwo((given) => {
 })
 
 const send = (id: string | undefined, text: string, to = [ann, bob], from = ann, where = group) =>
-  chat.messages.send(where, from, contentsFor(to, text), id)
+  chat.messages.send(where, from, contentsFor(to, text), { clientMessageId: id })
 
 async function texts(): Promise<string[]> {
   const { items } = await chat.messages.latest(ann, group)

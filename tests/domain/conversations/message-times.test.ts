@@ -78,9 +78,10 @@ it('reports the same time in the reply, the event, the history and the missed ch
 
 it('reports the first time for a message that is sent again', async () => {
   const { ann, bob, chat, group } = given
-  const again = () => chat.messages.send(group, ann, contentsFor([ann, bob], 'x'), crypto.randomUUID())
+  const again = () =>
+    chat.messages.send(group, ann, contentsFor([ann, bob], 'x'), { clientMessageId: crypto.randomUUID() })
   const name = crypto.randomUUID()
-  const named = () => chat.messages.send(group, ann, contentsFor([ann, bob], 'x'), name)
+  const named = () => chat.messages.send(group, ann, contentsFor([ann, bob], 'x'), { clientMessageId: name })
   const [, first] = await Promise.all([again(), named(), again()])
   expect(await named()).toEqual(first)
 })

@@ -47,6 +47,7 @@ describe('sending', () => {
       groupId: expect.any(String),
       senderId: ann,
       content: 'for ann',
+      shared: null,
       seq: 1,
       insertedAt: expect.any(Number),
       updatedAt: anns?.insertedAt,
@@ -133,6 +134,7 @@ describe('editing', () => {
       editSeq: 3,
       insertedAt: original.insertedAt,
       updatedAt: edited?.updatedAt,
+      shared: null,
       copies: [
         { id: original.id, recipientId: ann, content: 'after' },
         { id: bobs?.id, recipientId: bob, content: 'after' },

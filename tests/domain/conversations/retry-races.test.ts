@@ -31,7 +31,7 @@ describe.runIf(server)('two nodes that receive the same message concurrently', (
       // Alone in its batch, a repeated send is another matter.
       const sends = Array.from({ length: round % 2 ? AT_ONCE : 2 }, (_, n) => {
         const contents = contentsFor([ann, bob], `${round} by ${n}`)
-        return (nodes[n % 2] as Chat).messages.send(group, ann, contents, id)
+        return (nodes[n % 2] as Chat).messages.send(group, ann, contents, { clientMessageId: id })
       })
       const [first, ...others] = await Promise.all(sends)
       for (const other of others) expect(other).toEqual(first)

@@ -35,7 +35,7 @@ describe.runIf(server)('when the connection to the database is lost', () => {
   }
 
   const send = (node: Chat, text: string, clientMessageId?: string) =>
-    resultOf(node.messages.send(group, ann, contentsFor([ann, bob], text), clientMessageId))
+    resultOf(node.messages.send(group, ann, contentsFor([ann, bob], text), { clientMessageId }))
 
   /** Bob's stored messages, oldest first, as `seq content`. */
   async function stored(): Promise<string[]> {
@@ -75,9 +75,11 @@ describe.runIf(server)('when the connection to the database is lost', () => {
       const other = await openChat(db)
       const name = randomUUID()
       const cut = proxy.cut(MARK, at)
-      const sending = node.messages.send(group, ann, contentsFor([ann, bob], MARK), name)
+      const sending = node.messages.send(group, ann, contentsFor([ann, bob], MARK), { clientMessageId: name })
       await cut
-      const again = await other.messages.send(group, ann, contentsFor([ann, bob], 'again'), name)
+      const again = await other.messages.send(group, ann, contentsFor([ann, bob], 'again'), {
+        clientMessageId: name,
+      })
       expect(await sending).toEqual(again)
       expect(await stored()).toHaveLength(1)
       expect([...node.emitted, ...other.emitted]).toMatchObject([{ groupId: again.groupId, seq: 1 }])

@@ -3,7 +3,14 @@ import { v7 as newId } from 'uuid'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/db/database.ts'
 import type { Draft } from '../../../src/db/queries/conversations/send-batch.ts'
-import { addPeople, type Chat, openChat, resultOf, startGroup } from '../../support/chat-services.ts'
+import {
+  addPeople,
+  type Chat,
+  contentsFor,
+  openChat,
+  resultOf,
+  startGroup,
+} from '../../support/chat-services.ts'
 import { setUpEmptyDatabase } from '../../support/set-up-database.ts'
 
 const db = setUpEmptyDatabase()
@@ -247,6 +254,15 @@ describe('a full queue', () => {
     const outcomes = await Promise.all([send('x'.repeat(40)), send('x'.repeat(11)), send('x'.repeat(10))])
     expect(outcomes).toEqual(['ok', 'busy', 'ok'])
     expect(await send('x'.repeat(50))).toBe('ok')
+  })
+
+  it('counts shared ciphertexts towards its capacity', async () => {
+    const chat = await openChat(db, { limits: { size: 100 } })
+    const group = await startGroup(chat, [ann, bob])
+    const send = (shared: string) =>
+      resultOf(chat.messages.send(group, ann, contentsFor([ann, bob], 'x'.repeat(10)), { shared }))
+    expect(await Promise.all([send('x'.repeat(60)), send('x')])).toEqual(['ok', 'busy'])
+    expect(await send('x'.repeat(80))).toBe('ok')
   })
 
   it('is idle when every change is stored or rejected', async () => {

@@ -30,14 +30,17 @@ export interface Edited {
   copyIds: string[]
 }
 
-/**
- * Replaces all copies of a message in one statement. Former members lose theirs, new members get one.
- * @param copies in the order of the recipients' ids.
- */
+/** The new content of a message: the copies in the order of the recipients' ids, and the ciphertext that they refer to. */
+export interface NewContent {
+  copies: readonly Copy[]
+  shared: string | null
+}
+
+/** Replaces the content of a message in one statement. Former members lose their copies, new members get one. */
 export async function editMessage(
   db: Database,
   { conversationId, userId, groupId }: MessageRef,
-  copies: readonly Copy[],
+  { copies, shared }: NewContent,
 ): Promise<Edited | { verdict: ChangeRefusal }> {
   const [row] = await db.rows<(Omit<Edited, 'copyIds'> & { copyIds: string }) | { verdict: ChangeRefusal }>(
     EDIT,
@@ -49,6 +52,7 @@ export async function editMessage(
       uuidArray(copies.map((copy) => copy.recipientId)),
       textArray(copies.map((copy) => copy.content)),
       uuidArray(copies.map((copy) => copy.id)),
+      shared,
     ],
   )
   if (row?.verdict !== 'ok') return row ?? { verdict: 'no_conversation' }
@@ -125,7 +129,7 @@ with ${SOURCES}, checked as materialized (
   from locked, snapshot, present
 ), ${ADVANCED}, stored as (
   update message_groups g set edited_seq = advanced.last_seq, updated_at = now(), copy_encoding = $4::int2, recipients = $5::uuid[],
-    copies = ${storedCopies('$4::int2', '$6::text[]')},
+    copies = ${storedCopies('$4::int2', '$6::text[]')}, shared = $8::text,
     copy_ids = case when g.copy_ids is not null then array(
       select coalesce(g.copy_ids[array_position(g.recipients, c.recipient_id)], c.id)
       from unnest($5::uuid[], $7::uuid[]) c (recipient_id, id)
@@ -148,7 +152,7 @@ const DELETE = `
 with ${SOURCES}, checked as materialized (
   select case ${REFUSALS} else 'ok' end as verdict from locked, snapshot, present
 ), ${ADVANCED}, marked as (
-  update message_groups g set deleted_seq = advanced.last_seq, recipients = null, copies = null, copy_ids = null
+  update message_groups g set deleted_seq = advanced.last_seq, recipients = null, copies = null, copy_ids = null, shared = null
   from advanced where g.id = $3::uuid
 )
 select checked.verdict, advanced.last_seq::float8 as seq, array_to_json(present.member_ids)::text as "memberIds"

@@ -113,7 +113,7 @@ left join lateral (
     and g.edited_seq > greatest($3::bigint, own.joined_seq) and ${hasCopy('g', 'own.user_id')}
   order by g.edited_seq limit $4)
   union all
-  (select 'deleted', g.deleted_seq, null, g.id, null, null, null, null, null
+  (select 'deleted', g.deleted_seq, null, g.id, null, null, null, null, null, null
   from message_groups g
   where g.conversation_id = own.conversation_id and g.deleted_seq > greatest($3::bigint, own.joined_seq)
   order by g.deleted_seq limit $4)
@@ -125,8 +125,8 @@ order by h."changeSeq"`
 /** The same, without the contents if they are too large together. */
 const CHANGES_THAT_FIT = `
 select f."userId", f."lastSeq", f."joinedSeq", f.kind, f."changeSeq", f.id, f."groupId", f."senderId",
-  case when f.fits then f.content end as content, f.seq, f."insertedAt", f."updatedAt", f.fits
-from (select *, coalesce(sum(octet_length(content)) over (), 0) <= $5::bigint as fits from (${CHANGES}) found) f
+  case when f.fits then f.content end as content, case when f.fits then f.shared end as shared, f.seq, f."insertedAt", f."updatedAt", f.fits
+from (select *, coalesce(sum(octet_length(content) + coalesce(octet_length(shared), 0)) over (), 0) <= $5::bigint as fits from (${CHANGES}) found) f
 order by f."changeSeq"`
 
 const POSITIONS = `

@@ -8,6 +8,8 @@ export interface Message {
   groupId: string
   senderId: string
   content: string
+  /** The ciphertext that the copies of all recipients refer to. */
+  shared: string | null
   /** The position of the message in the conversation's order of changes. */
   seq: number
   insertedAt: number
@@ -54,13 +56,14 @@ type HistoryRow = { page: number } & (MessageRow | { groupId: null })
 export type MessageRow = Omit<Message, 'id'> & { id: string | null }
 
 export function messageOf(row: MessageRow, recipientId: string): Message {
-  const { id, groupId, senderId, content, seq, insertedAt, updatedAt } = row
-  return { id: id ?? copyIds(groupId)(recipientId), groupId, senderId, content, seq, insertedAt, updatedAt }
+  const { id, groupId, senderId, content, shared, seq, insertedAt, updatedAt } = row
+  const ownId = id ?? copyIds(groupId)(recipientId)
+  return { id: ownId, groupId, senderId, content, shared, seq, insertedAt, updatedAt }
 }
 
 /** The columns of a `MessageRow` in SQL. */
 export function messageColumns(message: string, recipient: string): string {
-  return `${copyColumns(message, recipient)}, ${message}.sender_id as "senderId", ${message}.seq::float8 as seq,
+  return `${copyColumns(message, recipient)}, ${message}.shared, ${message}.sender_id as "senderId", ${message}.seq::float8 as seq,
     ${milliseconds(`${message}.inserted_at`)} as "insertedAt",
     ${milliseconds(`coalesce(${message}.updated_at, ${message}.inserted_at)`)} as "updatedAt"`
 }

@@ -1,7 +1,7 @@
 import { inArray, sql } from 'drizzle-orm'
 import type { Database } from '../../database.ts'
 import { conversations, messageGroups } from '../../schema.ts'
-import { intArray, plainTextArray, textArray, uuidArray } from '../array-literal.ts'
+import { intArray, nullableTextArray, plainTextArray, textArray, uuidArray } from '../array-literal.ts'
 import { type Copy, encodingOf, isPlain, storedCopies } from './copies.ts'
 
 /** A message to be stored. Its ids are generated beforehand, so that it can be found if the commit outcome is unknown. */
@@ -13,6 +13,8 @@ export interface Draft {
   clientMessageId?: string | undefined
   /** In the order of the recipients' ids. */
   copies: Copy[]
+  /** The ciphertext that all copies refer to. */
+  shared?: string | undefined
 }
 
 /** The `seq` a message got, and its time in milliseconds since the epoch, with the microseconds as a fraction. */
@@ -77,9 +79,11 @@ export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<Outco
     uuidArray(recipientIds),
     encodings.every(isPlain) ? plainTextArray(contents) : textArray(contents),
   ]
-  if (!drafts.some(isKeyed)) return db.rows(SEND_BATCH, params)
-  const clientMessageIds = drafts.map((draft) => draft.clientMessageId ?? 'null')
-  return db.rows(SEND_KEYED_BATCH, [...params, uuidArray(clientMessageIds)])
+  const isKeyed = drafts.some(({ clientMessageId }) => clientMessageId !== undefined)
+  const hasShared = drafts.some(({ shared }) => shared !== undefined)
+  if (isKeyed) params.push(uuidArray(drafts.map(({ clientMessageId }) => clientMessageId ?? 'null')))
+  if (hasShared) params.push(nullableTextArray(drafts.map(({ shared }) => shared)))
+  return db.rows(SEND_BATCH[isKeyed ? 'keyed' : 'unkeyed'][hasShared ? 'shared' : 'unshared'], params)
 }
 
 /** The index that rejects a repeated send whose first message the statement does not see yet. */
@@ -118,10 +122,6 @@ export function findSent(db: Database, drafts: readonly Draft[]): Promise<Outcom
   })
 }
 
-function isKeyed({ clientMessageId }: Draft): boolean {
-  return clientMessageId !== undefined
-}
-
 const MICROSECOND = `interval '1 microsecond'`
 
 /**
@@ -130,8 +130,22 @@ const MICROSECOND = `interval '1 microsecond'`
  */
 const param = (number: number, type: string) => `(select $${number}::${type}[])`
 
-const SEND_BATCH = sendBatchStatement((_sql) => '')
-const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
+/** SQL that is part of a statement or left out. */
+type Optional = (sql: string) => string
+
+const included: Optional = (sql) => sql
+const omitted: Optional = () => ''
+
+const SEND_BATCH = {
+  unkeyed: {
+    unshared: sendBatchStatement(omitted, omitted),
+    shared: sendBatchStatement(omitted, included),
+  },
+  keyed: {
+    unshared: sendBatchStatement(included, omitted),
+    shared: sendBatchStatement(included, included),
+  },
+}
 
 /**
  * `locked` waits for the row locks and reads the newest conversations; everything else is read in the snapshot of the statement. The
@@ -139,9 +153,11 @@ const SEND_KEYED_BATCH = sendBatchStatement((sql) => sql)
  * their ids, so that two nodes cannot deadlock. `repeats` is a lateral join with a limit, because the planner may scan the whole table for
  * a plain join. Each message is stored one microsecond or more after its predecessor.
  * @param keyed includes SQL for drafts with a client message id; batches without any do not pay for it.
+ * @param shared likewise for drafts with a shared ciphertext.
  */
-function sendBatchStatement(keyed: (sql: string) => string): string {
+function sendBatchStatement(keyed: Optional, shared: Optional): string {
   const slice = (array: string, draft: string) => `${array}[${draft}.first_copy:${draft}.last_copy]`
+  const sharedTexts = param(keyed('keyed') ? 11 : 10, 'text')
   const columns = ['uuid', 'uuid', 'uuid', 'int2', 'int4', 'int4'].map((type, index) =>
     param(index + 2, type),
   )
@@ -191,9 +207,9 @@ with locked as materialized (
   where c.id = a.conversation_id
 ), groups as (
   insert into message_groups
-    (id, conversation_id, sender_id, seq, inserted_at, copy_encoding, recipients, copies${keyed(', client_message_id')})
+    (id, conversation_id, sender_id, seq, inserted_at, copy_encoding, recipients, copies${keyed(', client_message_id')}${shared(', shared')})
   select a.group_id, a.conversation_id, a.sender_id, a.last_seq + a.position, a.first_at + (a.position - 1) * ${MICROSECOND},
-    a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice(param(9, 'text'), 'a'))}${keyed(', a.client_message_id')}
+    a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice(param(9, 'text'), 'a'))}${keyed(', a.client_message_id')}${shared(`, (${sharedTexts})[a.n]`)}
   from accepted a
   returning id, seq, inserted_at
 )${keyed(`, results as (
