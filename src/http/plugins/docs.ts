@@ -17,6 +17,11 @@ export const DOCUMENTATION_POLICY = {
   'frame-ancestors': "'none'",
 }
 
+/** The version and the license of the server. */
+export const packageInfo: { version: string; license: string } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+)
+
 const DESCRIPTION =
   'The HTTP API of a Parley server. Clients send and receive messages over a WebSocket, `/socket/websocket`, with the Phoenix ' +
   'Channels protocol. Every error response has the body `{"error": {"code", "message"}}`; a 422 adds `errors`, the messages ' +
@@ -39,7 +44,7 @@ const TAGS = {
  * @param publicUrl the base URL of the API.
  */
 export async function documentRoutes(app: FastifyInstance, publicUrl: string): Promise<void> {
-  const { version, license } = readPackage()
+  const { version, license } = packageInfo
   await app.register(swagger, {
     stripBasePath: false,
     // A component is named by the `$id` of its schema. Schemas without `$id` stay inline.
@@ -86,8 +91,4 @@ export const SWAGGER_UI: Omit<FastifySwaggerUiOptions, 'routePrefix'> = {
     ],
   },
   logo: { type: 'image/svg+xml', content: assetBytes('icon.svg'), href: '/docs' },
-}
-
-function readPackage(): { version: string; license: string } {
-  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
 }

@@ -4,7 +4,7 @@ import type { HttpOptions, RouteOptions } from '../options.ts'
 import { requireAccessToken } from '../plugins/authenticate.ts'
 import { decorateCaller } from '../plugins/caller.ts'
 import { DeviceCookie } from '../plugins/device-cookie.ts'
-import { documentRoutes } from '../plugins/docs.ts'
+import { documentRoutes, packageInfo } from '../plugins/docs.ts'
 import { recordForbidden } from '../plugins/forbidden.ts'
 import { measureRequests } from '../plugins/metrics.ts'
 import { createRateLimits } from '../rate-limits/rate-limits.ts'
@@ -12,6 +12,7 @@ import { accountRoutes } from './account.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
 import { devMailboxRoutes } from './dev-mailbox.ts'
+import { eventDocRoutes } from './event-docs.ts'
 import { healthRoutes } from './health.ts'
 import { messageRoutes } from './messages.ts'
 import { schemaRoutes } from './schema.ts'
@@ -47,7 +48,10 @@ export async function registerRoutes(app: FastifyInstance, options: HttpOptions)
 
   await app.register(healthRoutes, { ...options, metrics: config.metrics, clock })
   await app.register(devMailboxRoutes, { mailbox: options.mailbox })
-  if (config.docs) await app.register(schemaRoutes)
+  if (config.docs) {
+    await app.register(schemaRoutes)
+    await app.register(eventDocRoutes, { ...packageInfo, ...config, dialect })
+  }
   await app.register(authRoutes, routeOptions)
   await app.register(signedInRoutes, { ...routeOptions, prefix: '/api' })
   await app.register(whisperRoutes, {
