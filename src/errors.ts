@@ -25,9 +25,11 @@ const CODES = {
   forbidden: [403, 'This is not allowed.'],
   not_found: [404, 'Not found.'],
   conflict: [409, 'This conflicts with existing data.'],
+  precondition_failed: [412, 'This was changed in the meantime: read it again.'],
   payload_too_large: [413, 'The request is too large.'],
   unsupported_media_type: [415, 'Send the body as application/json.'],
   validation_failed: [422, 'Some fields are not valid.'],
+  precondition_required: [428, 'Send If-Match with the version that is replaced, or If-None-Match: *.'],
   rate_limited: [429, 'Too many requests. Try again later.'],
   busy: [503, 'The server is busy. Try again in a moment.'],
   // Signing in with another provider
@@ -48,6 +50,9 @@ const CODES = {
   media_mismatch: [422, 'The file does not have the given format.'],
   media_quota_used: [429, 'You have reached the daily upload limit. Try again later.'],
   media_link_invalid: [403, 'This link is not valid or has expired.'],
+  // Keys and data of an account
+  no_keys: [404, 'This account has no keys.'],
+  too_many_names: [422, 'An account stores data under at most 16 names.'],
   // Rules of the chat
   unauthorized: [403, 'This is not allowed.'],
   no_conversation: [403, 'You are not a member of this conversation.'],

@@ -1,4 +1,6 @@
 import type { Clock } from './clock.ts'
+import type { AccountData } from './domain/account-keys/account-data.ts'
+import type { AccountKeys } from './domain/account-keys/account-keys.ts'
 import type { AccountEmails } from './domain/accounts/account-emails.ts'
 import type { AccountPasswords } from './domain/accounts/account-passwords.ts'
 import type { Accounts } from './domain/accounts/accounts.ts'
@@ -25,6 +27,8 @@ export interface Services {
   clock: Clock
   events: EventBus
   accounts: Accounts
+  accountData: AccountData
+  accountKeys: AccountKeys
   accountEmails: AccountEmails
   accountPasswords: AccountPasswords
   directory: UserDirectory

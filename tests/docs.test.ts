@@ -51,7 +51,7 @@ describe('docs/http.md', () => {
   const page = read('docs/http.md')
 
   it('lists exactly the endpoints of the API', () => {
-    const rows = [...page.matchAll(/^\| `((?:GET|POST|PATCH|DELETE) \/(?:api|auth)\/[^`]*)` \|/gm)]
+    const rows = [...page.matchAll(/^\| `((?:GET|POST|PUT|PATCH|DELETE) \/(?:api|auth)\/[^`]*)` \|/gm)]
     const pages = /^GET \/api\/(schema|v1\/chat\/home)/
     const listed = new Set(rows.map(([, line]) => line!).filter((line) => !pages.test(line)))
     const served = ENDPOINTS.map(({ line }) => line).filter((line) => !pages.test(line))

@@ -1,4 +1,6 @@
 import type { Config } from '../config/config.ts'
+import { AccountData } from '../domain/account-keys/account-data.ts'
+import { AccountKeys } from '../domain/account-keys/account-keys.ts'
 import { AccountEmails } from '../domain/accounts/account-emails.ts'
 import { AccountPasswords } from '../domain/accounts/account-passwords.ts'
 import { Accounts } from '../domain/accounts/accounts.ts'
@@ -132,6 +134,16 @@ export async function buildServices(
       clock,
       events,
       accounts,
+      accountData: new AccountData(db),
+      accountKeys: new AccountKeys({
+        db,
+        clock,
+        events,
+        sessions,
+        mail,
+        securityLog,
+        directory: config.directory,
+      }),
       accountEmails: new AccountEmails({ db, clock, passwords: accountPasswords, sessions, tokens, mail }),
       accountPasswords,
       directory: new UserDirectory({ db, pageTokens, mode: config.directory }),

@@ -1,3 +1,4 @@
+export * from './schema/account-keys.ts'
 export * from './schema/accounts.ts'
 export * from './schema/conversations.ts'
 export * from './schema/mail.ts'

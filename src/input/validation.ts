@@ -211,6 +211,8 @@ function sentence({ keyword, params }: SchemaError): string {
       return `must be one of ${(allowedValues as unknown[]).join(', ')}`
     case 'format':
       return format === 'uuid' ? 'must be a UUID' : 'is not in the right form'
+    case 'additionalProperties':
+      return 'has a member that is not allowed'
     case 'pattern':
       return PATTERN_MESSAGES[String(pattern)] ?? 'is not in the right form'
     default:

@@ -23,6 +23,9 @@ export const Problem = component(
 /** A response without a body. */
 export const NoContent = Type.Null({ description: 'Done.' })
 
+/** A response without a body to a conditional request. */
+export const NotModified = Type.Null({ description: 'The client has this version.' })
+
 /** One sentence for the user. */
 export const Notice = component(
   'Notice',
@@ -44,7 +47,9 @@ const FAILURES = {
   403: 'The caller may not do this.',
   404: 'Not found.',
   409: 'Conflicts with the current state.',
+  412: 'A precondition does not hold.',
   422: 'Fields are missing or invalid. `errors` has the reasons.',
+  428: 'The request needs `If-Match` or `If-None-Match`.',
   429: 'Too many requests. Retry after `Retry-After` seconds.',
 } as const
 

@@ -16,6 +16,13 @@ const PASSWORDS = {
   new_password: 'a wholly different sentence',
   new_password_confirmation: 'a wholly different sentence',
 }
+const JWK = { crv: 'P-256', kty: 'EC', x: 'x'.repeat(43), y: 'y'.repeat(43) }
+const KEY_SET = {
+  encryption_key: JWK,
+  signing_key: JWK,
+  locked: 'x.x.x.x.x',
+  entry: { payload: 'x', signatures: [{ protected: 'x', signature: 'x' }] },
+}
 const EMAIL = 'odd@example.com'
 
 /** Every endpoint in the OpenAPI document. The tests of authentication, odd inputs and documentation iterate over it. */
@@ -45,6 +52,14 @@ export const ENDPOINTS: Endpoint[] = [
   authenticatedQuery('GET /api/users', { search: 'x', page_size: '20', page_token: '' }),
   authenticatedQuery('GET /api/conversations', { page_size: '20', page_token: '' }),
   authenticatedQuery('GET /api/conversations/private/:user_id', {}),
+  authenticatedQuery('GET /api/keys', {}),
+  authenticated('PUT /api/keys', KEY_SET),
+  authenticated('POST /api/keys/query', { user_ids: [ID], known_versions: { [ID]: 1 } }),
+  authenticatedQuery('GET /api/keys/:user_id/history', { after_version: '1' }),
+  authenticatedQuery('GET /api/account/data', {}),
+  authenticatedQuery('GET /api/account/data/:name', {}),
+  authenticated('PUT /api/account/data/:name', { data: 'x' }),
+  authenticated('DELETE /api/account/data/:name', {}),
   authenticatedQuery('GET /api/account/activity', { page_size: '20', page_token: '' }),
   authenticatedQuery('GET /api/sessions', {}),
   authenticated('DELETE /api/sessions/:id', {}),

@@ -18,6 +18,7 @@ export type NoticeKind =
   | 'recovery_code_used'
   | 'recovery_codes_replaced'
   | 'identity_linked'
+  | 'keys_reset'
 
 export type EmailKind = RequestedEmailKind | NoticeKind
 
@@ -113,6 +114,11 @@ const TEMPLATES: Record<EmailKind, EmailTemplate> = {
   identity_linked: {
     subject: 'A sign-in method was added',
     lead: 'An account at another provider was linked to your account and can now sign in to it.',
+    closing: NOT_YOU,
+  },
+  keys_reset: {
+    subject: 'Your encryption keys were reset',
+    lead: 'New encryption keys were set for your account without the earlier ones. The people you talk to are told.',
     closing: NOT_YOU,
   },
 }

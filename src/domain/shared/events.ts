@@ -20,6 +20,8 @@ export interface DomainEvents {
   conversation_read: { conversationId: string; userId: string; readSeq: number }
   /** A member stored their keys; the public one as the client sent it. */
   keys_changed: { conversationId: string; userId: string; publicKey: Record<string, unknown> }
+  /** A user stored a key set of their account. `contactIds` are the others in their conversations. */
+  account_keys_changed: { userId: string; version: number; thumbprint: string; contactIds: string[] }
   message_sent: MessageChange
   message_edited: MessageChange & { editSeq: number }
   /** `memberIds` are the members at the time of the deletion. */

@@ -30,6 +30,7 @@ const DESCRIPTION =
 const TAGS = {
   Authentication: 'Registration, sign-in with a password, tokens, and the links in emails.',
   Account: "The caller's own account: settings, password, email and security events.",
+  Keys: 'Public keys of accounts, their history, and the locked private keys of the caller.',
   Sessions: 'The sessions of the caller.',
   Users: 'The directory of users.',
   Conversations: 'Encrypted conversations and their message history.',

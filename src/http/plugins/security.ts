@@ -30,8 +30,8 @@ export async function addSecurityHeaders(app: FastifyInstance, { corsOrigins, pu
   })
   const shared = {
     origin: corsOrigins,
-    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-    exposedHeaders: ['Retry-After'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: ['ETag', 'Retry-After'],
     credentials: false,
     maxAge: 600,
     strictPreflight: false,

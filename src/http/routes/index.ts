@@ -9,6 +9,8 @@ import { recordForbidden } from '../plugins/forbidden.ts'
 import { measureRequests } from '../plugins/metrics.ts'
 import { createRateLimits } from '../rate-limits/rate-limits.ts'
 import { accountRoutes } from './account.ts'
+import { accountDataRoutes } from './account-data.ts'
+import { accountKeyRoutes } from './account-keys.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
 import { devMailboxRoutes } from './dev-mailbox.ts'
@@ -70,9 +72,11 @@ const signedInRoutes: FastifyPluginAsync<RouteOptions> = async (
 ) => {
   requireAccessToken(app, options)
   documentSignIn(app)
-  for (const routes of [accountRoutes, userRoutes, conversationRoutes, messageRoutes, sessionRoutes]) {
-    await app.register(routes, options)
-  }
+  const all = [
+    ...[accountRoutes, accountKeyRoutes, accountDataRoutes],
+    ...[userRoutes, conversationRoutes, messageRoutes, sessionRoutes],
+  ]
+  for (const routes of all) await app.register(routes, options)
 }
 
 /** Documents that the routes of `app` require an access token. */
