@@ -31,7 +31,7 @@ const RSA = { name: 'RSA-OAEP', hash: 'SHA-256' }
 /** 2048 to 8192 bits in base64url. */
 const MODULUS = /^[A-Za-z0-9_-]{342,1366}$/
 const RSA_NAME = 'RSA-OAEP-256'
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi'] as const
+const MEMBERS = ['n', 'e', 'd', 'p', 'q', 'dp', 'dq', 'qi'] as const
 
 /** What an original client shows of a message: its text, or a note. */
 export function originalText(content: Content): string {
@@ -80,7 +80,7 @@ export async function createConversationKeys(
   const parameters = { ...RSA, modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) }
   const pair = await crypto.subtle.generateKey(parameters, true, ['encrypt', 'decrypt'])
   const { n, e, d, p, q, dp, dq, qi } = await crypto.subtle.exportKey('jwk', pair.privateKey)
-  const secret = JSON.stringify({ v: 1, conversation, d, p, q, dp, dq, qi })
+  const secret = JSON.stringify({ v: 1, conversation, n, e, d, p, q, dp, dq, qi })
   const locked = await encryptJwe('ECDH-ES+A256KW', await importEncryptionKey(own), encodeText(secret))
   const shared = { kty: 'RSA', n: n!, e: e!, alg: RSA_NAME, ext: true } as const
   return {
@@ -95,22 +95,27 @@ export async function openConversationKey(
   jwk: unknown,
   keys: readonly CryptoKey[],
 ): Promise<CryptoKey> {
-  const { n, e, d } = isObject(jwk) ? jwk : {}
-  const secret = typeof d === 'string' ? await decryptPrivateMembers(d, keys) : undefined
-  if (!secret || PRIVATE_MEMBERS.some((name) => typeof secret[name] !== 'string')) throw undecryptable()
+  const { n, d } = isObject(jwk) ? jwk : {}
+  const secret = typeof d === 'string' ? await decryptMembers(d, keys) : undefined
+  if (!secret || !hasMembers(secret) || secret.n !== n) throw undecryptable()
   if (secret.conversation !== conversation) {
     throw new EncryptionError('wrong_conversation', 'The key is that of another conversation.')
   }
-  const { d: exponent, p, q, dp, dq, qi } = secret as Record<(typeof PRIVATE_MEMBERS)[number], string>
-  const key = { kty: 'RSA', n: String(n), e: String(e), d: exponent, p, q, dp, dq, qi }
+  const members = Object.fromEntries(MEMBERS.map((name) => [name, secret[name]]))
   try {
-    return await crypto.subtle.importKey('jwk', key, RSA, false, ['decrypt'])
+    return await crypto.subtle.importKey('jwk', { kty: 'RSA', ...members }, RSA, false, ['decrypt'])
   } catch (cause) {
     throw undecryptable(cause)
   }
 }
 
-async function decryptPrivateMembers(jwe: string, keys: readonly CryptoKey[]) {
+function hasMembers(
+  secret: Record<string, unknown>,
+): secret is Record<string, unknown> & Record<(typeof MEMBERS)[number], string> {
+  return MEMBERS.every((name) => typeof secret[name] === 'string')
+}
+
+async function decryptMembers(jwe: string, keys: readonly CryptoKey[]) {
   if (!readJweHeader('ECDH-ES+A256KW', jwe)) return undefined
   for (const key of keys) {
     const plaintext = await decryptJwe('ECDH-ES+A256KW', jwe, key)
