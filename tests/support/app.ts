@@ -1,12 +1,13 @@
 import type { Channel, Socket } from 'phoenix'
 import { pino } from 'pino'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { type App, buildApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { ManualClock } from './clock.ts'
 import { openTestDatabase } from './database.ts'
 import { temporaryFolder } from './folder.ts'
+import { FrameRecorder } from './frame-recorder.ts'
 import { InProcessBackplane } from './in-process-backplane.ts'
 import { cheapPasswords } from './passwords.ts'
 import { type Json, openSocket, type PhoenixVersion, settle } from './phoenix.ts'
@@ -29,6 +30,8 @@ export interface TestApp extends App {
   url: string
   clock: ManualClock
   logs: string[]
+  /** Checks what the server sends to the sockets of `connect` and `join` against the AsyncAPI document. */
+  frames: FrameRecorder
   signUp(name: string): Promise<Person>
   request(
     method: string,
@@ -96,6 +99,8 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
     ...(backplane && { backplane }),
   })
   const url = await app.listen()
+  const frames = new FrameRecorder(config.contract)
+  onTestFinished(() => expect(frames.problems).toEqual([]))
   let closed: Promise<void> | undefined
   const close = () => {
     closed ??= app.close()
@@ -132,6 +137,7 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
       connect({ at = { url }, ...options } = {}) {
         const address = `${at.url.replace('http', 'ws')}/socket`
         const socket = openSocket(address, { token: person.token, ...options })
+        frames.watch(socket)
         onTestFinished(() => socket.disconnect())
         return socket
       },
@@ -152,5 +158,5 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
     return startNode({ env: env ?? {}, change: { ...change, port }, database, clock })
   }
 
-  return { ...app, url, clock, logs, signUp, request, close, restart }
+  return { ...app, url, clock, logs, frames, signUp, request, close, restart }
 }

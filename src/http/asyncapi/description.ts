@@ -29,8 +29,8 @@ export interface EventDescription {
   kind: EventKind
 }
 
-/** Whether an event goes to all who have joined, to one client, or to one client as the last of a topic. */
-export type EventKind = 'broadcast' | 'push' | 'end'
+/** Whether an event goes to all who have joined, to one client, to both, or to one client as the last of a topic. */
+export type EventKind = 'broadcast' | 'push' | 'both' | 'end'
 
 /** The name of a push in the document. */
 export function pushName({ key, event }: PushDescription): string {

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import {
   type EventDescription,
+  type EventKind,
   eventName,
   type PushDescription,
   pushName,
@@ -28,7 +29,8 @@ export function eventHeaders(
   { exampleTopic: topic }: TopicDescription,
   { event, kind }: EventDescription,
 ): Headers {
-  return { join_ref: kind === 'broadcast' ? null : '1', ref: kind === 'end' ? '1' : null, topic, event }
+  const isForAll = kind === 'broadcast' || kind === 'both'
+  return { join_ref: isForAll ? null : '1', ref: kind === 'end' ? '1' : null, topic, event }
 }
 
 /** Builds the messages of a document. */
@@ -88,34 +90,37 @@ export class MessageFactory {
 
   #message(
     { server }: TopicDescription,
-    {
-      event,
-      summary,
-      headers,
-      payload,
-      examples,
-    }: { event: string; summary: string; headers: Headers; payload: TSchema; examples: unknown[] },
+    { event, summary, headers, payload, examples, kind }: MessageDetails,
   ): JsonSchema {
     const hasEnvelope = server === 'socket'
     return {
       name: event,
       summary,
-      ...(hasEnvelope && { headers: headersSchema(headers) }),
+      ...(hasEnvelope && { headers: headersSchema(headers, kind) }),
       payload: this.#schemas.convert(payload),
       examples: examples.map((example) => ({ ...(hasEnvelope && { headers }), payload: example })),
     }
   }
 }
 
+interface MessageDetails {
+  event: string
+  summary: string
+  headers: Headers
+  payload: TSchema
+  examples: unknown[]
+  kind?: EventKind
+}
+
 const REF = { type: ['string', 'number', 'null'] }
 
-/** Null in the examples means that it is always null. */
-function headersSchema({ join_ref, ref, event }: Headers): JsonSchema {
+/** Null in the examples means that it is always null, unless an event is of both kinds. */
+function headersSchema({ join_ref, ref, event }: Headers, kind?: EventKind): JsonSchema {
   return {
     type: 'object',
     required: ['join_ref', 'ref', 'topic', 'event'],
     properties: {
-      join_ref: join_ref === null ? { type: 'null' } : REF,
+      join_ref: join_ref === null && kind !== 'both' ? { type: 'null' } : REF,
       ref: ref === null ? { type: 'null' } : REF,
       topic: { type: 'string' },
       event: { const: event },

@@ -57,6 +57,7 @@ export const EVENT_DETAILS: {
   'chat.active': {
     summary: 'How many members are online: after the connection or the join, and on every change.',
     examples: [{ type: 'chat.active', content: 2 }],
+    kind: 'both',
   },
   'chat.notification': {
     summary: 'A user was added to the room, or removed.',
