@@ -100,7 +100,7 @@ async function startNode({ env, change, database, clock, backplane }: NodeOption
   })
   const url = await app.listen()
   const frames = new FrameRecorder(config.contract)
-  onTestFinished(() => expect(frames.problems).toEqual([]))
+  onTestFinished(() => expect(frames.problems, 'Describe these in src/schemas/events/').toEqual([]))
   let closed: Promise<void> | undefined
   const close = () => {
     closed ??= app.close()

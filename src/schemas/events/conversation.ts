@@ -10,10 +10,15 @@ import {
   UserIds,
 } from './fields.ts'
 
-const Seq = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const Seq = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description })
 
 /** The payload of a join of `conversation:<id>`. */
-export const JoinConversation = Type.Object({ after_seq: Type.Optional(Seq) })
+export const JoinConversation = Type.Object({
+  after_seq: Type.Optional(
+    Seq('The `seq` up to which the client knows the conversation: the reply has what came later.'),
+  ),
+})
 
 /** What a member pushes to `conversation:<id>`, by event. */
 export const ConversationPushes = {
@@ -33,7 +38,7 @@ export const ConversationPushes = {
   delete_message: Type.Object({ message_group_id: MessageGroupId, return_seq: ReturnSeq }),
   start_typing: Type.Object({}),
   finish_typing: Type.Object({}),
-  read_conversation: Type.Object({ seq: Type.Optional(Seq) }),
+  read_conversation: Type.Object({ seq: Type.Optional(Seq('Up to which `seq` the user has read.')) }),
   modify_conversation: Type.Object({ new_members: UserIds, alias: Type.Optional(Alias) }),
   set_encryption_keys: Type.Object(KeyPair),
 }

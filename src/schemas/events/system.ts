@@ -4,14 +4,23 @@ import { Id, Text } from '../fields.ts'
 import { Alias, KeyPair, MessageSent, UserIds } from './fields.ts'
 
 /** The payload of a join of `system:general`. */
-export const JoinSystem = Type.Object({ hidden: Type.Optional(Type.Boolean()) })
+export const JoinSystem = Type.Object({
+  hidden: Type.Optional(
+    Type.Boolean({ description: 'For this connection only; the saved setting if absent.' }),
+  ),
+})
 
 /** What a user pushes to `system:general`, by event. */
 export const SystemPushes = {
-  set_hidden: Type.Object({ hidden: Type.Boolean() }),
-  set_display_name: Type.Object({ display_name: Text({ maxLength: 100 }) }),
+  set_hidden: Type.Object({ hidden: Type.Boolean({ description: 'Saved.' }) }),
+  set_display_name: Type.Object({
+    display_name: Text({ maxLength: 100, description: '3 to 20 visible characters.' }),
+  }),
   start_group_conversation: Type.Object({ user_ids: UserIds, alias: Type.Optional(Alias), ...KeyPair }),
-  start_private_conversation: Type.Object({ other_user_id: Type.String(), ...KeyPair }),
+  start_private_conversation: Type.Object({
+    other_user_id: Type.String({ description: 'The id of the other user.' }),
+    ...KeyPair,
+  }),
 }
 
 /** The response of an ok reply to each push to `system:general`. */

@@ -47,7 +47,7 @@ async function talkInConversation(app: TestApp): Promise<void> {
   })
   const message_group_id = response.message_group
   await push(ann, annChannel, 'edit_message', { message_group_id, ...copiesFor(people, 'three') })
-  await push(ann, annChannel, 'delete_message', { message_group_id })
+  await push(ann, annChannel, 'delete_message', { message_group_id, return_seq: true })
   await push(bob, bobChannel, 'start_typing')
   await push(bob, bobChannel, 'finish_typing')
   await push(bob, bobChannel, 'read_conversation')

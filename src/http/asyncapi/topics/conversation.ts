@@ -59,14 +59,14 @@ export function describeConversationTopic(samples: Samples): TopicDescription {
       },
       edit_message: {
         summary: 'Replaces the copies of a message.',
-        example: { message_group_id: MESSAGE, encrypted_messages: copies },
-        replies: ['message_sent'],
+        example: { message_group_id: MESSAGE, encrypted_messages: copies, return_seq: true },
+        replies: [{ message_group: MESSAGE, seq: 18 }, 'message_sent'],
         rules: [...MEMBERS_ONLY, 'not_enough_recipients', 'too_many_recipients', 'no_message', 'not_sender'],
       },
       delete_message: {
         summary: 'Deletes a message.',
-        example: { message_group_id: MESSAGE },
-        replies: ['message_sent'],
+        example: { message_group_id: MESSAGE, return_seq: true },
+        replies: [{ message_group: MESSAGE, seq: 19 }, 'message_sent'],
         rules: [...MEMBERS_ONLY, 'no_message', 'not_sender'],
       },
       start_typing: {
