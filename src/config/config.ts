@@ -1,12 +1,13 @@
 import { join, resolve } from 'node:path'
+import type { Contract } from '../contract.ts'
 import { isLoopbackUrl } from '../loopback.ts'
 import { EnvironmentReader, maxConnectionsFor, openFilesLimit } from './environment.ts'
 import { isGuessable } from './secret-strength.ts'
 import { MIN_SECRET_LENGTH, withStoredSecrets } from './stored-secrets.ts'
 
+export type { Contract } from '../contract.ts'
 export { ConfigError } from './environment.ts'
 
-export type Contract = 'documented' | 'legacy'
 /** Which users the user list contains: all, or only those who share a conversation or room with the reader. */
 export type Directory = 'everyone' | 'members'
 /** What an account may do before its email address is confirmed. */

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox'
-import type { Contract } from '../config/config.ts'
+import type { Contract } from '../contract.ts'
 
 type SchemaOf = (contract: Contract) => TSchema
 

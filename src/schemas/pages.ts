@@ -1,5 +1,5 @@
 import { type TSchema, Type } from 'typebox'
-import type { Contract } from '../config/config.ts'
+import type { Contract } from '../contract.ts'
 import { NullableText } from './fields.ts'
 
 const ONE_PAGE = { description: 'One page.' }

@@ -12,7 +12,8 @@ const summary = {
 
 export const UserSummary = component('UserSummary', Type.Object(summary))
 
-const DirectoryUser = component(
+/** A user in the directory: the address may be hidden. */
+export const DirectoryUser = component(
   'DirectoryUser',
   Type.Object({
     ...summary,

@@ -11,6 +11,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { MEDIA_FORMATS } from '../../media-formats.ts'
 import { users } from './accounts.ts'
 import { insertedAt, seq } from './columns.ts'
 
@@ -42,10 +43,6 @@ export const roomMembers = pgTable(
   },
   (t) => [primaryKey({ columns: [t.roomId, t.userId] }), index('room_members_user').on(t.userId)],
 )
-
-/** The kinds of media that a room shows. */
-export const MEDIA_FORMATS = ['image', 'audio', 'video'] as const
-export type MediaFormat = (typeof MEDIA_FORMATS)[number]
 
 /** An image, audio or video file in the media store. The server detects the format from the bytes. */
 export const media = pgTable(

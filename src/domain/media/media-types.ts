@@ -1,7 +1,7 @@
 import { fileTypeFromBuffer } from 'file-type'
-import { MEDIA_FORMATS, type MediaFormat } from '../../db/schema.ts'
+import { MEDIA_FORMATS, type MediaFormat } from '../../media-formats.ts'
 
-export { MEDIA_FORMATS, type MediaFormat } from '../../db/schema.ts'
+export { MEDIA_FORMATS, type MediaFormat } from '../../media-formats.ts'
 
 /** A container format that browsers play. */
 export interface Container {

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import type { Contract } from '../../config/config.ts'
+import type { Contract } from '../../contract.ts'
 import { eventComponentByContract } from '../components.ts'
 import { Message } from '../conversations.ts'
 import { NullableText } from '../fields.ts'

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import type { Contract } from '../../config/config.ts'
+import type { Contract } from '../../contract.ts'
 import { eventComponent, eventComponentByContract } from '../components.ts'
 import { conversationFields } from '../conversations.ts'
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { MEDIA_FORMATS } from '../../domain/media/media-types.ts'
+import { MEDIA_FORMATS } from '../../media-formats.ts'
 import { eventComponent } from '../components.ts'
 import { NullableText } from '../fields.ts'
 

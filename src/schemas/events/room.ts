@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { MEDIA_FORMATS } from '../../domain/media/media-types.ts'
+import { MEDIA_FORMATS } from '../../media-formats.ts'
 import { ClientMessageId } from './fields.ts'
 
 /** The payload of `message`: sends a text to the room. */

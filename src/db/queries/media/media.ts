@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
+import type { MediaFormat } from '../../../media-formats.ts'
 import type { Orm } from '../../database.ts'
-import { type MediaFormat, media, users } from '../../schema.ts'
+import { media, users } from '../../schema.ts'
 
 /** A stored image, audio or video file. */
 export interface MediaRow {

@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, inArray, type SQL } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import type { MediaFormat } from '../../../media-formats.ts'
 import type { Database, Orm } from '../../database.ts'
-import { type MediaFormat, media, roomMessages, users } from '../../schema.ts'
+import { media, roomMessages, users } from '../../schema.ts'
 import { textArray, uuidArray } from '../array-literal.ts'
 
 /** A message of a room, with its sender, its media, and the message that it replies to. */
