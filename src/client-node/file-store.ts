@@ -1,0 +1,99 @@
+import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { KeyedLock } from '../client/stores/keyed-lock.ts'
+import type { Store, StoredEntry, StoredValue } from '../client/stores/store.ts'
+
+const PROCESS_FILE = 'process'
+const VALUE_SUFFIX = '.json'
+
+/**
+ * Creates a store in a folder, for Node: one file for each value, readable by its owner only. A value is written to a temporary file,
+ * flushed and renamed, so that a process that is killed leaves the old value or the new one. One process may use a folder.
+ * @throws when another process that runs uses the folder.
+ */
+export async function fileStore(folder: string): Promise<Store> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await claim(folder)
+  const locks = new KeyedLock()
+  const values = await readAll(folder)
+  const writes = new KeyedLock()
+  return {
+    get: async (key) => values.get(key),
+    update: (key, change) =>
+      writes.run(key, async () => {
+        const value = change(values.get(key))
+        if (value === undefined) await rm(pathOf(folder, key), { force: true })
+        else await write(pathOf(folder, key), JSON.stringify(value))
+        if (value === undefined) values.delete(key)
+        else values.set(key, value)
+        return value
+      }),
+    async list(prefix) {
+      const keys = [...values.keys()].filter((key) => key.startsWith(prefix)).sort()
+      return keys.map((key): StoredEntry => ({ key, value: values.get(key) }))
+    },
+    lock: (name, run) => locks.run(name, run),
+    close: () => rm(join(folder, PROCESS_FILE), { force: true }),
+  }
+}
+
+/** Writes the id of this process into the folder, unless that of another process that runs is there. */
+async function claim(folder: string): Promise<void> {
+  const path = join(folder, PROCESS_FILE)
+  for (;;) {
+    const own = `${path}.${process.pid}`
+    await writeFile(own, `${process.pid}`, { mode: 0o600 })
+    try {
+      return await link(own, path) // fails if the file exists, and creates it with its content
+    } catch (error) {
+      if (!isSystemError(error, 'EEXIST')) throw error
+    } finally {
+      await rm(own, { force: true })
+    }
+    const owner = Number(await readFile(path, 'utf8').catch(() => '0'))
+    if (owner !== process.pid && isRunning(owner)) {
+      throw new Error(`Process ${owner} uses the folder ${folder}: each process needs one of its own.`)
+    }
+    await rm(path, { force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return isSystemError(error, 'EPERM')
+  }
+}
+
+function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+async function readAll(folder: string): Promise<Map<string, StoredValue>> {
+  const values = new Map<string, StoredValue>()
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(VALUE_SUFFIX)) continue
+    const key = decodeURIComponent(name.slice(0, -VALUE_SUFFIX.length))
+    values.set(key, JSON.parse(await readFile(join(folder, name), 'utf8')))
+  }
+  return values
+}
+
+function pathOf(folder: string, key: string): string {
+  return join(folder, `${encodeURIComponent(key)}${VALUE_SUFFIX}`)
+}
+
+async function write(path: string, text: string): Promise<void> {
+  const temporary = `${path}.new`
+  const file = await open(temporary, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+}

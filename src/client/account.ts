@@ -1,0 +1,136 @@
+import { Connection, type ConnectionState } from './connection/connection.ts'
+import type { Transport } from './connection/phoenix.ts'
+import type { Topic } from './connection/topic.ts'
+import type { MessageCodec } from './conversations/codec.ts'
+import type { Conversation } from './conversations/conversation.ts'
+import { Conversations } from './conversations/conversations.ts'
+import { deliveryOf } from './conversations/delivery.ts'
+import { searchUsers } from './conversations/directory.ts'
+import type { Member } from './conversations/member.ts'
+import { Emitter } from './emitter.ts'
+import { ConnectionError, SignedOutError, type SignedOutReason } from './errors.ts'
+import { Outbox } from './outbox/outbox.ts'
+import { OnlineUsers } from './presence.ts'
+import type { Session } from './session/session.ts'
+import { type Store, scopedStore } from './stores/store.ts'
+import type { SystemEvents, SystemPushes, UserEvents } from './wire.ts'
+
+/** What an account announces. */
+export interface AccountEvents {
+  connection: ConnectionState
+  signedOut: SignedOutReason
+  /** A user has another name. */
+  renamed: { userId: string; name: string }
+}
+
+/** What an account consists of. */
+export interface AccountOptions {
+  session: Session
+  store: Store
+  transport: Transport | undefined
+  codec: MessageCodec
+}
+
+/** The account of a signed-in user: its conversations and everything else a client does. */
+export class Account extends Emitter<AccountEvents> {
+  readonly conversations: Conversations
+  /** Who is online. */
+  readonly presence = new OnlineUsers()
+  readonly #session: Session
+  readonly #store: Store
+  readonly #connection: Connection
+  readonly #outbox: Outbox
+  readonly #system: Topic<SystemPushes>
+
+  constructor({ session, store, transport, codec }: AccountOptions) {
+    super()
+    this.#session = session
+    this.#store = store
+    this.#connection = new Connection(session, transport)
+    // Created in the order in which they are to be joined after a reconnect: the user's own topic first.
+    const own = this.#connection.topic(`user:${session.user.id}`, {
+      events: {
+        new_message: (payload: UserEvents['new_message']) =>
+          this.conversations.receive({ event: 'new_message', payload }),
+        edit_message: (payload: UserEvents['edit_message']) =>
+          this.conversations.receive({ event: 'edit_message', payload }),
+        new_conversation: (payload: UserEvents['new_conversation']) => this.conversations.changed(payload),
+      },
+    })
+    this.#system = this.#connection.topic<SystemPushes>('system:general', {
+      created: (channel) => this.presence.follow(channel),
+      events: {
+        update_display_name: ({ user_id, display_name }: SystemEvents['update_display_name']) =>
+          this.emit('renamed', { userId: user_id, name: display_name }),
+      },
+    })
+    this.#outbox = new Outbox(scopedStore(store, `${session.user.id}/`), (id) =>
+      deliveryOf(this.conversations.get(id), codec),
+    )
+    this.conversations = new Conversations({
+      ...{ session, codec },
+      connection: this.#connection,
+      outbox: () => this.#outbox,
+      systemTopic: this.#system,
+    })
+    this.#connection.on('state', (state) => this.emit('connection', state))
+    session.on('signedOut', (reason) => this.#signedOut(reason))
+    this.#connection.open()
+    for (const topic of [own, this.#system]) topic.join().catch(() => {})
+    void this.#outbox.resume()
+  }
+
+  /** The user. */
+  get user(): Session['user'] {
+    return this.#session.user
+  }
+
+  /** Whether the connection is open. */
+  get connection(): ConnectionState {
+    return this.#connection.state
+  }
+
+  /** Calls a function when the session is over, and with the reason why. @returns the function that removes it. */
+  onSignedOut(listener: (reason: SignedOutReason) => void): () => void {
+    return this.on('signedOut', listener)
+  }
+
+  /** Finds users by a part of their address or name; all users without it. Page by page as they are needed. */
+  users(search?: string): AsyncGenerator<Member, void, undefined> {
+    return searchUsers(this.#session, search)
+  }
+
+  /** Hides the user from others, or shows them again. */
+  async setHidden(hidden: boolean): Promise<void> {
+    await this.#system.pushUntilAnswered('set_hidden', { hidden })
+  }
+
+  /** Changes the name that others see. */
+  async setName(name: string): Promise<void> {
+    await this.#system.pushUntilAnswered('set_display_name', { display_name: name })
+    await this.#session.updateUser({ name })
+  }
+
+  /** Ends the session, on the server as well. */
+  signOut(): Promise<void> {
+    return this.#session.signOut()
+  }
+
+  /** Disconnects. The session stays valid and stored, and so does what is not sent yet. */
+  async close(): Promise<void> {
+    this.#outbox.close(new ConnectionError({ code: 'disconnected', message: 'The client was closed.' }))
+    this.#session.close()
+    this.#connection.close()
+    await this.#store.close()
+  }
+
+  /** A conversation, opened. */
+  open(conversationId: string): Promise<Conversation> {
+    return this.conversations.get(conversationId).open()
+  }
+
+  #signedOut(reason: SignedOutReason): void {
+    this.#outbox.close(new SignedOutError(reason))
+    this.emit('signedOut', reason)
+  }
+}

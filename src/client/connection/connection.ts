@@ -1,0 +1,119 @@
+import { Emitter } from '../emitter.ts'
+import type { Session } from '../session/session.ts'
+import { createSocket, longPoll, type PhoenixSocket, type Transport } from './phoenix.ts'
+import { Topic, type TopicOptions, type TopicPushes } from './topic.ts'
+
+/** Failures to open the first WebSocket after which long polling is tried. */
+const MAX_FAILED_WEBSOCKETS = 2
+/** A server that refuses a connection may mean the token: it is replaced at most this often for that reason. */
+const MIN_REFRESH_INTERVAL_MS = 30_000
+/** The close code when a session has ended, or sent nothing for long. */
+const GOING_AWAY = 1001
+
+/** Whether the connection is open. */
+export type ConnectionState = 'connecting' | 'open' | 'closed'
+
+/** The events of a connection. */
+export interface ConnectionEvents {
+  state: ConnectionState
+}
+
+/** What a topic of a connection consists of. */
+export type TopicDefinition = Pick<TopicOptions, 'joined' | 'closed' | 'created' | 'events'> & {
+  /** The payload of a join besides the token. Called for every join. */
+  payload?: () => object
+}
+
+/** The multiplexed socket of a session. It reconnects by itself, and joins its topics again in the order of their creation. */
+export class Connection extends Emitter<ConnectionEvents> {
+  readonly #session: Session
+  readonly #socket: PhoenixSocket
+  readonly #isPolling: boolean
+  #state: ConnectionState = 'closed'
+  #hasOpened = false
+  #failures = 0
+  #refreshedAt = Number.NEGATIVE_INFINITY
+
+  constructor(session: Session, transport: Transport | undefined) {
+    super()
+    this.#session = session
+    const first = transport ?? (globalThis as { WebSocket?: Transport }).WebSocket ?? longPoll
+    this.#isPolling = first === longPoll
+    const url = `${session.http.url.replace(/^http/, 'ws')}/socket`
+    this.#socket = createSocket(url, { transport: first, token: () => session.token })
+    this.#socket.onOpen(() => this.#opened())
+    this.#socket.onClose((event) => this.#closed(event))
+    this.#socket.onError(() => this.#failed())
+    session.on('signedOut', () => this.close())
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  open(): void {
+    this.#setState('connecting')
+    this.#socket.connect()
+  }
+
+  close(): void {
+    this.#socket.disconnect()
+    this.#setState('closed')
+  }
+
+  /** Creates a topic. It is joined when it is first needed. */
+  topic<T extends TopicPushes>(
+    name: string,
+    { payload = () => ({}), ...definition }: TopicDefinition,
+  ): Topic<T> {
+    const session = this.#session
+    return new Topic<T>({
+      ...definition,
+      createChannel: () => this.#socket.channel(name, () => ({ token: session.token, ...payload() })),
+      token: () => session.token,
+      refresh: (token) => session.refresh(token),
+    })
+  }
+
+  #opened(): void {
+    this.#hasOpened = true
+    this.#failures = 0
+    this.#setState('open')
+  }
+
+  #closed(event: unknown): void {
+    if (this.#state !== 'closed') this.#setState('connecting')
+    const { code } = (event ?? {}) as { code?: number }
+    if (code === GOING_AWAY) this.#session.refresh(this.#session.token).catch(() => {})
+  }
+
+  /** Browsers do not tell why a connection was refused: it may be the token, or a network without WebSockets. */
+  #failed(): void {
+    if (this.#state === 'closed') return
+    this.#failures++
+    if (!this.#hasOpened && !this.#isPolling && this.#failures === MAX_FAILED_WEBSOCKETS) void this.#poll()
+    const now = performance.now()
+    if (now - this.#refreshedAt < MIN_REFRESH_INTERVAL_MS) return
+    this.#refreshedAt = now
+    this.#session.freshToken().catch(() => {})
+    if (this.#failures > 1) this.#session.refresh(this.#session.token).catch(() => {})
+  }
+
+  /** Polls instead, if the server can be reached without a WebSocket. */
+  async #poll(): Promise<void> {
+    const isReachable = await this.#session.http.respond('GET', '/livez').then(
+      () => true,
+      () => false,
+    )
+    if (!isReachable) this.#failures = 0
+    if (!isReachable || this.#hasOpened || this.#state === 'closed') return
+    this.#socket.replaceTransport(longPoll)
+    this.#socket.connect()
+  }
+
+  #setState(state: ConnectionState): void {
+    if (state === this.#state) return
+    this.#state = state
+    this.emit('state', state)
+  }
+}

@@ -1,0 +1,88 @@
+import type { WireMessage } from '../wire.ts'
+import type { Member } from './member.ts'
+
+/** What the encryption of a message depends on besides its content. */
+export interface ConversationContext {
+  id: string
+  isPrivate: boolean
+  me: string
+  members: ReadonlyMap<string, Member>
+  /** The keys set for this conversation, by user. */
+  publicKeys: Readonly<Record<string, object>>
+  privateKey: object | null
+}
+
+/** A message to be written. */
+export interface Draft {
+  /** The id of the message: a UUID. */
+  id: string
+  type: string
+  body: object
+  /** What `origin` of the message to be edited was. */
+  edits?: unknown
+}
+
+/** A message as it is sent: the same on every attempt. It is stored until the server has replied. */
+export interface SealedMessage {
+  payload: EncryptedMessage
+  /** What the codec needs to know once the server has stored it. */
+  receipt: unknown
+}
+
+/** The payload of a send or an edit, except which message it is about. */
+export interface EncryptedMessage {
+  encrypted_messages: Record<string, string>
+  shared?: string
+}
+
+/** A copy that was read. */
+export interface OpenedMessage {
+  id: string
+  type: string
+  body: object
+  revision: number
+  /** When the sender sent it, by the sender's clock. */
+  sentAt: Date | undefined
+  verified: Verification
+  problems: Problem[]
+  /** What an edit of the message needs to know. */
+  origin: unknown
+}
+
+/**
+ * Who wrote a message: `verified`, signed with keys that the user has compared; `signed`, with keys that have not been compared;
+ * `unsigned`, by a client without account keys; `invalid`, which must not be believed; `locked`, not readable until the keys are unlocked.
+ */
+export type Verification = 'verified' | 'signed' | 'unsigned' | 'invalid' | 'locked'
+
+/** Something that a user should know about a message or a conversation. */
+export interface Problem {
+  code: string
+  message: string
+}
+
+/** How the messages of conversations are written and read. */
+export interface MessageCodec {
+  /** The keys to start a conversation with. */
+  startKeys(userIds: string[]): Promise<KeyPair>
+  /** Called with the state of a conversation after every join. */
+  joined(context: ConversationContext, setKeys: (keys: KeyPair) => Promise<void>): Promise<void>
+  /** Signs a message and encrypts it for the members of the moment. */
+  seal(context: ConversationContext, draft: Draft, options: SealOptions): Promise<SealedMessage>
+  /** Called once the server has stored a message. */
+  stored(context: ConversationContext, receipt: unknown): Promise<void>
+  /** Reads a copy. Never throws for what the sender or the server has done: it says so in `problems`. */
+  open(context: ConversationContext, message: WireMessage): Promise<OpenedMessage>
+}
+
+/** A key pair for one conversation. */
+export interface KeyPair {
+  public_key: Record<string, unknown>
+  private_key: Record<string, unknown>
+}
+
+/** What the sender permits. */
+export interface SealOptions {
+  /** Whether members without account keys may be written to. */
+  allowUnsigned: boolean
+}

@@ -1,0 +1,28 @@
+import type { Message, MessageBody } from './message.ts'
+
+/** What a message says: a text, or a type with its body. */
+export type Content = string | MessageContent
+
+/** The content of a message, by type. */
+export type MessageContent =
+  | { type: 'text'; body: { text: string } }
+  | { type: 'reply'; body: { text: string; target: string } }
+  | { type: 'reaction'; body: { emoji: string; target: string } }
+
+/** How a message is sent. */
+export interface SendOptions {
+  /** The id of the message, a UUID. Sending with the id of an earlier attempt does not send twice. */
+  id?: string
+  /** Whether members without account keys may be written to: the message is then not signed for them. */
+  allowUnsigned?: boolean
+}
+
+/** A reply to a message. */
+export function replyTo(message: Message, text: string): MessageContent {
+  return { type: 'reply', body: { text, target: message.id } }
+}
+
+/** The type and body of a content. */
+export function contentOf(content: Content): { type: string; body: MessageBody } {
+  return typeof content === 'string' ? { type: 'text', body: { text: content } } : content
+}

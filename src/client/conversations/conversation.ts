@@ -1,0 +1,357 @@
+import type { Connection } from '../connection/connection.ts'
+import type { Topic } from '../connection/topic.ts'
+import { Emitter } from '../emitter.ts'
+import type { RejectedError } from '../errors.ts'
+import type { SentReply } from '../outbox/entry.ts'
+import type { Outbox } from '../outbox/outbox.ts'
+import type { Session } from '../session/session.ts'
+import type {
+  ConversationPushes,
+  ConversationEvents as Incoming,
+  UserEvents,
+  WireChange,
+  WireMessage,
+  WireMessages,
+  WireOpenConversation,
+} from '../wire.ts'
+import { ChangeFeed } from './change-feed.ts'
+import type { ConversationContext, MessageCodec, Problem } from './codec.ts'
+import { type Content, contentOf, type SendOptions } from './content.ts'
+import { readChanges, readMessages } from './history.ts'
+import { type Member, memberOf, unknownMember } from './member.ts'
+import { type Message, messageOf } from './message.ts'
+import { Timeline } from './timeline.ts'
+import { TypingAnnouncer, TypingUsers } from './typing.ts'
+
+/** What a conversation announces. */
+export interface ConversationEvents {
+  /** A message was sent; also one that was missed, and one's own. */
+  message: Message
+  edit: Message
+  delete: Message
+  /** The messages are others than before: after the first join, and when too much was missed. */
+  reset: Message[]
+  typing: Member[]
+  read: { member: Member; seq: number }
+  members: Member[]
+  alias: string | null
+  unread: number
+  /** Something that the user should see. */
+  notice: Problem
+  /** The user has left, or was removed. */
+  removed: RejectedError
+}
+
+/** What a conversation needs from its account. */
+export interface ConversationOptions {
+  id: string
+  session: Session
+  connection: Connection
+  codec: MessageCodec
+  outbox: Outbox
+  nameOf: (userId: string) => Member | undefined
+}
+
+/** A private conversation or a group. It joins its topic when it is first needed. */
+export class Conversation extends Emitter<ConversationEvents> {
+  readonly id: string
+  readonly #options: ConversationOptions
+  readonly #topic: Topic<ConversationPushes>
+  readonly #feed: ChangeFeed
+  readonly #timeline = new Timeline()
+  readonly #typing = new TypingUsers()
+  readonly #announcer: TypingAnnouncer
+  #members = new Map<string, Member>()
+  #readSeqs = new Map<string, number>()
+  #state: Pick<WireOpenConversation, 'conversation' | 'public_keys' | 'private_key'> | undefined
+  #alias: string | null = null
+  #unread = 0
+
+  constructor(options: ConversationOptions) {
+    super()
+    const { id, session, connection } = options
+    this.id = id
+    this.#options = options
+    this.#feed = new ChangeFeed({
+      apply: (change) => this.#apply(change),
+      reset: (page) => this.#reset(page),
+      catchUp: (afterSeq) => readChanges(session, id, afterSeq),
+      isJoined: () => this.#topic.isJoined,
+      failed: (error) => this.#notice({ code: 'failed', message: String(error) }),
+    })
+    this.#topic = connection.topic(`conversation:${id}`, {
+      payload: () => (this.#feed.known === undefined ? {} : { after_seq: this.#feed.known }),
+      joined: (reply: WireOpenConversation) => this.#joined(reply),
+      closed: (error) => this.emit('removed', error),
+      events: {
+        delete_message: (payload: Incoming['delete_message']) =>
+          this.#feed.receive({ event: 'delete_message', payload }),
+        update_alias: ({ conversation }: Incoming['update_alias']) => this.#setAlias(conversation.alias),
+        leave_conversation: ({ user_id }: Incoming['leave_conversation']) => this.#left(user_id),
+        start_typing: ({ user_id }: Incoming['start_typing']) => this.#typed(this.#typing.started(user_id)),
+        finish_typing: ({ user_id }: Incoming['finish_typing']) =>
+          this.#typed(this.#typing.finished(user_id)),
+        read_conversation: (payload: Incoming['read_conversation']) => this.#read(payload),
+        set_encryption_keys: (payload: Incoming['set_encryption_keys']) => this.#keySet(payload),
+      },
+    })
+    this.#announcer = new TypingAnnouncer((event) => void this.#topic.push(event, {}).catch(() => {}))
+  }
+
+  /** Whether it has exactly two members for good. Known once it is open. */
+  get isPrivate(): boolean {
+    return this.#state?.conversation.private ?? false
+  }
+
+  get alias(): string | null {
+    return this.#alias
+  }
+
+  get members(): Member[] {
+    return [...this.#members.values()]
+  }
+
+  /** The newest messages, oldest first. */
+  get messages(): Message[] {
+    return this.#timeline.messages
+  }
+
+  /** How many messages of others the user has not read. */
+  get unread(): number {
+    return this.#unread
+  }
+
+  /** Who is typing, without the user. */
+  get typing(): Member[] {
+    const ids = this.#typing.ids.filter((id) => id !== this.#options.session.user.id)
+    return ids.map((id) => this.#memberOf(id))
+  }
+
+  /** Up to which `seq` a member has read. */
+  readSeq(userId: string): number {
+    return this.#readSeqs.get(userId) ?? 0
+  }
+
+  /** Joins the conversation: its events come from now on. Resolves when its state is known. @throws RejectedError */
+  async open(): Promise<this> {
+    await this.#topic.join()
+    await this.#feed.between(async () => {})
+    return this
+  }
+
+  /** Stops receiving events, except those of messages. */
+  leaveTopic(): void {
+    this.#topic.leave()
+  }
+
+  /** Sends a message. Resolves when it is stored, which may take until the next connection. @throws RejectedError */
+  async send(
+    content: Content,
+    { id = crypto.randomUUID(), allowUnsigned = false }: SendOptions = {},
+  ): Promise<SentReply> {
+    this.#announcer.finish()
+    const { type, body } = contentOf(content)
+    return this.#options.outbox.add(this.id, { kind: 'send', draft: { id, type, body }, allowUnsigned })
+  }
+
+  /** Replaces the content of one's own message. */
+  async edit(
+    message: Message,
+    content: Content,
+    { allowUnsigned = false }: SendOptions = {},
+  ): Promise<SentReply> {
+    const { type, body } = contentOf(content)
+    const draft = { id: message.id, type, body, edits: message.origin }
+    return this.#options.outbox.add(this.id, { kind: 'edit', group: message.group, draft, allowUnsigned })
+  }
+
+  /** Deletes one's own message. */
+  async delete(message: Message): Promise<SentReply> {
+    const draft = { id: message.id, type: 'deleted', body: {}, edits: message.origin }
+    return this.#options.outbox.add(this.id, {
+      kind: 'delete',
+      group: message.group,
+      draft,
+      allowUnsigned: true,
+    })
+  }
+
+  /** Reacts to a message with an emoji. */
+  react(message: Message, emoji: string, options: SendOptions = {}): Promise<SentReply> {
+    return this.send({ type: 'reaction', body: { target: message.id, emoji } }, options)
+  }
+
+  /** Marks messages as read: up to a message, or all. */
+  async markRead(upTo?: Message): Promise<void> {
+    await this.#topic.pushUntilAnswered('read_conversation', upTo ? { seq: upTo.seq } : {})
+  }
+
+  /** Announces that the user is typing. Call it on every keystroke; few of them are sent. */
+  startTyping(): void {
+    this.#announcer.start()
+  }
+
+  /** Announces that the user has stopped typing. Sending a message does so too. */
+  finishTyping(): void {
+    this.#announcer.finish()
+  }
+
+  /** Names a group; null removes the name. */
+  async rename(alias: string | null): Promise<void> {
+    await this.#topic.pushUntilAnswered('change_alias', { alias })
+  }
+
+  /** Adds members to a group. They see none of the earlier messages. */
+  async addMembers(userIds: string[]): Promise<void> {
+    await this.#topic.pushUntilAnswered('modify_conversation', { new_members: userIds })
+  }
+
+  /** Leaves a group. */
+  async leave(): Promise<void> {
+    await this.#topic.push('leave_conversation', {}).catch((error) => {
+      // The server closes the topic before it replies.
+      if (!this.#topic.isClosed) throw error
+    })
+  }
+
+  /** Reads all messages, newest first, page by page as they are needed. */
+  async *history(): AsyncGenerator<Message, void, undefined> {
+    await this.open()
+    for await (const wire of readMessages(this.#options.session, this.id)) yield await this.#open(wire)
+  }
+
+  /** Messages, edits and deletions that are not sent yet. */
+  pending(): ReturnType<Outbox['pending']> {
+    return this.#options.outbox.pending(this.id)
+  }
+
+  /** What the encryption of messages depends on. @internal */
+  get context(): ConversationContext {
+    return {
+      id: this.id,
+      isPrivate: this.isPrivate,
+      me: this.#options.session.user.id,
+      members: this.#members,
+      publicKeys: this.#state?.public_keys ?? {},
+      privateKey: this.#state?.private_key ?? null,
+    }
+  }
+
+  /** The topic, for the outbox. @internal */
+  get topic(): Topic<ConversationPushes> {
+    return this.#topic
+  }
+
+  /** Takes an event of the user's own topic. @internal */
+  receive(change: WireChange): void {
+    this.#feed.receive(change)
+  }
+
+  /** Takes the members and the alias that an event has. @internal */
+  changed({ conversation, user_ids }: UserEvents['new_conversation']): void {
+    this.#topic.reopen()
+    if (!this.#state) return
+    this.#setAlias(conversation.alias)
+    const isSame = user_ids.length === this.#members.size && user_ids.every((id) => this.#members.has(id))
+    // The reply to a join tells who the new ones are, and which keys they have.
+    if (!isSame) this.#topic.rejoin().catch(() => {})
+  }
+
+  #joined(reply: WireOpenConversation): void {
+    this.#state = reply
+    const before = [...this.#members.keys()].join()
+    this.#members = new Map(reply.users.map((user) => [user.id, memberOf(user)]))
+    this.#readSeqs = new Map(Object.entries(reply.read_seqs))
+    this.#typing.clear()
+    this.#setAlias(reply.conversation.alias)
+    this.#setUnread(reply.unread)
+    if ([...this.#members.keys()].join() !== before) this.emit('members', this.members)
+    const { codec } = this.#options
+    void this.#feed.between(() =>
+      codec.joined(this.context, async (keys) => {
+        await this.#topic.pushUntilAnswered('set_encryption_keys', keys)
+      }),
+    )
+    void this.#feed.joined(reply)
+  }
+
+  async #apply(change: WireChange): Promise<void> {
+    if (change.event === 'delete_message') return this.#deleted(change.payload.message_group_id)
+    const message = await this.#open(change.payload.message)
+    if (change.event === 'new_message') this.#received(message)
+    else this.#edited(message)
+  }
+
+  #received(message: Message): void {
+    const isRead = this.readSeq(this.#options.session.user.id) >= message.seq
+    this.#timeline.add(message)
+    this.#typed(this.#typing.finished(message.sender.id))
+    this.emit('message', message)
+    if (!message.mine && !isRead) this.#setUnread(this.#unread + 1)
+  }
+
+  #edited(message: Message): void {
+    this.#timeline.replace(message)
+    this.emit(message.isDeleted ? 'delete' : 'edit', message)
+  }
+
+  #deleted(group: string): void {
+    const message = this.#timeline.get(group)
+    this.#timeline.delete(group)
+    if (message && !message.isDeleted) this.emit('delete', { ...message, isDeleted: true })
+  }
+
+  async #reset({ items }: WireMessages): Promise<void> {
+    const messages: Message[] = []
+    for (const wire of [...items].reverse()) messages.push(await this.#open(wire))
+    this.#timeline.reset(messages)
+    this.emit('reset', messages)
+  }
+
+  async #open(wire: WireMessage): Promise<Message> {
+    const opened = await this.#options.codec.open(this.context, wire)
+    return messageOf(wire, opened, this.#memberOf(wire.sender), this.#options.session.user.id)
+  }
+
+  #left(userId: string): void {
+    if (this.#members.delete(userId)) this.emit('members', this.members)
+  }
+
+  #keySet({ user_id, public_key }: Incoming['set_encryption_keys']): void {
+    if (!this.#state) return
+    this.#state = { ...this.#state, public_keys: { ...this.#state.public_keys, [user_id]: public_key } }
+  }
+
+  #read({ user_id, read_seq }: Incoming['read_conversation']): void {
+    if (this.readSeq(user_id) >= read_seq) return
+    this.#readSeqs.set(user_id, read_seq)
+    if (user_id === this.#options.session.user.id) {
+      this.#setUnread(this.messages.filter(({ mine, seq }) => !mine && seq > read_seq).length)
+    }
+    this.emit('read', { member: this.#memberOf(user_id), seq: read_seq })
+  }
+
+  #typed(hasChanged: boolean): void {
+    if (hasChanged) this.emit('typing', this.typing)
+  }
+
+  #setAlias(alias: string | null): void {
+    if (alias === this.#alias) return
+    this.#alias = alias
+    this.emit('alias', alias)
+  }
+
+  #setUnread(unread: number): void {
+    if (unread === this.#unread) return
+    this.#unread = unread
+    this.emit('unread', unread)
+  }
+
+  #notice(problem: Problem): void {
+    this.emit('notice', problem)
+  }
+
+  #memberOf(id: string): Member {
+    return this.#members.get(id) ?? this.#options.nameOf(id) ?? unknownMember(id)
+  }
+}

@@ -1,0 +1,38 @@
+import type { OutboxEntry, SentReply } from '../outbox/entry.ts'
+import type { Delivery } from '../outbox/outbox.ts'
+import type { MessageCodec } from './codec.ts'
+import type { Conversation } from './conversation.ts'
+
+/** Sends the changes of a conversation. */
+export function deliveryOf(conversation: Conversation, codec: MessageCodec): Delivery {
+  const { topic } = conversation
+
+  async function send({ draft, sealed }: OutboxEntry): Promise<SentReply> {
+    const { payload, receipt } = sealed!
+    const reply = await topic.push('send_message', { ...payload, client_message_id: draft.id })
+    await codec.stored(conversation.context, receipt)
+    // The server tells where it stored a message that has an id.
+    const { message_group: group, seq, inserted_at: at } = reply as Exclude<typeof reply, 'message_sent'>
+    return { group, seq, at }
+  }
+
+  async function edit({ sealed, group }: OutboxEntry): Promise<SentReply> {
+    const { payload, receipt } = sealed!
+    await topic.push('edit_message', { ...payload, message_group_id: group! })
+    await codec.stored(conversation.context, receipt)
+    return { group: group!, seq: undefined, at: undefined }
+  }
+
+  async function remove({ group }: OutboxEntry): Promise<SentReply> {
+    await topic.push('delete_message', { message_group_id: group! })
+    return { group: group!, seq: undefined, at: undefined }
+  }
+
+  const deliveries = { send, edit, delete: remove }
+  return {
+    ready: async () => void (await conversation.open()),
+    seal: ({ draft, allowUnsigned }) => codec.seal(conversation.context, draft, { allowUnsigned }),
+    deliver: (entry) => deliveries[entry.kind](entry),
+    reload: () => topic.rejoin(),
+  }
+}

@@ -1,0 +1,229 @@
+import { Emitter } from '../emitter.ts'
+import { ConnectionError, RejectedError, SignedOutError, type SignedOutReason } from '../errors.ts'
+import type { Store } from '../stores/store.ts'
+import { retryDelay, sleep } from '../timing.ts'
+import type { RefreshResponse, WhisperSignInResponse } from '../wire.ts'
+import { HttpApi, type RequestOptions } from './http.ts'
+import { SESSION_KEY, type StoredSession, withTokens } from './stored-session.ts'
+
+/** Refreshed when this part of the lifetime of an access token has passed. */
+const REFRESH_AT = 0.75
+/** A refresh token that has not been used for this long has expired. */
+const REFRESH_LIFETIME_MS = 14 * 24 * 60 * 60 * 1_000
+/** Node and browsers run a timer above 2^31 ms immediately. */
+const MAX_TIMER_MS = 60 * 60 * 1_000
+/** Codes with which a server rejects an access token. */
+const BAD_ACCESS_TOKEN = new Set(['token_expired', 'token_invalid'])
+/** Codes with which it rejects a refresh token. */
+const BAD_REFRESH_TOKEN = new Set(['invalid_token', 'session_expired'])
+
+/** The events of a session. */
+export interface SessionEvents {
+  signedOut: SignedOutReason
+  refreshed: undefined
+}
+
+/**
+ * A session that refreshes its tokens before they expire. All tabs share the newest tokens in the store, and one of them refreshes
+ * at a time: the server takes a token that is used twice for stolen.
+ */
+export class Session extends Emitter<SessionEvents> {
+  readonly http: HttpApi
+  readonly #store: Store
+  #stored: StoredSession
+  /** When the tokens arrived, by a clock that is never set. */
+  #receivedAt: number
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #refreshing: Promise<void> | undefined
+  #over: SignedOutReason | undefined
+  #closed = false
+
+  constructor(store: Store, stored: StoredSession) {
+    super()
+    this.http = new HttpApi(stored.url)
+    this.#store = store
+    this.#stored = stored
+    this.#receivedAt = performance.now() - ageOf(stored)
+    this.#schedule()
+  }
+
+  get user(): StoredSession['user'] {
+    return this.#stored.user
+  }
+
+  /** The newest access token this client knows. It may have expired. */
+  get token(): string {
+    return this.#stored.authToken
+  }
+
+  /** Why the session is over; undefined while it is not. */
+  get over(): SignedOutReason | undefined {
+    return this.#over
+  }
+
+  /** Sends a request with the access token; with a new one if it has expired. */
+  async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#authorized((token) => this.http.request<T>(method, path, { ...options, token }))
+  }
+
+  /** The same, for a response that is not JSON. */
+  async respond(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+    return this.#authorized((token) => this.http.respond(method, path, { ...options, token }))
+  }
+
+  /** An access token that has not expired by the clock of this device. @throws SignedOutError */
+  async freshToken(): Promise<string> {
+    if (this.#isDue()) await this.refresh(this.token)
+    return this.token
+  }
+
+  /**
+   * Exchanges the refresh token, unless another tab has done so.
+   * @param rejected the access token that the server has rejected.
+   * @throws SignedOutError when the session is over; ConnectionError
+   */
+  refresh(rejected: string): Promise<void> {
+    if (this.#over) return Promise.reject(new SignedOutError(this.#over))
+    if (rejected !== this.token) return Promise.resolve()
+    this.#refreshing ??= this.#store
+      .lock('refresh', () => this.#refresh(rejected))
+      .finally(() => {
+        this.#refreshing = undefined
+      })
+    return this.#refreshing
+  }
+
+  /** Ends the session on the server, and forgets it. */
+  async signOut(): Promise<void> {
+    // Not during a refresh, which would store the session again.
+    const token = await this.#store.lock('refresh', async () => {
+      const newest = await this.#store.get(SESSION_KEY)
+      this.#end('signed_out')
+      await this.#store.update(SESSION_KEY, () => undefined)
+      return (isSession(newest) ? newest : this.#stored).refreshToken
+    })
+    await this.http.request('POST', '/api/signout', { body: { token }, repeatable: true })
+  }
+
+  /** Changes what is stored about the user. */
+  async updateUser(change: Partial<StoredSession['user']>): Promise<void> {
+    await this.#store.update(SESSION_KEY, (value) => {
+      if (!isSession(value)) return value
+      return { ...value, user: { ...value.user, ...change } }
+    })
+    this.#stored = { ...this.#stored, user: { ...this.#stored.user, ...change } }
+  }
+
+  /** Stops refreshing. The session stays valid and stored. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  async #authorized<T>(run: (token: string) => Promise<T>): Promise<T> {
+    const token = await this.freshToken()
+    try {
+      return await run(token)
+    } catch (error) {
+      if (!(error instanceof RejectedError) || !BAD_ACCESS_TOKEN.has(error.code)) throw error
+      await this.refresh(token)
+      return run(this.token)
+    }
+  }
+
+  async #refresh(rejected: string): Promise<void> {
+    const newest = await this.#store.get(SESSION_KEY)
+    if (!isSession(newest) || newest.user.id !== this.user.id) throw this.#end('signed_out')
+    if (newest.authToken !== rejected) return this.#adopt(newest)
+    try {
+      const tokens = await this.#exchange(newest)
+      const stored = withTokens(newest, tokens)
+      await this.#store.update(SESSION_KEY, () => stored)
+      this.#adopt(stored)
+    } catch (error) {
+      if (!(error instanceof RejectedError) || !BAD_REFRESH_TOKEN.has(error.code)) throw error
+      await this.#store.update(SESSION_KEY, () => undefined)
+      throw this.#end(this.#hasExpired(newest) ? 'expired' : 'revoked')
+    }
+  }
+
+  /** Repeating is safe: the server gives the same successor to a token that is used again within a minute. */
+  async #exchange(session: StoredSession): Promise<{ authToken: string; refreshToken: string }> {
+    if (session.kind === 'whisper') {
+      const body = { refresh: session.refreshToken }
+      const path = '/api/v1/user/refresh'
+      const tokens = await this.http.request<WhisperSignInResponse>('POST', path, { body, repeatable: true })
+      return { authToken: tokens.access, refreshToken: tokens.refresh }
+    }
+    const body = { token: session.refreshToken, brief: true }
+    const tokens = await this.http.request<RefreshResponse>('POST', '/auth/refresh', {
+      body,
+      repeatable: true,
+    })
+    return { authToken: tokens.auth_token, refreshToken: tokens.refresh_token }
+  }
+
+  #hasExpired(session: StoredSession): boolean {
+    const age = Date.now() - session.receivedAt
+    return age >= REFRESH_LIFETIME_MS || session.lifetimeMs < session.usualLifetimeMs
+  }
+
+  #adopt(stored: StoredSession): void {
+    this.#stored = stored
+    this.#receivedAt = performance.now() - ageOf(stored)
+    this.#schedule()
+    this.emit('refreshed', undefined)
+  }
+
+  #end(reason: SignedOutReason): SignedOutError {
+    if (!this.#over) {
+      this.#over = reason
+      clearTimeout(this.#timer)
+      this.emit('signedOut', reason)
+    }
+    return new SignedOutError(this.#over)
+  }
+
+  #isDue(): boolean {
+    return performance.now() - this.#receivedAt >= this.#stored.lifetimeMs * REFRESH_AT
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer)
+    if (this.#closed) return
+    const dueIn = this.#receivedAt + this.#stored.lifetimeMs * REFRESH_AT - performance.now()
+    this.#timer = setTimeout(() => void this.#keepFresh(), Math.min(Math.max(dueIn, 0), MAX_TIMER_MS))
+    letExit(this.#timer)
+  }
+
+  async #keepFresh(): Promise<void> {
+    for (let failures = 0; !this.#closed && !this.#over; failures++) {
+      try {
+        if (!this.#isDue()) return this.#schedule()
+        await this.refresh(this.token)
+        return
+      } catch (error) {
+        if (!(error instanceof ConnectionError || error instanceof RejectedError)) return
+        await sleep(retryDelay(error, failures))
+      }
+    }
+  }
+}
+
+/** Whether a stored value is a session. */
+export function isSession(value: unknown): value is StoredSession {
+  return typeof value === 'object' && value !== null && 'refreshToken' in value
+}
+
+/** How old the tokens are. A clock that was set back makes them look new: they count as old. */
+function ageOf({ receivedAt }: StoredSession): number {
+  const age = Date.now() - receivedAt
+  return age < 0 ? Number.POSITIVE_INFINITY : age
+}
+
+/** Lets a Node process exit while a timer waits; browsers have numbers for timers. */
+function letExit(timer: unknown): void {
+  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') {
+    timer.unref()
+  }
+}
