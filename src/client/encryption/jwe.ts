@@ -36,9 +36,8 @@ export function encryptJwe(
  * part of the format, and a receiver that ignores or follows them does more than it should.
  */
 export function readJweHeader(alg: JweAlgorithm, jwe: string): Record<string, unknown> | undefined {
-  const [encoded = '', ...parts] = jwe.split('.')
-  const isComplete = parts.length === 4 && parts.every((part) => decodeBase64url(part) !== undefined)
-  if (!isComplete || (parts[0] === '') !== (alg === 'dir')) return undefined
+  const [encoded = '', encryptedKey, ...parts] = jwe.split('.')
+  if (parts.length !== 3 || (encryptedKey === '') !== (alg === 'dir')) return undefined
   const bytes = decodeBase64url(encoded)
   const header = bytes && parseJsonObject(decodeText(bytes))
   if (!header || header.alg !== alg || header.enc !== 'A256GCM') return undefined
