@@ -102,6 +102,7 @@ export async function buildServices(
     pageTokens,
     addingRules,
     startQuota,
+    privateKeys: config.privateKeys,
     log,
   })
   const media = new MediaLibrary({

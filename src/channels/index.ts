@@ -4,6 +4,7 @@ import { requestFields } from '../input/field-names.ts'
 import type { Endpoint, ErrorReply } from '../realtime/socket/endpoint.ts'
 import type { Services } from '../services.ts'
 import type { Dialect } from '../views/dialect.ts'
+import { AccountKeyBroadcasts } from './delivery/account-key-broadcasts.ts'
 import { broadcastConversationEvents } from './delivery/conversation-broadcasts.ts'
 import { conversationStreams } from './delivery/conversation-streams.ts'
 import { DisplayNameBroadcasts } from './delivery/display-name-broadcasts.ts'
@@ -37,6 +38,7 @@ export function registerChannels(
   const nameChanges = new DisplayNameBroadcasts(endpoint, services)
   const conversations = new StreamDelivery(endpoint, conversationStreams(services, dialect))
   const rooms = new StreamDelivery(endpoint, roomStreams(services))
+  const keyChanges = new AccountKeyBroadcasts(endpoint, services.events)
   broadcastConversationEvents(endpoint, conversations, services.events, dialect)
   broadcastRoomEvents(endpoint, rooms, services.events, services.media)
   disconnectRevokedSessions(endpoint, services)
@@ -61,6 +63,7 @@ export function registerChannels(
     stop() {
       typing.stop()
       nameChanges.stop()
+      keyChanges.stop()
       conversations.stop()
       rooms.stop()
     },

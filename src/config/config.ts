@@ -10,6 +10,8 @@ export { ConfigError } from './environment.ts'
 
 /** Which users the user list contains: all, or only those who share a conversation or room with the reader. */
 export type Directory = 'everyone' | 'members'
+/** Which private keys of conversations are accepted: all, or only those that their client encrypted. */
+export type PrivateKeys = 'any' | 'locked'
 /** What an account may do before its email address is confirmed. */
 export type UnconfirmedMode = 'full' | 'limited'
 /** The development mailbox shows sign-in links, so it is only available if PUBLIC_URL is a loopback address. */
@@ -81,6 +83,7 @@ export interface Config {
   trustProxy: string[]
   rateLimits: boolean
   unconfirmed: UnconfirmedMode
+  privateKeys: PrivateKeys
   limits: Limits
   /** Days after which a session ends, even if it is refreshed. */
   sessionMaxAgeDays: number
@@ -135,6 +138,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     trustProxy: read.cidrs('TRUST_PROXY'),
     rateLimits: read.oneOf('RATE_LIMITS', ['on', 'off'], 'on') === 'on',
     unconfirmed: read.oneOf('UNCONFIRMED', ['full', 'limited'], 'full'),
+    privateKeys: read.oneOf('PRIVATE_KEYS', ['any', 'locked'], 'any'),
     limits: {
       maxChannels: read.integer('MAX_CHANNELS', 1000, 1, 1_000_000),
       maxFrameBytes: read.integer('MAX_FRAME_BYTES', 262_144, 1024, 67_108_864),

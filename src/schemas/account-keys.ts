@@ -26,6 +26,17 @@ export const KeyHistoryEntry = component('KeyHistoryEntry', entry)
 const Version = Type.Integer({ description: 'Counts up from 1 with every change.' })
 const Thumbprint = Type.String({ description: 'Of both keys and the user id: SHA-256 in base64url.' })
 
+/** The public keys of an account. */
+export const AccountPublicKeys = component(
+  'AccountPublicKeys',
+  Type.Object({ version: Version, encryption_key: PublicJwk, signing_key: PublicJwk }),
+)
+
+/** `account_keys`: the keys of the accounts of members, by user id. */
+export const AccountKeys = Type.Record(Type.String(), AccountPublicKeys, {
+  description: 'The keys of the accounts of members, by user id. Members without a key set are absent.',
+})
+
 /** The key set of the caller. */
 export const KeySet = component(
   'KeySet',

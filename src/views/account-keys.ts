@@ -1,5 +1,6 @@
 import type { AccountDatum, DataSummary } from '../domain/account-keys/account-data.ts'
 import type { AccountPublicKeys, KeySet, QueriedKeys } from '../domain/account-keys/account-keys.ts'
+import type { DomainEvents } from '../domain/shared/events.ts'
 import type { Dialect } from './dialect.ts'
 
 /** The public keys of an account. */
@@ -16,6 +17,15 @@ export function accountKeysView(keys: ReadonlyMap<string, AccountPublicKeys>) {
 export function keySetView(dialect: Dialect, set: KeySet) {
   const { thumbprint, locked, updatedAt } = set
   return { ...publicKeysView(set), thumbprint, locked, updated_at: dialect.time(updatedAt) }
+}
+
+/** `keys_changed`: a user has another version of their key set. */
+export function keysChangedView({
+  userId,
+  version,
+  thumbprint,
+}: Omit<DomainEvents['account_keys_changed'], 'contactIds'>) {
+  return { user_id: userId, version, thumbprint }
 }
 
 /** The keys of a user in the response to a query. */

@@ -4,7 +4,9 @@ import type {
   ListedConversation,
 } from '../domain/conversations/conversations.ts'
 import type { CatchUpResult, Message } from '../domain/conversations/messages.ts'
+import type { ConversationSnapshot } from '../domain/shared/events.ts'
 import type { Page } from '../domain/shared/pagination.ts'
+import { accountKeysView } from './account-keys.ts'
 import type { Dialect } from './dialect.ts'
 import { caughtUpView, messageView } from './messages.ts'
 import { userSummaryView } from './users.ts'
@@ -21,8 +23,15 @@ export function conversationView(dialect: Dialect, conversation: Conversation) {
 }
 
 /** `new_conversation`: a conversation that is new to a member, or whose members or alias changed. */
-export function newConversationView(dialect: Dialect, conversation: Conversation, memberIds: string[]) {
-  return { conversation: conversationView(dialect, conversation), user_ids: memberIds }
+export function newConversationView(
+  dialect: Dialect,
+  { conversation, memberIds, accountKeys }: Omit<ConversationSnapshot, 'lastSeq'>,
+) {
+  return {
+    conversation: conversationView(dialect, conversation),
+    user_ids: memberIds,
+    ...(accountKeys && { account_keys: accountKeysView(accountKeys) }),
+  }
 }
 
 /** `update_alias`: a conversation whose alias changed. */
@@ -63,14 +72,27 @@ export function openConversationView(
     read_seq: details.readSeqs.get(userId),
     read_seqs: Object.fromEntries(details.readSeqs),
     read_times: mapValues(details.readTimes, (time) => time && dialect.time(time)),
-    public_keys: mapValues(details.publicKeys, (key, owner) => dialect.storedKey(key, 'public', owner)),
+    public_keys: publicKeysView(dialect, details.publicKeys),
+    account_keys: accountKeysView(details.accountKeys),
     private_key: details.privateKey && dialect.storedKey(details.privateKey, 'private', userId),
   }
 }
 
-function mapValues<T>(
+/** The public keys of the members: those they have set for the conversation, and those of their accounts. */
+export function conversationKeysView(dialect: Dialect, { publicKeys, accountKeys }: ConversationDetails) {
+  return {
+    public_keys: publicKeysView(dialect, publicKeys),
+    account_keys: accountKeysView(accountKeys),
+  }
+}
+
+function publicKeysView(dialect: Dialect, keys: ConversationDetails['publicKeys']) {
+  return mapValues(keys, (key, owner) => dialect.storedKey(key, 'public', owner))
+}
+
+function mapValues<T, View>(
   map: Map<string, T>,
-  view: (value: T, key: string) => unknown,
-): Record<string, unknown> {
+  view: (value: T, key: string) => View,
+): Record<string, View> {
   return Object.fromEntries([...map].map(([key, value]) => [key, view(value, key)]))
 }

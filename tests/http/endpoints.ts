@@ -51,6 +51,7 @@ export const ENDPOINTS: Endpoint[] = [
   authenticatedQuery('GET /api/messages', { conversation_id: ID, page_size: '20', page_token: '' }),
   authenticatedQuery('GET /api/users', { search: 'x', page_size: '20', page_token: '' }),
   authenticatedQuery('GET /api/conversations', { page_size: '20', page_token: '' }),
+  authenticatedQuery('GET /api/conversations/:id/keys', {}),
   authenticatedQuery('GET /api/conversations/private/:user_id', {}),
   authenticatedQuery('GET /api/keys', {}),
   authenticated('PUT /api/keys', KEY_SET),

@@ -64,6 +64,26 @@ export async function makeKeySet(
   return { body, read, signer, publicKeys: { version: read.version, ...keys } }
 }
 
+/** Stores the first or the next key set of a user. */
+export async function storeKeys(
+  { url }: { url: string },
+  { id, token }: { id: string; token: string },
+  after?: TestKeySet,
+): Promise<TestKeySet> {
+  const set = await makeKeySet(id, after && { after })
+  const response = await fetch(`${url}/api/keys`, {
+    method: 'PUT',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      ...(after ? { 'if-match': `"${after.read.version}"` } : { 'if-none-match': '*' }),
+    },
+    body: JSON.stringify(set.body),
+  })
+  if (response.status !== 200) throw new Error(await response.text())
+  return set
+}
+
 /** A pair of P-256 keys for an algorithm. */
 export async function newPair(algorithm: 'ECDH-ES' | 'ES256'): Promise<EntrySigner> {
   const { publicKey, privateKey } = await generateKeyPair(algorithm, { crv: 'P-256', extractable: true })

@@ -28,6 +28,7 @@ const CONFIG: Config = {
   trustProxy: [],
   rateLimits: true,
   unconfirmed: 'full',
+  privateKeys: 'any',
   limits: {
     maxChannels: 1000,
     maxFrameBytes: 262_144,

@@ -28,8 +28,9 @@ export function broadcastConversationEvents(
       })
     }
   }
-  const toMembers = ({ conversation, memberIds, lastSeq: seq }: ConversationSnapshot) => {
-    const payload = newConversationView(dialect, conversation, memberIds)
+  const toMembers = (snapshot: ConversationSnapshot) => {
+    const { conversation, memberIds, lastSeq: seq } = snapshot
+    const payload = new EncodedJson(JSON.stringify(newConversationView(dialect, snapshot)))
     const what = {
       stream: conversation.id,
       seq,

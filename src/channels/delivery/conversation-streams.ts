@@ -1,3 +1,4 @@
+import { announcedKeys } from '../../domain/account-keys/announced-keys.ts'
 import type { Positions } from '../../realtime/cluster/ordered-delivery.ts'
 import type { Services } from '../../services.ts'
 import { conversationTopic, userTopic } from '../../topics.ts'
@@ -13,7 +14,8 @@ export function conversationStreams({ conversations, messages }: Services, diale
     const details = await conversations.find(conversationId, userId)
     if (!details) return undefined
     const memberIds = details.users.map(({ id }) => id)
-    const payload = newConversationView(dialect, details.conversation, memberIds)
+    const accountKeys = announcedKeys(details.accountKeys, memberIds.length)
+    const payload = newConversationView(dialect, { ...details, memberIds, accountKeys })
     return { topic: userTopic(userId), event: 'new_conversation', payload }
   }
 

@@ -1,3 +1,4 @@
+import type { AccountPublicKeys } from '../../db/queries/account-keys/key-sets.ts'
 import type { UserSummary } from '../../db/queries/accounts/users.ts'
 import type { Conversation } from '../../db/queries/conversations/conversations.ts'
 import type { MemberRow } from '../../db/queries/conversations/members.ts'
@@ -18,6 +19,8 @@ export interface ConversationDetails {
   unread: number
   /** By user id; members without keys are absent. */
   publicKeys: Map<string, Jwk>
+  /** The keys of the accounts of members, by user id; members without a key set are absent. */
+  accountKeys: Map<string, AccountPublicKeys>
   /** The reader's own private key. */
   privateKey: Jwk | null
 }
@@ -43,8 +46,19 @@ export function openConversationDetails(
     lastSeq: own.lastSeq,
     unread: own.unread,
     publicKeys,
+    accountKeys: new Map(rows.flatMap(accountKeysOf)),
     privateKey: keys.open(own, reader, 'private'),
   }
+}
+
+function accountKeysOf({
+  id,
+  keysVersion,
+  encryptionKey,
+  signingKey,
+}: MemberRow): [string, AccountPublicKeys][] {
+  if (keysVersion === null || !encryptionKey || !signingKey) return []
+  return [[id, { version: keysVersion, encryptionKey, signingKey }]]
 }
 
 function conversationOf(id: string, row: MemberRow): Conversation {

@@ -1,5 +1,7 @@
+import type { PrivateKeys } from '../../config/config.ts'
 import type { StoredKeys } from '../../db/queries/conversations/keys.ts'
 import { invalidField } from '../../errors.ts'
+import { isLockedJwk } from '../account-keys/locked-keys.ts'
 import type { SealContext, Sealed, Vault } from '../vault/vault.ts'
 
 /** A key as its client sent it, usually a JSON Web Key (RFC 7517). The server does not interpret it. */
@@ -9,6 +11,12 @@ export type Jwk = Record<string, unknown>
 export interface KeyPair {
   publicKey: Jwk
   privateKey: Jwk
+}
+
+/** The keys for a new conversation. Both may be absent if the creator's account has a key set. */
+export interface OptionalKeyPair {
+  publicKey?: Jwk | undefined
+  privateKey?: Jwk | undefined
 }
 
 export type KeyKind = 'public' | 'private'
@@ -24,10 +32,27 @@ const MAX_KEY_BYTES = 16_384
 /** Maximum nesting of objects and lists in a key. A JWK has at most three levels. */
 const MAX_KEY_DEPTH = 8
 
-/** Checks the nesting depth of a key pair. @throws AppError `validation_failed` when a key is nested too deeply. */
-export function requireShallowKeys({ publicKey, privateKey }: KeyPair): void {
+/**
+ * Checks the nesting depth of a key pair, and that its private key is locked where the site demands it.
+ * @throws AppError `validation_failed`.
+ */
+export function checkKeyPair({ publicKey, privateKey }: KeyPair, mode: PrivateKeys): void {
   requireShallow(publicKey, 'public_key')
   requireShallow(privateKey, 'private_key')
+  if (mode === 'locked' && !isLockedJwk(privateKey)) {
+    throw invalidField(
+      'private_key',
+      'must be locked on this server: its d a JWE in compact serialization, without p, q, dp, dq, qi, oth and k',
+    )
+  }
+}
+
+/** The key pair, or undefined if both keys are absent. @throws AppError `validation_failed` if only one is. */
+export function readOptionalKeys({ publicKey, privateKey }: OptionalKeyPair): KeyPair | undefined {
+  if (publicKey && privateKey) return { publicKey, privateKey }
+  if (publicKey) throw invalidField('private_key', 'is required')
+  if (privateKey) throw invalidField('public_key', 'is required')
+  return undefined
 }
 
 /** @throws AppError `validation_failed` when a key is too large. */

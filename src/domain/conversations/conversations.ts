@@ -1,3 +1,4 @@
+import type { PrivateKeys } from '../../config/config.ts'
 import type { Database, Orm } from '../../db/database.ts'
 import type { UserSummary } from '../../db/queries/accounts/users.ts'
 import {
@@ -21,7 +22,13 @@ import type { Page, PageTokens } from '../shared/pagination.ts'
 import { readUuid } from '../shared/uuid.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type ConversationDetails, openConversationDetails } from './conversation-details.ts'
-import { type KeyPair, requireShallowKeys, sealKeys } from './conversation-keys.ts'
+import {
+  checkKeyPair,
+  type KeyPair,
+  type OptionalKeyPair,
+  readOptionalKeys,
+  sealKeys,
+} from './conversation-keys.ts'
 import { conversationScope, MAX_SIGN_IN_CONVERSATIONS, pageOfConversations } from './conversation-pages.ts'
 import { type GroupChange, modifyGroup, removeMember } from './group-changes.ts'
 import { KeyReader } from './key-reader.ts'
@@ -42,6 +49,7 @@ interface ConversationsOptions {
   addingRules?: AddingRules
   /** Absent: unlimited. */
   startQuota?: Pick<StartQuota, 'take'> | undefined
+  privateKeys?: PrivateKeys
   /** Logs keys that cannot be read. */
   log?: Log
 }
@@ -60,6 +68,7 @@ export class Conversations {
   readonly #pageTokens: PageTokens
   readonly #addingRules: AddingRules
   readonly #startQuota: ConversationsOptions['startQuota']
+  readonly #privateKeys: PrivateKeys
   readonly #keyReader: KeyReader
 
   constructor({
@@ -70,6 +79,7 @@ export class Conversations {
     pageTokens,
     addingRules = new AddingRules('full'),
     startQuota,
+    privateKeys = 'any',
     log,
   }: ConversationsOptions) {
     this.#db = db
@@ -79,6 +89,7 @@ export class Conversations {
     this.#pageTokens = pageTokens
     this.#addingRules = addingRules
     this.#startQuota = startQuota
+    this.#privateKeys = privateKeys
     this.#keyReader = new KeyReader(vault, log)
   }
 
@@ -92,7 +103,7 @@ export class Conversations {
       userIds,
       alias = null,
       ...keys
-    }: { userIds: readonly string[]; alias?: string | null | undefined } & KeyPair,
+    }: { userIds: readonly string[]; alias?: string | null | undefined } & OptionalKeyPair,
   ): Promise<ConversationSnapshot> {
     return this.#start(creatorId, keys, (tx, context) => insertGroup(tx, context, { userIds, alias }))
   }
@@ -103,7 +114,7 @@ export class Conversations {
    */
   async startPrivate(
     creatorId: string,
-    { otherUserId, ...keys }: { otherUserId: string } & KeyPair,
+    { otherUserId, ...keys }: { otherUserId: string } & OptionalKeyPair,
   ): Promise<ConversationSnapshot> {
     return this.#start(creatorId, keys, (tx, context) => insertPrivate(tx, context, otherUserId))
   }
@@ -191,7 +202,7 @@ export class Conversations {
   /** Stores a member's keys. They can be set only once. @throws AppError `no_conversation`, `keys_already_set`, `validation_failed` */
   async setKeys(conversationId: string, userId: string, keys: KeyPair): Promise<void> {
     const id = readConversationId(conversationId)
-    requireShallowKeys(keys)
+    checkKeyPair(keys, this.#privateKeys)
     const sealed = sealKeys(this.#vault, { conversationId: id, userId }, keys)
     await this.#change(
       id,
@@ -246,10 +257,11 @@ export class Conversations {
 
   async #start(
     creatorId: string,
-    keys: KeyPair,
+    { publicKey, privateKey }: OptionalKeyPair,
     insert: (tx: Orm, context: Parameters<typeof insertGroup>[1]) => Promise<ConversationSnapshot>,
   ): Promise<ConversationSnapshot> {
-    requireShallowKeys(keys)
+    const keys = readOptionalKeys({ publicKey, privateKey })
+    if (keys) checkKeyPair(keys, this.#privateKeys)
     await this.#startQuota?.take(creatorId)
     const context = { addingRules: this.#addingRules, vault: this.#vault, creatorId, keys }
     const started = await this.#db.transaction((tx) => insert(tx, context))

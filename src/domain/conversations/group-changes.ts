@@ -1,4 +1,5 @@
 import type { Orm } from '../../db/database.ts'
+import { publicKeysOf } from '../../db/queries/account-keys/key-sets.ts'
 import {
   deleteConversation,
   takeSeq,
@@ -6,6 +7,7 @@ import {
 } from '../../db/queries/conversations/conversations.ts'
 import { deleteMember, insertMembers } from '../../db/queries/conversations/members.ts'
 import { AppError } from '../../errors.ts'
+import { hasAnnouncedKeys } from '../account-keys/announced-keys.ts'
 import type { AddingRules } from '../accounts/adding-rules.ts'
 import type { ConversationSnapshot } from '../shared/events.ts'
 import {
@@ -52,7 +54,8 @@ export async function modifyGroup(
   requireCapacity(memberIds.length)
   if (added.length === 0 && newAlias === group.alias) {
     // An earlier attempt may have made the change without emitting its event.
-    return { snapshot: { conversation: group, memberIds, lastSeq }, isChanged: outcomeUnknown }
+    const accountKeys = outcomeUnknown ? await announcedKeysOf(tx, memberIds) : undefined
+    return { snapshot: { conversation: group, memberIds, accountKeys, lastSeq }, isChanged: outcomeUnknown }
   }
   if (added.length) {
     await requireUsers(tx, added)
@@ -60,7 +63,8 @@ export async function modifyGroup(
     await insertMembers(tx, { conversationId: id, lastSeq }, added)
   }
   const conversation = await updateConversation(tx, id, { alias: newAlias, membersChanged: added.length > 0 })
-  return { snapshot: { conversation, memberIds, lastSeq }, isChanged: true }
+  const accountKeys = await announcedKeysOf(tx, memberIds)
+  return { snapshot: { conversation, memberIds, accountKeys, lastSeq }, isChanged: true }
 }
 
 /**
@@ -86,4 +90,8 @@ export async function removeMember(
   }
   await deleteMember(tx, { conversationId: id, lastSeq }, userId)
   return { seq: await takeSeq(tx, id, { membersChanged: true }), memberIds }
+}
+
+async function announcedKeysOf(tx: Orm, memberIds: string[]): Promise<ConversationSnapshot['accountKeys']> {
+  return hasAnnouncedKeys(memberIds.length) ? publicKeysOf(tx, memberIds) : undefined
 }

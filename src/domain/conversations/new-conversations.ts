@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Orm } from '../../db/database.ts'
+import { publicKeysOf } from '../../db/queries/account-keys/key-sets.ts'
 import {
   type Conversation,
   insertConversation,
@@ -7,7 +8,8 @@ import {
 } from '../../db/queries/conversations/conversations.ts'
 import { insertKeys } from '../../db/queries/conversations/keys.ts'
 import { insertMembers } from '../../db/queries/conversations/members.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, invalidField } from '../../errors.ts'
+import { hasAnnouncedKeys } from '../account-keys/announced-keys.ts'
 import type { AddingRules } from '../accounts/adding-rules.ts'
 import type { ConversationSnapshot } from '../shared/events.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -19,7 +21,8 @@ interface StartContext {
   addingRules: AddingRules
   vault: Vault
   creatorId: string
-  keys: KeyPair
+  /** Absent if the creator relies on the key set of their account. */
+  keys: KeyPair | undefined
 }
 
 /** @throws AppError `users_not_found`, `email_unconfirmed`, `not_allowed_to_add`, `too_many_members` or `validation_failed`. */
@@ -61,12 +64,28 @@ export async function insertPrivate(
 
 async function insertMembersAndKeys(
   tx: Orm,
-  { vault, creatorId, keys }: StartContext,
+  context: StartContext,
   conversation: Conversation,
   memberIds: string[],
 ): Promise<ConversationSnapshot> {
+  const { vault, creatorId, keys } = context
   const conversationId = conversation.id
   await insertMembers(tx, { conversationId, lastSeq: 0 }, memberIds)
-  await insertKeys(tx, sealKeys(vault, { conversationId, userId: creatorId }, keys))
-  return { conversation, memberIds, lastSeq: 0 }
+  if (keys) await insertKeys(tx, sealKeys(vault, { conversationId, userId: creatorId }, keys))
+  return { conversation, memberIds, accountKeys: await readAccountKeys(tx, context, memberIds), lastSeq: 0 }
+}
+
+/** The keys to announce. @throws AppError `validation_failed` if the creator has neither keys for the conversation nor a key set. */
+async function readAccountKeys(
+  tx: Orm,
+  { creatorId, keys }: StartContext,
+  memberIds: string[],
+): Promise<ConversationSnapshot['accountKeys']> {
+  const isAnnounced = hasAnnouncedKeys(memberIds.length)
+  const accountKeys =
+    isAnnounced || !keys ? await publicKeysOf(tx, isAnnounced ? memberIds : [creatorId]) : undefined
+  if (!keys && !accountKeys?.has(creatorId)) {
+    throw invalidField('public_key', 'is required unless the account has a key set')
+  }
+  return isAnnounced ? accountKeys : undefined
 }

@@ -1,3 +1,4 @@
+import type { AccountPublicKeys } from '../../db/queries/account-keys/key-sets.ts'
 import type { Conversation } from '../../db/queries/conversations/conversations.ts'
 import type { RoomMessage } from '../../db/queries/rooms/room-messages.ts'
 import type { RoomUser } from '../../db/queries/rooms/rooms.ts'
@@ -46,6 +47,8 @@ export interface DomainEvents {
 export interface ConversationSnapshot {
   conversation: Conversation
   memberIds: string[]
+  /** The keys of the accounts of members, by user id; undefined in a large group. */
+  accountKeys?: ReadonlyMap<string, AccountPublicKeys> | undefined
   /** The `seq` of the latest change of the conversation. */
   lastSeq: number
 }

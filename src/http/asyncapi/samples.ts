@@ -35,6 +35,7 @@ export function createSamples(dialect: Dialect) {
     conversation,
     message,
     storedKeys,
+    accountKeys: { [ANN]: ANN_KEYS },
   }
 }
 
@@ -60,6 +61,23 @@ export const PRIVATE_KEY = {
   ...PUBLIC_KEY,
   key_ops: ['decrypt'],
   d: 'the secret fields, encrypted with a passphrase',
+}
+
+/** The public keys of Ann's account (RFC 7515, appendix A.3, and RFC 7518, appendix C). */
+const ANN_KEYS = {
+  version: 1,
+  encryption_key: {
+    crv: 'P-256' as const,
+    kty: 'EC' as const,
+    x: 'gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0',
+    y: 'SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps',
+  },
+  signing_key: {
+    crv: 'P-256' as const,
+    kty: 'EC' as const,
+    x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+    y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+  },
 }
 
 function user(id: string, name: string, confirmed: boolean) {

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { ConversationKeys } from '../../schemas/conversation-keys.ts'
 import { ConversationPage, PrivateConversation } from '../../schemas/conversations.ts'
 import { failures } from '../../schemas/responses.ts'
-import { listedConversationView } from '../../views/conversations.ts'
+import { conversationKeysView, listedConversationView } from '../../views/conversations.ts'
 import { userSummaryView } from '../../views/users.ts'
 import type { RouteOptions } from '../options.ts'
 import { PageQuery, readPageQuery } from '../page-query.ts'
@@ -30,6 +31,23 @@ export const conversationRoutes: FastifyPluginAsyncTypebox<RouteOptions> = async
         ...dialect.page(page, (conversation) => listedConversationView(dialect, conversation)),
         users: page.users.map(userSummaryView),
       }
+    },
+  )
+
+  app.get(
+    '/conversations/:id/keys',
+    {
+      schema: {
+        tags: ['Conversations'],
+        operationId: 'getConversationKeys',
+        summary: 'Get the public keys of the members of a conversation',
+        params: Type.Object({ id: Type.String() }),
+        response: { 200: ConversationKeys, ...failures(401, 403, 429) },
+      },
+    },
+    async (request) => {
+      const details = await conversations.open(request.params.id, callerOf(request).userId)
+      return conversationKeysView(dialect, details)
     },
   )
 

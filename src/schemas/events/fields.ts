@@ -10,6 +10,12 @@ export const KeyPair = {
   private_key: Key('The same, with its secret fields encrypted by the client.'),
 }
 
+/** The same where they may be absent: an account with a key set needs none of the conversation. */
+export const OptionalKeyPair = {
+  public_key: Type.Optional(KeyPair.public_key),
+  private_key: Type.Optional(KeyPair.private_key),
+}
+
 /** Users to start a conversation with, or to add to one. Whether they exist is checked later. */
 export const UserIds = Type.Array(Type.String(), {
   maxItems: 10_000,

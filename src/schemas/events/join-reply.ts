@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { Contract } from '../../contract.ts'
+import { AccountKeys } from '../account-keys.ts'
 import { eventComponentByContract } from '../components.ts'
 import { Message } from '../conversations.ts'
 import { NullableText } from '../fields.ts'
@@ -49,6 +50,7 @@ const joinReply = (contract: Contract) =>
     read_seqs: byMember(Type.Integer(), 'Up to which `seq` each member has read.'),
     read_times: byMember(NullableText('Null before the first time.'), 'When each member last read.'),
     public_keys: byMember(StoredKey, 'Members who have set no key are absent.'),
+    account_keys: AccountKeys,
     private_key: Type.Union([StoredKey, Type.Null()], {
       description: "The user's own private key, as it was sent; null if none was set.",
     }),

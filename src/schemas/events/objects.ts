@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { Contract } from '../../contract.ts'
-import { eventComponent, eventComponentByContract } from '../components.ts'
+import { componentByContract, eventComponent } from '../components.ts'
 import { conversationFields } from '../conversations.ts'
 
 /** A conversation in events, which are the same for all members. */
@@ -8,7 +8,7 @@ export const ConversationSummary = eventComponent('ConversationSummary', Type.Ob
 export type ConversationSummary = Static<typeof ConversationSummary>
 
 const storedKeys = {
-  documented: { type: 'object', description: 'A JWK, as its owner sent it.' },
+  documented: { type: 'object', additionalProperties: true, description: 'A JWK, as its owner sent it.' },
   legacy: Type.Object(
     {
       ...Object.fromEntries(
@@ -22,7 +22,7 @@ const storedKeys = {
 } satisfies Record<Contract, object>
 
 /** A key that a member has set for a conversation. */
-export const StoredKey = eventComponentByContract('StoredKey', (contract) =>
-  Type.Unsafe<Record<string, unknown>>(storedKeys[contract]),
+export const StoredKey = componentByContract<Record<string, unknown>>('StoredKey', (contract) =>
+  Type.Unsafe(storedKeys[contract]),
 )
 export type StoredKey = Static<typeof StoredKey>

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { eventComponent } from '../components.ts'
 import { Id, Text } from '../fields.ts'
-import { Alias, KeyPair, MessageSent, UserIds } from './fields.ts'
+import { Alias, MessageSent, OptionalKeyPair, UserIds } from './fields.ts'
 
 /** The payload of a join of `system:general`. */
 export const JoinSystem = Type.Object({
@@ -16,10 +16,14 @@ export const SystemPushes = {
   set_display_name: Type.Object({
     display_name: Text({ maxLength: 100, description: '3 to 20 visible characters.' }),
   }),
-  start_group_conversation: Type.Object({ user_ids: UserIds, alias: Type.Optional(Alias), ...KeyPair }),
+  start_group_conversation: Type.Object({
+    user_ids: UserIds,
+    alias: Type.Optional(Alias),
+    ...OptionalKeyPair,
+  }),
   start_private_conversation: Type.Object({
     other_user_id: Type.String({ description: 'The id of the other user.' }),
-    ...KeyPair,
+    ...OptionalKeyPair,
   }),
 }
 

@@ -72,6 +72,7 @@ describe('joining conversation:<id>', () => {
       read_seqs: { [ann.id]: 0, [bob.id]: 1 },
       read_times: { [ann.id]: null, [bob.id]: isoTime },
       public_keys: { [ann.id]: KEYS.public_key },
+      account_keys: {},
       private_key: KEYS.private_key,
     })
     expect(Object.keys(response.public_keys[ann.id])).toEqual(Object.keys(KEYS.public_key))

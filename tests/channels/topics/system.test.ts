@@ -159,6 +159,7 @@ describe('start_group_conversation', () => {
         updated_at: expect.any(String),
       },
       user_ids: expect.arrayContaining([ann.id, bob.id]),
+      account_keys: {},
     }
     expect(await bobHears()).toEqual(event)
     expect(order).toEqual(['event', 'reply'])

@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest'
+import { storeKeys } from '../../support/account-keys.ts'
 import { type Person, startApp, type TestApp } from '../../support/app.ts'
 import { documentOf } from '../../support/asyncapi.ts'
 import { copiesFor, KEYS, push, startGroup } from '../../support/conversations.ts'
@@ -54,6 +55,7 @@ async function talkInConversation(app: TestApp): Promise<void> {
   await push(ann, annChannel, 'change_alias', { alias: 'Holiday' })
   await rejoin(bob, `conversation:${id}`)
   for (const after_seq of [1, 99]) await rejoin(bob, `conversation:${id}`, { after_seq })
+  await storeKeys(app, bob)
   const eve = await app.signUp('eve')
   await push(ann, annChannel, 'modify_conversation', { new_members: [eve.id] })
   await push(bob, bobChannel, 'leave_conversation')

@@ -1,5 +1,6 @@
 import { and, eq, inArray, ne } from 'drizzle-orm'
 import type { Database, Orm } from '../../database.ts'
+import type { StoredPublicKey } from '../../schema/account-keys.ts'
 import { copyRanges, members, users } from '../../schema.ts'
 import { summary, type UserSummary } from '../accounts/users.ts'
 import { unreadOf } from './unread.ts'
@@ -25,6 +26,10 @@ export interface MemberRow extends UserSummary {
   /** The encrypted form, if there is no plain one. */
   publicKey: Uint8Array | null
   privateKey: Uint8Array | null
+  /** The public keys of the account, and the version of its key set. */
+  keysVersion: number | null
+  encryptionKey: StoredPublicKey | null
+  signingKey: StoredPublicKey | null
 }
 
 /** One row per member, with the conversation; none if the reader is not a member. */
@@ -119,10 +124,12 @@ select c.private, c.alias,
   (select ${unreadOf('own')} from members own where own.conversation_id = $1 and own.user_id = $2) as unread,
   k.vault_key as "vaultKey", k.public_jwk as "publicJwk",
   case when k.public_jwk is null then k.public_key end as "publicKey",
-  case when m.user_id = $2 then k.private_key end as "privateKey"
+  case when m.user_id = $2 then k.private_key end as "privateKey",
+  a.version as "keysVersion", a.encryption_key as "encryptionKey", a.signing_key as "signingKey"
 from conversations c
 join members m on m.conversation_id = c.id
 join users u on u.id = m.user_id
 left join encryption_keys k on k.conversation_id = m.conversation_id and k.user_id = m.user_id
+left join account_keys a on a.user_id = m.user_id
 where c.id = $1 and exists (select from members where conversation_id = $1 and user_id = $2)
 order by u.id`

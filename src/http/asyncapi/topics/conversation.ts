@@ -132,7 +132,7 @@ export function describeConversationTopic(samples: Samples): TopicDescription {
 
 /** Without `after_seq`, with it, and with one that is too old. */
 function joinReplies(samples: Samples): [JoinConversationReply, ...JoinConversationReply[]] {
-  const { dialect, ann, bob, conversation, message, sentAt, storedKeys } = samples
+  const { dialect, ann, bob, accountKeys, conversation, message, sentAt, storedKeys } = samples
   const state = {
     conversation,
     users: [ann, bob],
@@ -141,6 +141,7 @@ function joinReplies(samples: Samples): [JoinConversationReply, ...JoinConversat
     read_seqs: { [ANN]: 17, [BOB]: 16 },
     read_times: { [ANN]: sentAt, [BOB]: null },
     public_keys: { [ANN]: storedKeys.public },
+    account_keys: accountKeys,
     private_key: storedKeys.private,
   }
   const messages = dialect.page({ items: [message], pageToken: null }, (item) => item)

@@ -5,7 +5,7 @@ import { describeEvents, describeJoin, type TopicDescription } from '../descript
 import { ANN, BOB, CONVERSATION, type Samples } from '../samples.ts'
 
 /** Describes `user:<id>`. */
-export function describeUserTopic({ conversation, message }: Samples): TopicDescription {
+export function describeUserTopic({ accountKeys, conversation, message }: Samples): TopicDescription {
   return {
     key: 'user',
     address: userTopic('{user_id}'),
@@ -28,7 +28,7 @@ export function describeUserTopic({ conversation, message }: Samples): TopicDesc
       new_conversation: {
         summary:
           'The user is a member of a new conversation, or the members or the alias of a known one changed. Replaces what the client has.',
-        examples: [{ conversation, user_ids: [ANN, BOB] }],
+        examples: [{ conversation, user_ids: [ANN, BOB], account_keys: accountKeys }],
       },
       new_message: {
         summary: 'A message was sent in one of the user’s conversations.',
@@ -37,6 +37,11 @@ export function describeUserTopic({ conversation, message }: Samples): TopicDesc
       edit_message: {
         summary: 'A message was edited. It keeps its `seq`; the edit has one of its own.',
         examples: [{ conversation_id: CONVERSATION, message, seq: 18 }],
+      },
+      keys_changed: {
+        summary:
+          'The user, or someone in one of their conversations, has another key set. Read and verify what is new in the history.',
+        examples: [{ user_id: ANN, version: 2, thumbprint: 'cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s' }],
       },
     }),
   }
