@@ -13,8 +13,8 @@ export interface Page {
   script?: string
   /** Styles in `assets/`, besides those of all pages. */
   styles?: string[]
-  /** The layout: a narrow column, a wide column, or the whole window. */
-  shape?: 'sheet' | 'list' | 'window'
+  /** The layout: a narrow column, a wide column, the whole window, or a reference with its contents beside it. */
+  shape?: 'sheet' | 'list' | 'window' | 'reference'
 }
 
 /**

@@ -59,6 +59,7 @@ export async function documentRoutes(app: FastifyInstance, publicUrl: string): P
         license: { name: license, identifier: license },
       },
       servers: [{ url: publicUrl }],
+      externalDocs: { description: 'The events of the sockets', url: `${publicUrl}/docs/events` },
       tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: {

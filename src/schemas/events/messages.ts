@@ -40,17 +40,23 @@ export type ConversationChange = Static<typeof ConversationChange>
 /** The reply to an edit or deletion with `return_seq`. */
 export const ChangedMessage = eventComponent(
   'ChangedMessage',
-  Type.Object({ message_group: Id, seq: Type.Integer({ description: 'The `seq` of the change.' }) }),
+  Type.Object(
+    { message_group: Id, seq: Type.Integer({ description: 'The `seq` of the change.' }) },
+    { description: 'With `return_seq`.' },
+  ),
 )
 export type ChangedMessage = Static<typeof ChangedMessage>
 
 /** The reply to a send with a `client_message_id`. */
 export const SentMessage = eventComponent(
   'SentMessage',
-  Type.Object({
-    message_group: Id,
-    seq: Type.Integer({ description: 'The `seq` of the message.' }),
-    inserted_at: Time,
-  }),
+  Type.Object(
+    {
+      message_group: Id,
+      seq: Type.Integer({ description: 'The `seq` of the message.' }),
+      inserted_at: Time,
+    },
+    { description: 'With a `client_message_id`: the same each time the message is sent.' },
+  ),
 )
 export type SentMessage = Static<typeof SentMessage>
