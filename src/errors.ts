@@ -53,6 +53,14 @@ const CODES = {
   // Keys and data of an account
   no_keys: [404, 'This account has no keys.'],
   too_many_names: [422, 'An account stores data under at most 16 names.'],
+  // Attachments
+  no_attachment: [404, 'This attachment does not exist.'],
+  upload_offset_mismatch: [409, 'The upload continues at another offset. Ask for it with HEAD.'],
+  upload_stalled: [408, 'No bytes arrived for too long. Resume the upload.'],
+  tus_version_unsupported: [412, 'This server supports version 1.0.0 of the tus protocol.'],
+  attachment_too_large: [413, 'The attachment is too large.'],
+  upload_locked: [423, 'This attachment is being uploaded. Try again later.'],
+  attachment_quota_used: [429, 'You have reached the daily limit of attachments. Try again later.'],
   // Rules of the chat
   unauthorized: [403, 'This is not allowed.'],
   no_conversation: [403, 'You are not a member of this conversation.'],

@@ -3,7 +3,15 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 
 /** The files of Parley in `DATA_DIR`. The previous version created `database.pid`. */
-const OWN_FILES = ['database', 'database.lock', 'database.pid', 'media', 'secret-key-base', 'vault-key']
+const OWN_FILES = [
+  'attachments',
+  'database',
+  'database.lock',
+  'database.pid',
+  'media',
+  'secret-key-base',
+  'vault-key',
+]
 
 /** The permission bits of group and others. */
 const GROUP_AND_OTHERS = 0o077

@@ -7,6 +7,7 @@ import type { Accounts } from './domain/accounts/accounts.ts'
 import type { Passwordless } from './domain/accounts/passwordless.ts'
 import type { SocialLogin } from './domain/accounts/social-login.ts'
 import type { UserDirectory } from './domain/accounts/user-directory.ts'
+import type { Attachments } from './domain/attachments/attachments.ts'
 import type { Conversations } from './domain/conversations/conversations.ts'
 import type { Messages } from './domain/conversations/messages.ts'
 import type { MediaLibrary } from './domain/media/media-library.ts'
@@ -40,6 +41,7 @@ export interface Services {
   sessions: Sessions
   conversations: Conversations
   messages: Messages
+  attachments: Attachments
   media: MediaLibrary
   rooms: Rooms
   roomCatchUp: RoomCatchUp

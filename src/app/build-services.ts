@@ -11,6 +11,7 @@ import { OneTimeTokens } from '../domain/accounts/one-time-tokens.ts'
 import { Passwordless } from '../domain/accounts/passwordless.ts'
 import { SocialLogin } from '../domain/accounts/social-login.ts'
 import { UserDirectory } from '../domain/accounts/user-directory.ts'
+import { Attachments } from '../domain/attachments/attachments.ts'
 import { Conversations } from '../domain/conversations/conversations.ts'
 import { Messages } from '../domain/conversations/messages.ts'
 import { StartQuota } from '../domain/conversations/start-quota.ts'
@@ -115,6 +116,15 @@ export async function buildServices(
     limits,
     log,
   })
+  const attachments = new Attachments({
+    db,
+    clock,
+    store: infrastructure.attachmentStore,
+    events,
+    addingRules,
+    limits,
+    log,
+  })
   const roomPresence = new RoomPresence({
     clock,
     events,
@@ -156,6 +166,7 @@ export async function buildServices(
       sessions,
       conversations,
       messages: new Messages({ db, events, queue, pageTokens }),
+      attachments,
       media,
       rooms: new Rooms({ db, clock, queue, events, pageTokens, media, addingRules }),
       roomCatchUp: new RoomCatchUp(db),
@@ -175,11 +186,19 @@ export async function buildServices(
       securityLog.start()
       await sessions.start()
       await media.start()
+      attachments.start()
       mail.start()
     },
     async stop() {
       roomPresence.stop()
-      await Promise.all([mail.stop(), sessions.stop(), media.stop(), queue.idle(), securityLog.stop()])
+      await Promise.all([
+        mail.stop(),
+        sessions.stop(),
+        media.stop(),
+        attachments.stop(),
+        queue.idle(),
+        securityLog.stop(),
+      ])
     },
   }
 }

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { Database } from '../db/database.ts'
 import { openDatabase } from '../db/open-database.ts'
 import type { IdentityProvider } from '../domain/accounts/identity-provider.ts'
+import type { AttachmentStore } from '../domain/attachments/attachment-store.ts'
 import type { Mailer } from '../domain/mail/mail-worker.ts'
 import type { MediaStore } from '../domain/media/media-store.ts'
 import { Passwords } from '../domain/passwords/passwords.ts'
@@ -13,6 +14,7 @@ import type { SharedCounter } from '../domain/security/hit-counter.ts'
 import { logSerializers, redactedPaths } from '../http/logging.ts'
 import { socialCallbackPath } from '../http/routes/whisper/social.ts'
 import { DevMailbox } from '../infra/dev-mailbox.ts'
+import { DiskAttachments } from '../infra/disk-attachments.ts'
 import { DiskMedia } from '../infra/disk-media.ts'
 import { deriveKey } from '../keys.ts'
 import { secureDataDir } from '../private-files.ts'
@@ -31,6 +33,7 @@ export interface Infrastructure {
   /** Undefined when emails are stored but not sent. */
   mailer: Mailer | undefined
   mediaStore: MediaStore
+  attachmentStore: AttachmentStore
   /** Hashes passwords; tests lower its cost. */
   passwords: Passwords
   /** By their names in URLs; null when not configured. */
@@ -39,7 +42,10 @@ export interface Infrastructure {
 
 /** Replaces parts of the infrastructure in tests. */
 export type Overrides = Partial<
-  Pick<Infrastructure, 'clock' | 'logger' | 'database' | 'backplane' | 'mediaStore' | 'passwords'>
+  Pick<
+    Infrastructure,
+    'clock' | 'logger' | 'database' | 'backplane' | 'mediaStore' | 'attachmentStore' | 'passwords'
+  >
 >
 
 const GOOGLE = 'google-oauth2'
@@ -67,6 +73,7 @@ export async function openInfrastructure(config: Config, overrides: Overrides): 
       ...nodes,
       mailer,
       mediaStore: overrides.mediaStore ?? new DiskMedia(join(config.dataDir, 'media')),
+      attachmentStore: overrides.attachmentStore ?? new DiskAttachments(join(config.dataDir, 'attachments')),
       passwords: overrides.passwords ?? new Passwords(),
       identityProviders: new Map([[GOOGLE, google]]),
     }

@@ -45,6 +45,10 @@ export interface Limits {
   maxMediaBytes: number
   /** Bytes of media per user within 24 hours. */
   maxMediaPerDay: number
+  /** Size of one attachment of a conversation, in bytes. */
+  maxAttachmentBytes: number
+  /** Bytes of attachments per user within 24 hours. */
+  maxAttachmentsPerDay: number
   /** Sockets and long-polling sessions of this node. */
   maxConnections: number
   maxConnectionsPerUser: number
@@ -145,6 +149,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       maxBufferedBytes: read.integer('MAX_BUFFERED_BYTES', 1_048_576, 16_384, 1_073_741_824),
       maxMediaBytes: read.integer('MAX_MEDIA_BYTES', 26_214_400, 1024, 2_147_483_647),
       maxMediaPerDay: read.integer('MAX_MEDIA_PER_DAY', 1_073_741_824, 0, Number.MAX_SAFE_INTEGER),
+      maxAttachmentBytes: read.integer('MAX_ATTACHMENT_BYTES', 1_075_838_976, 1024, Number.MAX_SAFE_INTEGER),
+      maxAttachmentsPerDay: read.integer(
+        'MAX_ATTACHMENTS_PER_DAY',
+        4_294_967_296,
+        0,
+        Number.MAX_SAFE_INTEGER,
+      ),
       maxConnections: read.integer('MAX_CONNECTIONS', maxConnectionsFor(openFilesLimit()), 1, 10_000_000),
       maxConnectionsPerUser: read.integer('MAX_CONNECTIONS_PER_USER', 50, 1, 10_000_000),
       maxConnectionsPerAddress: read.integer('MAX_CONNECTIONS_PER_ADDRESS', 1_000, 1, 10_000_000),

@@ -1,5 +1,6 @@
 export * from './schema/account-keys.ts'
 export * from './schema/accounts.ts'
+export * from './schema/attachments.ts'
 export * from './schema/conversations.ts'
 export * from './schema/mail.ts'
 export * from './schema/rooms.ts'

@@ -1,21 +1,20 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { ByteRange, MediaStore } from '../domain/media/media-store.ts'
+import { isGone, syncFolder, unlessGone } from './files.ts'
+import { ProcessOwner } from './process-owner.ts'
 
 /** A nanoid. Nothing else may become part of a path. */
 const ID = /^[\w-]{21}$/
-const INCOMING = /^([\w-]{21})\.([0-9a-f]{8}-(\d+)-[0-9a-f]{8})$/
+const INCOMING = /^([\w-]{21})\.([0-9a-f]{8}-\d+-[0-9a-f]{8})$/
 
 /** A received file in `incoming`, which is not kept yet. */
 interface Incoming {
   name: string
   id: string
-  /** The process that received it: a hash of the machine, the process id, and random digits, because process ids are reused. */
+  /** The name of the process that received it. */
   owner: string
-  pid: number
 }
 
 /**
@@ -24,8 +23,7 @@ interface Incoming {
  */
 export class DiskMedia implements MediaStore {
   readonly #dir: string
-  readonly #machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
-  readonly #owner = `${this.#machine}-${process.pid}-${randomBytes(4).toString('hex')}`
+  readonly #owner = new ProcessOwner()
   /** The sizes of the unknown files that the last `recover` skipped. */
   #skipped = new Map<string, number>()
 
@@ -74,17 +72,11 @@ export class DiskMedia implements MediaStore {
       const path = join(dir, file.name)
       const size = (await unlessGone(stat(path)))?.size
       if (toKeep.has(file.id)) await this.#move(path, file.id)
-      else if (this.#isOrphaned(file) || this.#skipped.get(file.name) === size)
+      else if (this.#owner.hasEnded(file.owner) || this.#skipped.get(file.name) === size)
         await rm(path, { force: true })
       else if (size !== undefined) skipped.set(file.name, size)
     }
     this.#skipped = skipped
-  }
-
-  /** Whether the process that received the file has ended. False for processes of other machines, which cannot be checked. */
-  #isOrphaned({ owner, pid }: Incoming): boolean {
-    if (owner === this.#owner || !owner.startsWith(`${this.#machine}-`)) return false
-    return pid === process.pid || !isAlive(pid)
   }
 
   async #move(from: string, id: string): Promise<void> {
@@ -101,7 +93,7 @@ export class DiskMedia implements MediaStore {
   }
 
   #incoming(id: string): string {
-    return join(this.#dir, 'incoming', `${requireId(id)}.${this.#owner}`)
+    return join(this.#dir, 'incoming', `${requireId(id)}.${this.#owner.name}`)
   }
 
   #kept(id: string): string {
@@ -118,44 +110,12 @@ async function writeAll(file: FileHandle, bytes: AsyncIterable<Uint8Array>): Pro
   }
 }
 
-/** Makes new names in a folder durable: syncing the file alone does not. */
-async function syncFolder(dir: string): Promise<void> {
-  const folder = await open(dir)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
 function readName(name: string): Incoming[] {
-  const [, id, owner, pid] = INCOMING.exec(name) ?? []
-  return id && owner ? [{ name, id, owner, pid: Number(pid) }] : []
+  const [, id, owner] = INCOMING.exec(name) ?? []
+  return id && owner ? [{ name, id, owner }] : []
 }
 
 function requireId(id: string): string {
   if (!ID.test(id)) throw new Error('Not an id of stored media')
   return id
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-async function unlessGone<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found
-  } catch (error) {
-    if (isGone(error)) return undefined
-    throw error
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }

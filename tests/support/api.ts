@@ -35,6 +35,8 @@ const CONFIG: Config = {
     maxBufferedBytes: 1_048_576,
     maxMediaBytes: 26_214_400,
     maxMediaPerDay: 1_073_741_824,
+    maxAttachmentBytes: 1_075_838_976,
+    maxAttachmentsPerDay: 4_294_967_296,
     maxConnections: 1_000,
     maxConnectionsPerUser: 50,
     maxConnectionsPerAddress: 1_000,

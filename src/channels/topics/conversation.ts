@@ -61,11 +61,15 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
       send_message: concurrently(
         on(Pushes.send_message, async (channel: Channel<OpenConversation>, payload) => {
           const { state, userId } = channel
-          const { encrypted_messages, client_message_id: clientMessageId } = payload
+          const { encrypted_messages, client_message_id: clientMessageId, attachments } = payload
           const recipients = parseEncryptedMessages(encrypted_messages)
           const shared = parseShared(payload.shared)
           channel.charge(recipients.size * sharedWeight(shared))
-          const sent = await messages.send(state.id, userId, recipients, { clientMessageId, shared })
+          const sent = await messages.send(state.id, userId, recipients, {
+            clientMessageId,
+            shared,
+            attachments,
+          })
           // The recipients of a message that is sent again are not checked, so the count only grows.
           state.memberCount = Math.max(state.memberCount, recipients.size)
           return clientMessageId && sentView(dialect, sent)
@@ -77,8 +81,11 @@ export function conversationChannel({ services, dialect, guard, typing }: Channe
           const copies = parseEncryptedMessages(payload.encrypted_messages)
           const shared = parseShared(payload.shared)
           channel.charge(copies.size * sharedWeight(shared))
-          const edit = { groupId: payload.message_group_id, copies, shared }
-          return changeReply(payload, await messages.edit(state.id, userId, edit))
+          const { message_group_id: groupId, attachments } = payload
+          return changeReply(
+            payload,
+            await messages.edit(state.id, userId, { groupId, copies, shared, attachments }),
+          )
         }),
       ),
       delete_message: concurrently(

@@ -193,8 +193,9 @@ export class Conversations {
     await this.#change(
       id,
       (tx, outcomeUnknown) => removeMember(tx, { id, userId, outcomeUnknown }),
-      (left) => {
+      ({ isDeleted, ...left }) => {
         this.#events.emit('member_left', { conversationId: id, userId, ...left })
+        if (isDeleted) this.#events.emit('attachments_released', {})
       },
     )
   }

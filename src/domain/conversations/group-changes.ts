@@ -69,27 +69,30 @@ export async function modifyGroup(
 
 /**
  * Removes a member from a group. The last one to leave deletes the group.
- * @returns the `seq` of the removal, or null if an earlier attempt made it, and the members before it.
+ * @returns the `seq` of the removal, or null if an earlier attempt made it, the members before it, and whether the group is deleted.
  * @throws AppError `no_conversation` or `private_conversation`.
  */
 export async function removeMember(
   tx: Orm,
   { id, userId, outcomeUnknown }: GroupRef,
-): Promise<{ seq: number | null; memberIds: string[] }> {
+): Promise<{ seq: number | null; memberIds: string[]; isDeleted: boolean }> {
   const conversation = await lockWithMembers(tx, id)
   if (!conversation?.memberIds.includes(userId)) {
     // An earlier attempt may have removed them without emitting its event.
-    if (outcomeUnknown) return { seq: null, memberIds: [...(conversation?.memberIds ?? []), userId] }
+    if (outcomeUnknown) {
+      const memberIds = [...(conversation?.memberIds ?? []), userId]
+      return { seq: null, memberIds, isDeleted: conversation === undefined }
+    }
     throw new AppError('no_conversation')
   }
   if (conversation.private) throw new AppError('private_conversation')
   const { memberIds, lastSeq } = conversation
   if (memberIds.length === 1) {
     await deleteConversation(tx, id)
-    return { seq: lastSeq + 1, memberIds }
+    return { seq: lastSeq + 1, memberIds, isDeleted: true }
   }
   await deleteMember(tx, { conversationId: id, lastSeq }, userId)
-  return { seq: await takeSeq(tx, id, { membersChanged: true }), memberIds }
+  return { seq: await takeSeq(tx, id, { membersChanged: true }), memberIds, isDeleted: false }
 }
 
 async function announcedKeysOf(tx: Orm, memberIds: string[]): Promise<ConversationSnapshot['accountKeys']> {

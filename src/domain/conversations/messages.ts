@@ -55,13 +55,16 @@ export interface SendOptions {
   clientMessageId?: string | undefined
   /** A ciphertext that all copies refer to. */
   shared?: string | undefined
+  /** The ids of own uploads, which the message binds. */
+  attachments?: readonly string[] | undefined
 }
 
-/** The new content of a message. Without `shared`, the message has none afterwards. */
+/** The new content of a message. Without `shared`, the message has none afterwards; without `attachments`, it keeps those it has. */
 export interface MessageEdit {
   groupId: string
   copies: MessageContents
   shared?: string | undefined
+  attachments?: readonly string[] | undefined
 }
 
 /** The place of a change in its conversation. */
@@ -123,13 +126,13 @@ export class Messages {
   /**
    * Sends a message; the recipients must be exactly the members. Resolves after its event was emitted, as do `edit` and
    * `delete`.
-   * @throws AppError `no_conversation`, `not_enough_recipients`, `too_many_recipients` or `busy`.
+   * @throws AppError `no_conversation`, `not_enough_recipients`, `too_many_recipients`, `no_attachment` or `busy`.
    */
   async send(
     conversationId: string,
     senderId: string,
     contents: MessageContents,
-    { clientMessageId, shared }: SendOptions = {},
+    { clientMessageId, shared, attachments = [] }: SendOptions = {},
   ): Promise<SentMessage> {
     const groupId = uuidv7()
     const draft = {
@@ -139,30 +142,33 @@ export class Messages {
       clientMessageId: readClientMessageId(clientMessageId),
       copies: copiesOf(groupId, contents),
       shared,
+      attachments: readAttachmentIds(attachments),
     }
     return this.#queue.send(this.#sends, draft)
   }
 
   /**
    * Replaces the content of a message. Members added after it was sent get a copy at its original position.
-   * @throws AppError `no_conversation`, `no_message`, `not_sender`, `not_enough_recipients`, `too_many_recipients` or
-   * `busy`.
+   * @throws AppError `no_conversation`, `no_message`, `not_sender`, `not_enough_recipients`, `too_many_recipients`,
+   * `no_attachment` or `busy`.
    */
   async edit(
     conversationId: string,
     userId: string,
-    { groupId, copies: contents, shared: newShared }: MessageEdit,
+    { groupId, copies: contents, shared: newShared, attachments: ids }: MessageEdit,
   ): Promise<ChangedMessage> {
     const message = readMessageRef(conversationId, userId, groupId)
     const newCopies = copiesOf(message.groupId, contents)
     const shared = newShared ?? null
+    const attachments = ids && readAttachmentIds(ids)
     const { editSeq } = await this.#queue.change({
       stream: message.conversationId,
-      work: () => accepted(() => editMessage(this.#db, message, { copies: newCopies, shared })),
-      onCommitted: ({ verdict: _, copyIds, ...edited }) => {
+      work: () => accepted(() => editMessage(this.#db, message, { copies: newCopies, shared, attachments })),
+      onCommitted: ({ verdict: _, copyIds, hasReleased, ...edited }) => {
         const copies = newCopies.map((copy, index) => ({ ...copy, id: copyIds[index] as string }))
         const { userId: senderId, ...ids } = message
         this.#events.emit('message_edited', { ...ids, senderId, ...edited, copies, shared })
+        if (hasReleased) this.#events.emit('attachments_released', {})
       },
     })
     return { groupId: message.groupId, seq: editSeq }
@@ -178,9 +184,10 @@ export class Messages {
         const earlier = outcomeUnknown ? await findDeletion(this.#db, message) : undefined
         return earlier ?? accepted(() => deleteMessage(this.#db, message))
       },
-      onCommitted: ({ seq, memberIds }) => {
+      onCommitted: ({ seq, memberIds, hasReleased }) => {
         const { conversationId, groupId } = message
         this.#events.emit('message_deleted', { conversationId, groupId, seq, memberIds })
+        if (hasReleased) this.#events.emit('attachments_released', {})
       },
     })
     return { groupId: message.groupId, seq }
@@ -239,6 +246,13 @@ export class Messages {
     // Read after `lastSeq`: a message sent in between is in the page, and may also be delivered as an event.
     return { conversationId: id, lastSeq, recovered: false, latest: await this.latest(userId, id) }
   }
+}
+
+/** Validates ids of attachments, and removes duplicates. @throws AppError `no_attachment` */
+function readAttachmentIds(texts: readonly string[]): string[] {
+  const ids = texts.map(readUuid)
+  if (ids.includes(undefined)) throw new AppError('no_attachment')
+  return [...new Set(ids as string[])]
 }
 
 function readMessageRef(conversationId: string, userId: string, groupId: string): MessageRef {

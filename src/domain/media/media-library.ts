@@ -8,7 +8,7 @@ import { AppError } from '../../errors.ts'
 import { AddingRules } from '../accounts/adding-rules.ts'
 import { ConcurrencyLimit } from '../shared/concurrency-limit.ts'
 import type { Log } from '../shared/failure-reporter.ts'
-import { busy } from '../shared/retry-until-committed.ts'
+import { rethrowAsBusyIfFull } from '../shared/full-disk.ts'
 import { type LinkQuery, MediaLinks } from './media-links.ts'
 import { type MediaQuota, requireQuota, takeQuota } from './media-quota.ts'
 import { MediaRecovery } from './media-recovery.ts'
@@ -195,10 +195,4 @@ function describe(
   const format = chooseFormat(file.container, declaredFormat)
   const contentType = contentTypeOf(file.container, format)
   return { ...file, format, contentType, filename: mediaFilename({ id: file.id, contentType }) }
-}
-
-/** A full disk is a temporary failure that the operator must fix. */
-function rethrowAsBusyIfFull(error: unknown): never {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  throw ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'].includes(code) ? busy(error) : error
 }

@@ -27,6 +27,8 @@ export interface DomainEvents {
   message_edited: MessageChange & { editSeq: number }
   /** `memberIds` are the members at the time of the deletion. */
   message_deleted: { conversationId: string; groupId: string; seq: number; memberIds: string[] }
+  /** Attachments are to be deleted, with their messages or their conversation. */
+  attachments_released: Record<string, never>
   /**
    * `memberIds` are the members before, including the one who left. `seq` is null when the reply to the commit was lost.
    */

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { MediaLibrary, StoredUpload } from '../../domain/media/media-library.ts'
 import { isMediaFormat, MEDIA_FORMATS, type MediaFormat } from '../../domain/media/media-types.ts'
 import { AppError, invalidField } from '../../errors.ts'
+import { drainRequest } from './drain-request.ts'
 
 /** A parsed upload. Its fields may come before or after the file. */
 export interface UploadForm {
@@ -106,15 +107,4 @@ function declaredFormatIn(fields: Map<string, string>): MediaFormat | undefined 
 
 function clientMessageIdIn(fields: Map<string, string>): string | undefined {
   return fields.get('client_message_id') || undefined
-}
-
-/** Discards the rest of a request, so that its client reads the response. Closes the connection after `maxBytes`. */
-function drainRequest({ raw }: FastifyRequest, maxBytes: number): void {
-  let received = 0
-  raw.unpipe()
-  raw.on('data', (chunk: Buffer) => {
-    received += chunk.length
-    if (received > maxBytes) raw.destroy()
-  })
-  raw.resume()
 }

@@ -34,6 +34,7 @@ const TAGS = {
   Sessions: 'The sessions of the caller.',
   Users: 'The directory of users.',
   Conversations: 'Encrypted conversations and their message history.',
+  Attachments: 'Files of encrypted conversations, encrypted by the clients.',
   'Whisper authentication': 'Sign-in without a password: email, authenticator app, Google.',
   Rooms: 'Rooms, their members and their messages.',
   Media: 'Images, audio and video in rooms.',

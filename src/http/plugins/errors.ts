@@ -41,7 +41,7 @@ export function sendError(
   } else if (failure.cause !== undefined && failure.status >= 500) {
     logFailure(request, 'warn', 'Request could not be served', failure)
   }
-  if (failure?.status === 429 || failure?.status === 503) {
+  if (failure?.status === 429 || failure?.status === 503 || failure?.retryAfterMs !== undefined) {
     const delayMs = failure.retryAfterMs ?? DEFAULT_RETRY_DELAY_MS
     reply.header('retry-after', Math.max(1, Math.ceil(delayMs / 1000)))
   }

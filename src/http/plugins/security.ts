@@ -31,7 +31,16 @@ export async function addSecurityHeaders(app: FastifyInstance, { corsOrigins, pu
   const shared = {
     origin: corsOrigins,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['ETag', 'Retry-After'],
+    exposedHeaders: [
+      'Content-Range',
+      'ETag',
+      'Location',
+      'Retry-After',
+      'Tus-Resumable',
+      'Tus-Version',
+      'Upload-Length',
+      'Upload-Offset',
+    ],
     credentials: false,
     maxAge: 600,
     strictPreflight: false,

@@ -11,6 +11,7 @@ import { createRateLimits } from '../rate-limits/rate-limits.ts'
 import { accountRoutes } from './account.ts'
 import { accountDataRoutes } from './account-data.ts'
 import { accountKeyRoutes } from './account-keys.ts'
+import { attachmentRoutes } from './attachments.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
 import { devMailboxRoutes } from './dev-mailbox.ts'
@@ -74,7 +75,7 @@ const signedInRoutes: FastifyPluginAsync<RouteOptions> = async (
   documentSignIn(app)
   const all = [
     ...[accountRoutes, accountKeyRoutes, accountDataRoutes],
-    ...[userRoutes, conversationRoutes, messageRoutes, sessionRoutes],
+    ...[userRoutes, conversationRoutes, attachmentRoutes, messageRoutes, sessionRoutes],
   ]
   for (const routes of all) await app.register(routes, options)
 }

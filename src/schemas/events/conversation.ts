@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import {
   Alias,
+  Attachments,
   ClientMessageId,
   EncryptedMessages,
   KeyPair,
@@ -27,12 +28,14 @@ export const ConversationPushes = {
   send_message: Type.Object({
     encrypted_messages: EncryptedMessages,
     shared: Shared,
+    attachments: Attachments,
     client_message_id: ClientMessageId,
   }),
   edit_message: Type.Object({
     message_group_id: MessageGroupId,
     encrypted_messages: EncryptedMessages,
     shared: Shared,
+    attachments: Attachments,
     return_seq: ReturnSeq,
   }),
   delete_message: Type.Object({ message_group_id: MessageGroupId, return_seq: ReturnSeq }),

@@ -37,6 +37,14 @@ export const Shared = Type.Optional(
   Type.String({ description: 'A ciphertext of at most 64 KiB that the copies of all members refer to.' }),
 )
 
+/** Uploads that a message binds. Whether they exist is checked later. */
+export const Attachments = Type.Optional(
+  Type.Array(Text({ maxLength: 100 }), {
+    maxItems: 16,
+    description: 'The ids of own complete uploads, which become the attachments of the message.',
+  }),
+)
+
 /** Whether the reply to a change has its `seq`. */
 export const ReturnSeq = Type.Optional(
   Type.Boolean({ description: 'Asks for the `seq` of the change in the reply.' }),

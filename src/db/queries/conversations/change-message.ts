@@ -17,6 +17,7 @@ export type ChangeRefusal =
   | 'not_sender'
   | 'not_enough_recipients'
   | 'too_many_recipients'
+  | 'no_attachment'
 
 /** A message after an edit. Times are milliseconds since the epoch, with the microseconds as a fraction. */
 export interface Edited {
@@ -28,22 +29,26 @@ export interface Edited {
   updatedAt: number
   /** The ids of the copies, in the order of the recipients. A replaced copy keeps its id. */
   copyIds: string[]
+  /** Whether attachments of the message are to be deleted. */
+  hasReleased: boolean
 }
 
 /** The new content of a message: the copies in the order of the recipients' ids, and the ciphertext that they refer to. */
 export interface NewContent {
   copies: readonly Copy[]
   shared: string | null
+  /** The ids of all attachments of the message from now on; undefined keeps those it has. */
+  attachments: readonly string[] | undefined
 }
 
 /** Replaces the content of a message in one statement. Former members lose their copies, new members get one. */
 export async function editMessage(
   db: Database,
   { conversationId, userId, groupId }: MessageRef,
-  { copies, shared }: NewContent,
+  { copies, shared, attachments }: NewContent,
 ): Promise<Edited | { verdict: ChangeRefusal }> {
   const [row] = await db.rows<(Omit<Edited, 'copyIds'> & { copyIds: string }) | { verdict: ChangeRefusal }>(
-    EDIT,
+    attachments ? EDIT_WITH_ATTACHMENTS : EDIT,
     [
       conversationId,
       userId,
@@ -53,6 +58,7 @@ export async function editMessage(
       textArray(copies.map((copy) => copy.content)),
       uuidArray(copies.map((copy) => copy.id)),
       shared,
+      ...(attachments ? [uuidArray(attachments)] : []),
     ],
   )
   if (row?.verdict !== 'ok') return row ?? { verdict: 'no_conversation' }
@@ -64,9 +70,11 @@ export interface Deleted {
   verdict: 'ok'
   seq: number
   memberIds: string[]
+  /** Whether attachments of the message are to be deleted. */
+  hasReleased: boolean
 }
 
-/** Deletes the copies of a message and marks it as deleted, in one statement. */
+/** Deletes the copies of a message, and marks it and its attachments as deleted, in one statement. */
 export async function deleteMessage(
   db: Database,
   { conversationId, userId, groupId }: MessageRef,
@@ -87,8 +95,8 @@ export async function findDeletion(
 
 type DeletedRow = Omit<Deleted, 'memberIds'> & { memberIds: string }
 
-function deletedOf({ verdict, seq, memberIds }: DeletedRow): Deleted {
-  return { verdict, seq, memberIds: JSON.parse(memberIds) }
+function deletedOf({ verdict, seq, memberIds, hasReleased }: DeletedRow): Deleted {
+  return { verdict, seq, memberIds: JSON.parse(memberIds), hasReleased }
 }
 
 /**
@@ -120,9 +128,20 @@ advanced as (
 )`
 
 /** Members who were added after the message get a range for their copy. */
-const EDIT = `
-with ${SOURCES}, checked as materialized (
+const EDIT = editStatement({ hasAttachments: false })
+const EDIT_WITH_ATTACHMENTS = editStatement({ hasAttachments: true })
+
+function editStatement({ hasAttachments }: { hasAttachments: boolean }): string {
+  const attached = (sql: string) => (hasAttachments ? sql : '')
+  return `
+with ${SOURCES}${attached(`, bindable as materialized (
+  select a.id from attachments a, locked
+  where a.id = any($9::uuid[]) and a.conversation_id = $1::uuid and a.uploader_id = $2::uuid and a.received = a.size
+    and (a.message_id is null or a.message_id = $3::uuid) and a.released_at is null
+  for update of a
+)`)}, checked as materialized (
   select case ${REFUSALS}
+    ${attached("when $5::uuid[] = present.member_ids and exists (select from unnest($9::uuid[]) w (id) where id not in (select id from bindable)) then 'no_attachment'")}
     when $5::uuid[] = present.member_ids then 'ok'
     when $5::uuid[] @> present.member_ids then 'too_many_recipients'
     else 'not_enough_recipients' end as verdict
@@ -141,12 +160,19 @@ with ${SOURCES}, checked as materialized (
   select $1::uuid, m.user_id, stored.seq - 1, stored.seq
   from members m, stored where m.conversation_id = $1::uuid and m.joined_seq >= stored.seq
   on conflict do nothing
-)
-select checked.verdict, advanced.last_seq::float8 as "editSeq", stored.seq::float8 as seq,
+)${attached(`, attached as (
+  update attachments a set message_id = $3::uuid, released_at = case when a.id <> all($9::uuid[]) then now() end
+  from advanced
+  where a.released_at is null and (a.message_id = $3::uuid or a.id in (select id from bindable))
+  returning a.released_at
+)`)}
+select checked.verdict, ${hasAttachments ? 'exists (select from attached where released_at is not null)' : 'false'} as "hasReleased",
+  advanced.last_seq::float8 as "editSeq", stored.seq::float8 as seq,
   (extract(epoch from stored.inserted_at) * 1000)::float8 as "insertedAt",
   (extract(epoch from stored.updated_at) * 1000)::float8 as "updatedAt",
   array_to_json(coalesce(stored.copy_ids, $7::uuid[]))::text as "copyIds"
 from checked left join advanced on true left join stored on true`
+}
 
 const DELETE = `
 with ${SOURCES}, checked as materialized (
@@ -154,12 +180,15 @@ with ${SOURCES}, checked as materialized (
 ), ${ADVANCED}, marked as (
   update message_groups g set deleted_seq = advanced.last_seq, recipients = null, copies = null, copy_ids = null, shared = null
   from advanced where g.id = $3::uuid
+), released as (
+  update attachments a set released_at = now() from advanced where a.message_id = $3::uuid and a.released_at is null
+  returning a.id
 )
-select checked.verdict, advanced.last_seq::float8 as seq, array_to_json(present.member_ids)::text as "memberIds"
+select checked.verdict, exists (select from released) as "hasReleased", advanced.last_seq::float8 as seq, array_to_json(present.member_ids)::text as "memberIds"
 from present, checked left join advanced on true`
 
 const FIND_DELETION = `
-select 'ok' as verdict, deleted_seq::float8 as seq,
+select 'ok' as verdict, false as "hasReleased", deleted_seq::float8 as seq,
   (select json_agg(user_id) from members where conversation_id = $1::uuid)::text as "memberIds"
 from message_groups
 where conversation_id = $1::uuid and sender_id = $2::uuid and id = $3::uuid and deleted_seq is not null`

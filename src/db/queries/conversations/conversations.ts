@@ -1,6 +1,6 @@
 import { and, count, desc, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Orm } from '../../database.ts'
-import { conversations, members, messageGroups, privatePairs, users } from '../../schema.ts'
+import { attachments, conversations, members, messageGroups, privatePairs, users } from '../../schema.ts'
 import { unreadOf } from './unread.ts'
 
 /** A conversation as its members see it. */
@@ -71,12 +71,14 @@ export async function takeSeq(tx: Orm, id: string, { membersChanged = false } = 
   return (row as { seq: number }).seq
 }
 
-/** Deletes the conversation with everything in it. */
+/** Deletes the conversation with everything in it, and marks its attachments for deletion. */
 export async function deleteConversation(tx: Orm, id: string): Promise<void> {
   const isHere = eq(messageGroups.conversationId, id)
   // The indexes are partial: one for the tombstones, and one for all others.
   await tx.delete(messageGroups).where(and(isHere, isNull(messageGroups.deletedSeq)))
   await tx.delete(messageGroups).where(and(isHere, isNotNull(messageGroups.deletedSeq)))
+  const isKept = and(eq(attachments.conversationId, id), isNull(attachments.releasedAt))
+  await tx.update(attachments).set({ releasedAt: sql`now()` }).where(isKept)
   await tx.delete(conversations).where(eq(conversations.id, id))
 }
 

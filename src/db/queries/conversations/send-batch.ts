@@ -15,6 +15,8 @@ export interface Draft {
   copies: Copy[]
   /** The ciphertext that all copies refer to. */
   shared?: string | undefined
+  /** The ids of uploads of the sender that the message binds. */
+  attachments?: readonly string[] | undefined
 }
 
 /** The `seq` a message got, and its time in milliseconds since the epoch, with the microseconds as a fraction. */
@@ -32,10 +34,10 @@ export interface Repeated extends Omit<Placed, 'verdict'> {
 
 /**
  * Why a message was not stored. `stale`: retry it, because the members changed while the statement waited for the lock, or the
- * message that it repeats is in the same batch.
+ * message that it repeats, or one that binds the same attachment, is in the same batch.
  */
 export interface Refused {
-  verdict: 'stale' | 'no_conversation' | 'not_enough_recipients' | 'too_many_recipients'
+  verdict: 'stale' | 'no_conversation' | 'not_enough_recipients' | 'too_many_recipients' | 'no_attachment'
 }
 
 /** The outcome of one message. */
@@ -83,7 +85,13 @@ export function sendBatch(db: Database, drafts: readonly Draft[]): Promise<Outco
   const hasShared = drafts.some(({ shared }) => shared !== undefined)
   if (isKeyed) params.push(uuidArray(drafts.map(({ clientMessageId }) => clientMessageId ?? 'null')))
   if (hasShared) params.push(nullableTextArray(drafts.map(({ shared }) => shared)))
-  return db.rows(SEND_BATCH[isKeyed ? 'keyed' : 'unkeyed'][hasShared ? 'shared' : 'unshared'], params)
+  const attached = drafts.flatMap(({ groupId, attachments = [] }) =>
+    attachments.map((id) => ({ groupId, id })),
+  )
+  if (attached.length) {
+    params.push(uuidArray(attached.map(({ groupId }) => groupId)), uuidArray(attached.map(({ id }) => id)))
+  }
+  return db.rows(statementFor({ isKeyed, hasShared, hasAttachments: attached.length > 0 }), params)
 }
 
 /** The index that rejects a repeated send whose first message the statement does not see yet. */
@@ -136,15 +144,20 @@ type Optional = (sql: string) => string
 const included: Optional = (sql) => sql
 const omitted: Optional = () => ''
 
-const SEND_BATCH = {
-  unkeyed: {
-    unshared: sendBatchStatement(omitted, omitted),
-    shared: sendBatchStatement(omitted, included),
-  },
-  keyed: {
-    unshared: sendBatchStatement(included, omitted),
-    shared: sendBatchStatement(included, included),
-  },
+/** What the messages of a batch have. */
+interface BatchParts {
+  isKeyed: boolean
+  hasShared: boolean
+  hasAttachments: boolean
+}
+
+const statements = new Map<string, string>()
+
+function statementFor(parts: BatchParts): string {
+  const key = JSON.stringify(parts)
+  const known = statements.get(key) ?? sendBatchStatement(parts)
+  statements.set(key, known)
+  return known
 }
 
 /**
@@ -152,12 +165,16 @@ const SEND_BATCH = {
  * members may therefore be outdated: if `members_version` differs between the two, the draft is `stale`. Rows are locked in the order of
  * their ids, so that two nodes cannot deadlock. `repeats` is a lateral join with a limit, because the planner may scan the whole table for
  * a plain join. Each message is stored one microsecond or more after its predecessor.
- * @param keyed includes SQL for drafts with a client message id; batches without any do not pay for it.
- * @param shared likewise for drafts with a shared ciphertext.
+ * Batches without a client message id, a shared ciphertext or attachments do not pay for these.
  */
-function sendBatchStatement(keyed: Optional, shared: Optional): string {
+function sendBatchStatement({ isKeyed, hasShared, hasAttachments }: BatchParts): string {
+  const [keyed, shared, attached] = [isKeyed, hasShared, hasAttachments].map((is) =>
+    is ? included : omitted,
+  ) as [Optional, Optional, Optional]
+  let next = isKeyed ? 11 : 10
+  const sharedTexts = hasShared ? param(next++, 'text') : ''
+  const mayDiffer = isKeyed || hasAttachments ? included : omitted
   const slice = (array: string, draft: string) => `${array}[${draft}.first_copy:${draft}.last_copy]`
-  const sharedTexts = param(keyed('keyed') ? 11 : 10, 'text')
   const columns = ['uuid', 'uuid', 'uuid', 'int2', 'int4', 'int4'].map((type, index) =>
     param(index + 2, type),
   )
@@ -181,12 +198,24 @@ with locked as materialized (
       and g.client_message_id = d.client_message_id
     limit 1
   ) earlier
+), `)}${attached(`wanted as materialized (
+  select d.n, d.group_id, w.id, found.id is not null as is_bindable, row_number() over (partition by w.id order by d.n) as nth
+  from unnest(${param(next, 'uuid')}, ${param(next + 1, 'uuid')}) w (group_id, id)
+  join drafts d on d.group_id = w.group_id
+  left join locked on locked.id = d.conversation_id
+  left join lateral (
+    select a.id from attachments a
+    where a.id = w.id and a.conversation_id = locked.id and a.uploader_id = d.sender_id and a.received = a.size
+      and a.message_id is null and a.released_at is null
+    for update
+  ) found on true
 ), `)}checked as materialized (
   select d.*, locked.last_seq, greatest(now(), locked.last_message_at + ${MICROSECOND}) as first_at,
     case ${keyed("when d.group_id in (select draft_id from repeats) then 'repeated'")}
     when locked.id is null or snapshot.id is null then 'no_conversation'
     when locked.members_version <> snapshot.members_version then 'stale'
     when d.sender_id <> all(snapshot.member_ids) then 'no_conversation'
+    ${attached("when d.recipients = snapshot.member_ids and d.group_id in (select group_id from wanted where not is_bindable) then 'no_attachment'")}
     when d.recipients = snapshot.member_ids then 'ok'
     when d.recipients @> snapshot.member_ids then 'too_many_recipients'
     else 'not_enough_recipients' end as verdict
@@ -200,6 +229,7 @@ with locked as materialized (
       as nth
     from checked where verdict = 'ok'
   )`)} checked where verdict = 'ok'${keyed(' and nth = 1')}
+    ${attached('and group_id not in (select group_id from wanted where nth > 1)')}
 ), advanced as (
   update conversations c set last_seq = c.last_seq + a.sends,
     last_message_at = greatest(now(), c.last_message_at + ${MICROSECOND}) + (a.sends - 1) * ${MICROSECOND}
@@ -212,10 +242,13 @@ with locked as materialized (
     a.copy_encoding, a.recipients, ${storedCopies('a.copy_encoding', slice(param(9, 'text'), 'a'))}${keyed(', a.client_message_id')}${shared(`, (${sharedTexts})[a.n]`)}
   from accepted a
   returning id, seq, inserted_at
-)${keyed(`, results as (
+)${attached(`, bound as (
+  update attachments set message_id = w.group_id
+  from wanted w join accepted using (group_id) where attachments.id = w.id
+)`)}${keyed(`, results as (
   select id as draft_id, id, seq, inserted_at from groups union all select * from repeats
 )`)}
-select ${keyed("case when j.verdict = 'ok' and g.id is null then 'stale' else j.verdict end as")} verdict, g.seq::float8 as "seq", (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt"
+select ${mayDiffer("case when j.verdict = 'ok' and g.id is null then 'stale' else j.verdict end as")} verdict, g.seq::float8 as "seq", (extract(epoch from g.inserted_at) * 1000)::float8 as "insertedAt"
   ${keyed(', g.id as "groupId"')}
 from checked j left join ${keyed('results') || 'groups'} g on g.${keyed('draft_') || ''}id = j.group_id
 order by j.n`

@@ -55,13 +55,20 @@ export function describeConversationTopic(samples: Samples): TopicDescription {
         summary: 'Sends a message: one copy for each member, the sender included.',
         example: { encrypted_messages: copies, client_message_id: CLIENT_MESSAGE },
         replies: [{ message_group: MESSAGE, seq: 17, inserted_at: sentAt }, 'message_sent'],
-        rules: [...MEMBERS_ONLY, 'not_enough_recipients', 'too_many_recipients'],
+        rules: [...MEMBERS_ONLY, 'not_enough_recipients', 'too_many_recipients', 'no_attachment'],
       },
       edit_message: {
         summary: 'Replaces the copies of a message.',
         example: { message_group_id: MESSAGE, encrypted_messages: copies, return_seq: true },
         replies: [{ message_group: MESSAGE, seq: 18 }, 'message_sent'],
-        rules: [...MEMBERS_ONLY, 'not_enough_recipients', 'too_many_recipients', 'no_message', 'not_sender'],
+        rules: [
+          ...MEMBERS_ONLY,
+          'not_enough_recipients',
+          'too_many_recipients',
+          'no_attachment',
+          'no_message',
+          'not_sender',
+        ],
       },
       delete_message: {
         summary: 'Deletes a message.',
