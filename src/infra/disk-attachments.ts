@@ -10,14 +10,17 @@ import { ProcessOwner } from './process-owner.ts'
 /** A UUID in lower case. Nothing else may become part of a path. */
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+type Owner = Pick<ProcessOwner, 'name' | 'hasEnded'>
+
 /** Stores attachments in a folder, as `<last two digits of the id>/<id>`. Several processes can share it. */
 export class DiskAttachments implements AttachmentStore {
   readonly #dir: string
-  readonly #owner = new ProcessOwner()
+  readonly #owner: Owner
 
   /** @param dir is created when needed. */
-  constructor(dir: string) {
+  constructor(dir: string, owner: Owner = new ProcessOwner()) {
     this.#dir = dir
+    this.#owner = owner
   }
 
   get owner(): string {

@@ -178,6 +178,36 @@ describe.runIf(process.env.DATABASE_URL)('while a node of the previous version i
     },
   )
 
+  it.each(['parley', 'parley/2'])(
+    'a deletion by %s deletes the attachments that it does not know',
+    async (name) => {
+      const { client, db, chat } = await start()
+      const copies = contentsFor([ANN, BOB], 'key')
+      const [deleted, kept] = [
+        await chat.messages.send(GROUP, ANN, copies),
+        await chat.messages.send(GROUP, ANN, copies),
+      ]
+      const insert = (conversationId: string, messageId: string | null) =>
+        db.rows(
+          `insert into attachments (id, conversation_id, uploader_id, size, received, message_id)
+        values (gen_random_uuid(), $1, $2, 1, 1, $3)`,
+          [conversationId, ANN, messageId],
+        )
+      const OTHER = '00000000-0000-7000-8000-000000000009'
+      await db.rows('insert into conversations (id, private) values ($1, false)', [OTHER])
+      for (const { groupId } of [deleted, kept]) await insert(GROUP, groupId)
+      await insert(OTHER, null)
+      await client.begin(async (sql) => {
+        await sql.unsafe(`set local application_name = '${name}'`)
+        await sql`update message_groups set deleted_seq = 100, copies = null where id = ${deleted.groupId}`
+        await sql`delete from conversations where id = ${OTHER}`
+      })
+      expect(await db.rows('select message_id from attachments where released_at is null', [])).toEqual([
+        { message_id: kept.groupId },
+      ])
+    },
+  )
+
   it('copies nothing twice or not at all while both versions send, edit and delete', async () => {
     const { client, rows, previous, db, chat } = await start()
     let isCopying = true

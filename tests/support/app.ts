@@ -68,12 +68,15 @@ export async function startApp(
 }
 
 /** Starts several servers on one database, connected by backplanes that a test can disconnect. */
-export async function startNodes(count: number): Promise<(TestApp & { backplane: InProcessBackplane })[]> {
+export async function startNodes(
+  count: number,
+  env: Record<string, string> = {},
+): Promise<(TestApp & { backplane: InProcessBackplane })[]> {
   const shared = { database: await emptyDatabase(), clock: new ManualClock() }
   const nodes = []
   for (const backplane of InProcessBackplane.group(count)) {
     // Each server has its own `Database` object, so that a test can make queries of one server fail.
-    const own = { ...shared, database: { ...shared.database }, backplane }
+    const own = { ...shared, env, database: { ...shared.database }, backplane }
     nodes.push({ ...(await startNode(own)), backplane })
   }
   return nodes

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Channel } from 'phoenix'
+import { onTestFinished } from 'vitest'
 import type { Person, TestApp } from './app.ts'
 import { copiesFor, push, startGroup } from './conversations.ts'
 import { temporaryFolder } from './folder.ts'
@@ -79,7 +82,12 @@ export class AttachmentClient {
 export async function startWithAttachments(start: (env: Record<string, string>) => Promise<TestApp>) {
   const dataDir = temporaryFolder()
   const app = await start({ DATA_DIR: dataDir })
-  return { dataDir, ...(await groupWithAttachments(app)), files: () => attachmentFiles(dataDir) }
+  return {
+    dataDir,
+    ...(await groupWithAttachments(app)),
+    files: () => attachmentFiles(dataDir),
+    storedBytes: () => storedBytes(dataDir),
+  }
 }
 
 /** As `startWithAttachments`, on a running server. */
@@ -105,4 +113,39 @@ export function attachmentFiles(dataDir: string): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true }).flatMap((one) =>
     one.isFile() ? [one.name] : [],
   )
+}
+
+/** The size of all files of attachments together. */
+function storedBytes(dataDir: string): number {
+  const dir = join(dataDir, 'attachments')
+  return attachmentFiles(dataDir).reduce(
+    (sum, name) => sum + statSync(join(dir, name.slice(-2), name)).size,
+    0,
+  )
+}
+
+/** A `PATCH` in progress. */
+export interface OpenPatch {
+  socket: Socket
+  /** Resolves with the first bytes of the response. */
+  answered: Promise<string>
+}
+
+/** Sends the headers of a `PATCH`. Its body is what the test writes to the socket. */
+export async function beginPatch(
+  { url }: { url: string },
+  { token }: { token: string },
+  { location, offset, length }: { location: string; offset: number; length: number },
+): Promise<OpenPatch> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname).on('error', () => {})
+  onTestFinished(() => void socket.destroy())
+  const answered = once(socket, 'data').then(([data]) => String(data))
+  answered.catch(() => {})
+  await once(socket, 'connect')
+  socket.write(
+    `PATCH ${location} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nTus-Resumable: 1.0.0\r\n` +
+      `Upload-Offset: ${offset}\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: ${length}\r\n\r\n`,
+  )
+  return { socket, answered }
 }
