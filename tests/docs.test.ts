@@ -3,7 +3,9 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { AppError, type ErrorCode } from '../src/errors.ts'
+import { describeTopics } from '../src/http/asyncapi/topics/index.ts'
 import { CloseCode, ErrorReason, PollStatus, RefusalStatus } from '../src/realtime/index.ts'
+import { chooseDialect } from '../src/views/dialect.ts'
 import { ENDPOINTS } from './http/endpoints.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -106,6 +108,18 @@ describe('docs/channels.md', () => {
       const option = constant!.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
       expect(page).toContain(`| \`${option}\` | ${value!.replaceAll('_', '')} |`)
     }
+  })
+})
+
+describe('docs/protocol.md', () => {
+  it('lists the rules that events of conversations may break, as the AsyncAPI document does', () => {
+    const [, rules = ''] = read('docs/protocol.md').split('\nRules:\n')
+    const [table = ''] = rules.match(/^\|[\s\S]*?(?=\n\n)/m) ?? []
+    const listed = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code!)
+    const topics = describeTopics(chooseDialect('documented')).filter(({ key }) => key !== 'room')
+    const codes = topics.flatMap(({ pushes }) => pushes.flatMap(({ errors }) => errors?.codes ?? []))
+    const documented = new Set<string>(codes.filter((code) => code !== 'invalid_token'))
+    expect(listed.sort()).toEqual([...documented].sort())
   })
 })
 

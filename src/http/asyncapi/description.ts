@@ -12,7 +12,8 @@ export interface PushDescription {
   contentType?: string
   /** The schema of the JSON at the start of a binary payload. */
   metadata?: TSchema
-  example: unknown
+  /** At least one. */
+  examples: unknown[]
   /** The response of an ok reply; undefined where nothing is answered. */
   reply: TSchema | undefined
   replyExamples: unknown[]
@@ -72,7 +73,7 @@ export interface TopicDescription {
 
 interface PushDetails<Payload, Response> {
   summary: string
-  example: Payload
+  examples: [Payload, ...Payload[]]
   replies: [Response, ...Response[]]
   /** The rules that it may break. */
   rules?: ErrorCode[]
@@ -98,12 +99,12 @@ export function describePushes<
   },
 ): PushDescription[] {
   return Object.entries(payloads).map(([event, payload]) => {
-    const { summary, example, replies, rules = [] } = details[event as keyof Payloads]
+    const { summary, examples, replies, rules = [] } = details[event as keyof Payloads]
     return {
       event,
       summary,
       payload,
-      example,
+      examples,
       reply: responses[event as keyof Payloads],
       replyExamples: replies,
       errors: { codes: ['invalid_token', ...rules], reasons: UNMATCHED },
@@ -130,13 +131,13 @@ export function describeJoin<Payload extends TSchema, Response extends TSchema>(
   reply: Response,
   {
     summary,
-    example,
+    examples,
     replies,
     codes = [],
     reasons = {},
   }: {
     summary: string
-    example: Static<Payload>
+    examples: [Static<Payload>, ...Static<Payload>[]]
     replies: [Static<Response>, ...Static<Response>[]]
     codes?: ErrorCode[]
     reasons?: Record<string, string>
@@ -146,7 +147,7 @@ export function describeJoin<Payload extends TSchema, Response extends TSchema>(
     event: 'phx_join',
     summary,
     payload,
-    example,
+    examples,
     reply,
     replyExamples: replies,
     errors: { codes, reasons: { ...reasons, ...JOIN_REASONS } },

@@ -6,7 +6,7 @@ const leave: PushDescription = {
   event: 'phx_leave',
   summary: 'Leaves the topic. `phx_close` follows the reply.',
   payload: Type.Object({}),
-  example: {},
+  examples: [{}],
   reply: Type.Object({}),
   replyExamples: [{}],
   errors: undefined,

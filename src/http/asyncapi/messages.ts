@@ -7,7 +7,7 @@ import {
   pushName,
   type TopicDescription,
 } from './description.ts'
-import { errorExamples, errorResponse, pushExample, pushPayload } from './payloads.ts'
+import { errorExamples, errorResponse, pushExamples, pushPayload } from './payloads.ts'
 import type { JsonSchema, SchemaCollector } from './schemas.ts'
 
 /** The first four elements of a frame. */
@@ -51,7 +51,7 @@ export class MessageFactory {
       summary,
       headers,
       payload: pushPayload(topic, push),
-      examples: [pushExample(topic, push)],
+      examples: pushExamples(topic, push),
     })
     const messages: [string, JsonSchema][] = [
       [

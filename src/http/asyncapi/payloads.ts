@@ -13,9 +13,10 @@ export function pushPayload({ token }: TopicDescription, { payload }: PushDescri
   return Type.Object({ token: token === 'required' ? Token : Type.Optional(Token), ...properties })
 }
 
-/** The example of a payload, with its token. */
-export function pushExample({ token }: TopicDescription, { example }: PushDescription): unknown {
-  return token === 'required' ? { token: TOKEN, ...(example as object) } : example
+/** The examples of a payload, with its token. */
+export function pushExamples({ token }: TopicDescription, { examples }: PushDescription): unknown[] {
+  if (token !== 'required') return examples
+  return examples.map((example) => ({ token: TOKEN, ...(example as object) }))
 }
 
 /** The sentence of `docs/protocol.md` about a bare string, or that of the error. */

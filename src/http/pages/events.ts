@@ -7,7 +7,7 @@ import {
 } from '../asyncapi/description.ts'
 import { allEvents, allPushes } from '../asyncapi/lifecycle.ts'
 import { eventHeaders, type Headers, pushHeaders } from '../asyncapi/messages.ts'
-import { errorExamples, errorResponse, pushExample, pushPayload } from '../asyncapi/payloads.ts'
+import { errorExamples, errorResponse, pushExamples, pushPayload } from '../asyncapi/payloads.ts'
 import type { SchemaCollector } from '../asyncapi/schemas.ts'
 import { type Content, type Html, html } from './html.ts'
 import type { Page } from './layout.ts'
@@ -115,9 +115,9 @@ ${metadata && html`<p>The JSON object:</p>${this.#fields.body(this.#schemas.conv
 ${reply && html`<h5>Response</h5>${this.#fields.body(this.#schemas.convert(reply))}`}
 ${errors && html`<h5>Errors</h5>${this.#fields.body(this.#schemas.convert(errorResponse(errors)))}`}
 ${examples([
-  ...(push.contentType
-    ? [html`<pre>${String(push.example)}</pre>`]
-    : [frame(topic, headers, pushExample(topic, push))]),
+  ...pushExamples(topic, push).map((example) =>
+    push.contentType ? html`<pre>${String(example)}</pre>` : frame(topic, headers, example),
+  ),
   ...(reply ? replyExamples.map((value) => response('ok', value)) : []),
   ...(errors
     ? errorExamples(errors)

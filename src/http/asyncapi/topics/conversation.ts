@@ -6,6 +6,7 @@ import { conversationTopic } from '../../../topics.ts'
 import { describeEvents, describeJoin, describePushes, type TopicDescription } from '../description.ts'
 import {
   ANN,
+  ATTACHMENT,
   BOB,
   CLIENT_MESSAGE,
   CONVERSATION,
@@ -16,6 +17,7 @@ import {
 } from '../samples.ts'
 
 const MEMBERS_ONLY = ['no_conversation'] as const
+const keyCopies = { [ANN]: 'its content key for Ann', [BOB]: 'its content key for Bob' }
 const copies = { [ANN]: 'the copy for Ann', [BOB]: 'the copy for Bob' }
 
 /** Describes `conversation:<id>`. */
@@ -34,32 +36,40 @@ export function describeConversationTopic(samples: Samples): TopicDescription {
     join: describeJoin(JoinConversation, JoinConversationReply, {
       summary:
         'The response is the current state, with the newest messages, or with the changes after `after_seq`.',
-      example: { after_seq: 17 },
+      examples: [{ after_seq: 17 }],
       replies: joinReplies(samples),
       codes: ['no_conversation', 'unauthorized'],
     }),
     pushes: describePushes(ConversationPushes, ConversationReplies, {
       change_alias: {
         summary: 'Names a group. Empty and null remove the name.',
-        example: { alias: 'Weekend' },
+        examples: [{ alias: 'Weekend' }],
         replies: ['message_sent'],
         rules: [...MEMBERS_ONLY, 'private_conversation'],
       },
       leave_conversation: {
         summary: 'Leaves a group, on all connections. The last member to leave deletes it.',
-        example: {},
+        examples: [{}],
         replies: ['message_sent'],
         rules: [...MEMBERS_ONLY, 'private_conversation'],
       },
       send_message: {
         summary: 'Sends a message: one copy for each member, the sender included.',
-        example: { encrypted_messages: copies, client_message_id: CLIENT_MESSAGE },
+        examples: [
+          { encrypted_messages: copies, client_message_id: CLIENT_MESSAGE },
+          {
+            encrypted_messages: keyCopies,
+            shared: 'the ciphertext of all',
+            attachments: [ATTACHMENT],
+            client_message_id: CLIENT_MESSAGE,
+          },
+        ],
         replies: [{ message_group: MESSAGE, seq: 17, inserted_at: sentAt }, 'message_sent'],
         rules: [...MEMBERS_ONLY, 'not_enough_recipients', 'too_many_recipients', 'no_attachment'],
       },
       edit_message: {
         summary: 'Replaces the copies of a message.',
-        example: { message_group_id: MESSAGE, encrypted_messages: copies, return_seq: true },
+        examples: [{ message_group_id: MESSAGE, encrypted_messages: copies, return_seq: true }],
         replies: [{ message_group: MESSAGE, seq: 18 }, 'message_sent'],
         rules: [
           ...MEMBERS_ONLY,
@@ -72,29 +82,29 @@ export function describeConversationTopic(samples: Samples): TopicDescription {
       },
       delete_message: {
         summary: 'Deletes a message.',
-        example: { message_group_id: MESSAGE, return_seq: true },
+        examples: [{ message_group_id: MESSAGE, return_seq: true }],
         replies: [{ message_group: MESSAGE, seq: 19 }, 'message_sent'],
         rules: [...MEMBERS_ONLY, 'no_message', 'not_sender'],
       },
       start_typing: {
         summary: 'The user types. After 60 seconds the server sends `finish_typing` itself.',
-        example: {},
+        examples: [{}],
         replies: ['message_sent'],
       },
       finish_typing: {
         summary: 'The user no longer types.',
-        example: {},
+        examples: [{}],
         replies: ['message_sent'],
       },
       read_conversation: {
         summary: 'Moves the read position of the user forward, to the latest change if `seq` is absent.',
-        example: { seq: 17 },
+        examples: [{ seq: 17 }],
         replies: ['message_sent'],
         rules: [...MEMBERS_ONLY],
       },
       modify_conversation: {
         summary: 'Adds members to a group, and may name it. Every member receives `new_conversation`.',
-        example: { new_members: [BOB], alias: 'Weekend' },
+        examples: [{ new_members: [BOB], alias: 'Weekend' }],
         replies: ['message_sent'],
         rules: [
           ...MEMBERS_ONLY,
@@ -107,7 +117,7 @@ export function describeConversationTopic(samples: Samples): TopicDescription {
       },
       set_encryption_keys: {
         summary: 'Sets the key pair of the user for this conversation, once.',
-        example: { public_key: PUBLIC_KEY, private_key: PRIVATE_KEY },
+        examples: [{ public_key: PUBLIC_KEY, private_key: PRIVATE_KEY }],
         replies: ['message_sent'],
         rules: [...MEMBERS_ONLY, 'keys_already_set'],
       },

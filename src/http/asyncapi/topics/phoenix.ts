@@ -18,7 +18,7 @@ export function describePhoenixTopic(): TopicDescription {
         event: 'heartbeat',
         summary: 'Keeps the connection open.',
         payload: Type.Object({}),
-        example: {},
+        examples: [{}],
         reply: Type.Object({}),
         replyExamples: [{}],
         errors: { codes: [], reasons: {} },

@@ -57,7 +57,7 @@ function withType(type: string, { properties }: { properties: Record<string, TSc
 }
 
 function frame(event: string, summary: string, payload: TSchema, fields: object): PushDescription {
-  return { event, summary, payload, example: { message_type: event, ...fields }, ...NO_REPLY }
+  return { event, summary, payload, examples: [{ message_type: event, ...fields }], ...NO_REPLY }
 }
 
 function file(
@@ -75,7 +75,7 @@ function file(
     }),
     contentType: 'application/octet-stream',
     metadata: withType(event, metadata),
-    example: `${JSON.stringify({ message_type: event, ...fields })}<delimiter>…the bytes of the file…`,
+    examples: [`${JSON.stringify({ message_type: event, ...fields })}<delimiter>…the bytes of the file…`],
     ...NO_REPLY,
   }
 }

@@ -22,19 +22,19 @@ export function describeRoomTopic(): TopicDescription {
   const json = describePushes(RoomPushes, REPLIES, {
     message: {
       summary: 'Sends a text.',
-      example: { message: 'Hello, World!', client_message_id: CLIENT_MESSAGE },
+      examples: [{ message: 'Hello, World!', client_message_id: CLIENT_MESSAGE }],
       replies: ['message_sent'],
       rules: MEMBERS_ONLY,
     },
     reply: {
       summary: 'Sends a text that replies to a message.',
-      example: { message: 'Hello back!', previous_message_id: ROOM_MESSAGE },
+      examples: [{ message: 'Hello back!', previous_message_id: ROOM_MESSAGE }],
       replies: ['message_sent'],
       rules: [...MEMBERS_ONLY, 'no_message'],
     },
     typing: {
       summary: 'The user types; any `message` but `typing` means that they stopped.',
-      example: { message: 'typing' },
+      examples: [{ message: 'typing' }],
       replies: ['message_sent'],
     },
   })
@@ -51,7 +51,7 @@ export function describeRoomTopic(): TopicDescription {
     token: 'optional',
     join: describeJoin(Type.Object({}), Type.Object({}), {
       summary: 'The user is online in the room. `chat.active` follows.',
-      example: {},
+      examples: [{}],
       replies: [{}],
       codes: ['no_room', 'not_member', 'unauthorized'],
     }),
@@ -73,7 +73,7 @@ function fileOf(event: 'media' | 'reply', metadata: TSchema): PushDescription {
     }),
     contentType: 'application/octet-stream',
     metadata,
-    example: `${JSON.stringify(fields)}<delimiter>…the bytes of the file…`,
+    examples: [`${JSON.stringify(fields)}<delimiter>…the bytes of the file…`],
     reply: MessageSent,
     replyExamples: ['message_sent'],
     errors: {

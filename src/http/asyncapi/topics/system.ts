@@ -21,31 +21,33 @@ export function describeSystemTopic(): TopicDescription {
     token: 'required',
     join: describeJoin(JoinSystem, Type.Object({}), {
       summary: 'Shows the user as online, unless the user is hidden.',
-      example: { hidden: false },
+      examples: [{ hidden: false }],
       replies: [{}],
       reasons: { 'Invalid Token': 'The token is missing, expired, or that of another user.' },
     }),
     pushes: describePushes(SystemPushes, SystemReplies, {
       set_hidden: {
         summary: 'Hides or shows the user on all connections. The setting is saved.',
-        example: { hidden: true },
+        examples: [{ hidden: true }],
         replies: ['message_sent'],
       },
       set_display_name: {
         summary: 'Changes the display name: 3 to 20 visible characters of one script.',
-        example: { display_name: 'Ann' },
+        examples: [{ display_name: 'Ann' }],
         replies: ['message_sent'],
         rules: ['name_unchanged'],
       },
       start_group_conversation: {
-        summary: 'Starts a group. The response is its id; every member receives `new_conversation`.',
-        example: { user_ids: [BOB], alias: 'Weekend', ...keys },
+        summary:
+          'Starts a group. The response is its id; every member receives `new_conversation`. Keys may be absent if the account has a key set.',
+        examples: [{ user_ids: [BOB], alias: 'Weekend', ...keys }],
         replies: [CONVERSATION],
         rules: ['users_not_found', 'too_many_members', 'email_unconfirmed', 'not_allowed_to_add'],
       },
       start_private_conversation: {
-        summary: 'Starts a conversation of two. The response is its id; both receive `new_conversation`.',
-        example: { other_user_id: BOB, ...keys },
+        summary:
+          'Starts a conversation of two. The response is its id; both receive `new_conversation`. Keys may be absent if the account has a key set.',
+        examples: [{ other_user_id: BOB, ...keys }, { other_user_id: BOB }],
         replies: [CONVERSATION],
         rules: [
           'users_not_found',

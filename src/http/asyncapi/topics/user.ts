@@ -19,7 +19,7 @@ export function describeUserTopic({ accountKeys, conversation, message }: Sample
     token: 'required',
     join: describeJoin(Type.Object({}), Type.Object({}), {
       summary: 'Join it first after connecting, so that no message is missed.',
-      example: {},
+      examples: [{}],
       replies: [{}],
       reasons: { unauthorized: 'The token is missing or not valid, or it is the topic of another user.' },
     }),
@@ -32,7 +32,10 @@ export function describeUserTopic({ accountKeys, conversation, message }: Sample
       },
       new_message: {
         summary: 'A message was sent in one of the user’s conversations.',
-        examples: [{ conversation_id: CONVERSATION, message }],
+        examples: [
+          { conversation_id: CONVERSATION, message },
+          { conversation_id: CONVERSATION, message: { ...message, shared: 'the ciphertext of all' } },
+        ],
       },
       edit_message: {
         summary: 'A message was edited. It keeps its `seq`; the edit has one of its own.',
