@@ -3,6 +3,9 @@ import { base64url } from 'jose'
 /** Bytes in a buffer of their own, as WebCrypto takes them. */
 export type Bytes = Uint8Array<ArrayBuffer>
 
+/** What a text in base64url may end with, by its length modulo 4. */
+const ENDS = [/$/, /(?!)/, /[AQgw]$/, /[AEIMQUYcgkosw048]$/]
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -25,12 +28,14 @@ export function encodeBase64url(bytes: Uint8Array): string {
   return base64url.encode(bytes)
 }
 
-/** The bytes of a text in base64url. Undefined for any other spelling of them: padding, spaces, bits that are not zero at the end. */
+/** The bytes of a text in base64url; undefined for any other spelling of them. */
 export function decodeBase64url(text: string): Bytes | undefined {
-  const lastCharacter = [/^$/, undefined, /[AQgw]$/, /[AEIMQUYcgkosw048]$/][text.length % 4]
-  const isWhole = text.length % 4 === 0
-  if (!/^[A-Za-z0-9_-]*$/.test(text) || !(isWhole || lastCharacter?.test(text))) return undefined
-  return new Uint8Array(base64url.decode(text))
+  return isBase64url(text) ? new Uint8Array(base64url.decode(text)) : undefined
+}
+
+/** Whether a text is bytes in base64url in their one spelling: no padding, no white space, no bits at the end that are not zero. */
+export function isBase64url(text: string): boolean {
+  return /^[A-Za-z0-9_-]*$/.test(text) && ENDS[text.length % 4]!.test(text)
 }
 
 /** SHA-256. */

@@ -42,6 +42,9 @@ export type UnknownContent = MessageFrame & { type: string & {}; body: Record<st
 /** Content as a receiver gets it. */
 export type ReceivedContent = (Content & { known: true }) | (UnknownContent & { known: false })
 
+/** The deepest nesting of a body. What reads deeper ones by recursion, such as a store, could fail. */
+const MAX_DEPTH = 16
+
 /** Writes content as the text that is signed. */
 export function writeContent(content: Content): string {
   const { type, conversation, sender, device, counter, previous, id, revision, original } = content
@@ -56,7 +59,8 @@ export function parseContent(value: Record<string, unknown>): ReceivedContent | 
   const frame = value.v === 1 ? parseFrame(value) : undefined
   const { type, body } = value
   if (!frame || typeof type !== 'string' || !/^[a-z][a-z0-9_.-]{0,31}$/.test(type)) return undefined
-  if (!isObject(body) || (type === 'deleted' && frame.revision === 0)) return undefined
+  if (!isObject(body) || !isShallow(body, MAX_DEPTH)) return undefined
+  if (type === 'deleted' && frame.revision === 0) return undefined
   if (!isKnownType(type)) return { known: false, ...frame, type, body }
   const message = PARSERS[type](body)
   return message && { known: true, ...frame, ...message }
@@ -76,6 +80,11 @@ const PARSERS: { [Type in MessageBody['type']]: (body: Record<string, unknown>) 
     },
     deleted: () => ({ type: 'deleted', body: {} }),
   }
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.values(value).every((part) => isShallow(part, depth - 1))
+}
 
 function isKnownType(type: string): type is MessageBody['type'] {
   return Object.hasOwn(PARSERS, type)

@@ -4,6 +4,7 @@ import {
   decodeBase64url,
   decodeText,
   hasExactly,
+  isBase64url,
   parseJsonObject,
 } from '../../account-keys/index.ts'
 
@@ -36,8 +37,9 @@ export function encryptJwe(
  * part of the format, and a receiver that ignores or follows them does more than it should.
  */
 export function readJweHeader(alg: JweAlgorithm, jwe: string): Record<string, unknown> | undefined {
-  const [encoded = '', encryptedKey, ...parts] = jwe.split('.')
-  if (parts.length !== 3 || (encryptedKey === '') !== (alg === 'dir')) return undefined
+  const [encoded = '', ...parts] = jwe.split('.')
+  if (parts.length !== 4 || !parts.every(isBase64url) || (parts[0] === '') !== (alg === 'dir'))
+    return undefined
   const bytes = decodeBase64url(encoded)
   const header = bytes && parseJsonObject(decodeText(bytes))
   if (!header || header.alg !== alg || header.enc !== 'A256GCM') return undefined

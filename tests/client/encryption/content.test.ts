@@ -28,6 +28,10 @@ const TEXT = {
   body: { text: 'Hello' },
 }
 
+function nested(levels: number): object {
+  return JSON.parse(`${'{"a":'.repeat(levels - 1)}{}${'}'.repeat(levels - 1)}`)
+}
+
 it.each<[string, Record<string, unknown>]>([
   ['text', { text: '' }],
   ['reply', { to: UUID, text: 'Yes' }],
@@ -78,6 +82,8 @@ it.each<[string, Record<string, unknown>]>([
   ['a time that does not exist', { sent_at: '2026-13-02T03:04:05.678Z' }],
   ['no heads', { heads: null }],
   ['a body that is an array', { body: [] }],
+  ['a body of 17 levels', { type: 'poll', body: nested(17) }],
+  ['a body of 10,000 levels', { type: 'poll', body: nested(10_000) }],
   ['text that is a number', { body: { text: 1 } }],
   ['text with an unpaired surrogate', { body: { text: '\udc00' } }],
   ['a reaction of a sentence', { type: 'reaction', body: { to: UUID, emoji: 'x'.repeat(65) } }],

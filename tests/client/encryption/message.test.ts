@@ -142,6 +142,11 @@ describe('an attack by the server', () => {
     ['sends a ciphertext of 65 KiB', 'too_large', (input) => ({ ...input, shared: 'A'.repeat(65 * 1024) })],
     ['sends something else', 'malformed_copy', (input) => ({ ...input, copy: 'Hello' })],
     [
+      'spells the copy in another way',
+      'malformed_copy',
+      (input) => ({ ...input, copy: respelled(input.copy) }),
+    ],
+    [
       'adds a header to the copy',
       'malformed_copy',
       (input) => ({ ...input, copy: withHeader(input.copy, { zip: 'DEF' }) }),
@@ -244,6 +249,12 @@ function altered(jwe: string, part: number): string {
   const bytes = Buffer.from(parts[part]!, 'base64url')
   bytes[bytes.length >> 1]! ^= 1
   return parts.with(part, bytes.toString('base64url')).join('.')
+}
+
+/** The same bytes with another last character, of which 4 bits are not used. */
+function respelled(jwe: string): string {
+  const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  return jwe.slice(0, -1) + digits[digits.indexOf(jwe.at(-1)!) + 1]
 }
 
 function headerOf(jwe: string) {
