@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { it } from 'vitest'
 import { startPublicApp } from '../support/public-app.ts'
 import { expectAccessible, openBrowser, screenshot } from './browser.ts'
 
@@ -17,7 +17,7 @@ it.each([
   await page.getByRole('link', { name: 'conversation:{conversation_id}' }).click()
   const article = page.locator('[id="conversation.push.send_message"]')
   await article.getByText('Examples').click()
-  await expect.poll(() => article.getByText('"client_message_id": "4f8b1c2d').isVisible()).toBe(true)
+  await article.getByText('"encrypted_messages": {').first().waitFor()
   await article.scrollIntoViewIfNeeded()
   await screenshot(page, `events-message-${colorScheme}-${width}`)
   await expectAccessible(page)
