@@ -3,19 +3,25 @@ import type { Socket } from 'node:net'
 import jwt from '@fastify/jwt'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, Limits } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import { deriveKey } from '../keys.ts'
 import { isWebSocketUpgrade } from '../realtime/socket/ignored-upgrades.ts'
 import { lazyCompilers } from './lazy-compilers.ts'
 import { RequestLog } from './logging.ts'
+import { describeUploads } from './media/tus.ts'
 import { MIN_UPLOAD_BYTES_PER_SECOND } from './media/upload-rate.ts'
 import { enforceBodyTimeout } from './plugins/body-timeout.ts'
 import { errorBody, handleErrors, sendError } from './plugins/errors.ts'
 import { acceptJsonBodies } from './plugins/json-body.ts'
 import { addSecurityHeaders } from './plugins/security.ts'
 
-type ServerConfig = Pick<Config, 'corsOrigins' | 'publicUrl' | 'rateLimits' | 'secretKeyBase' | 'trustProxy'>
+type ServerConfig = Pick<
+  Config,
+  'corsOrigins' | 'publicUrl' | 'rateLimits' | 'secretKeyBase' | 'trustProxy'
+> & {
+  limits: Pick<Limits, 'maxAttachmentBytes'>
+}
 
 const BODY_LIMIT_BYTES = 1_048_576
 /** How long requests in progress may take after the server begins to close. */
@@ -54,6 +60,7 @@ export async function createHttpServer(
   disconnectAfterRefusedUpgrade(app)
   enforceBodyTimeout(app, clock, config.rateLimits ? MIN_UPLOAD_BYTES_PER_SECOND : 0)
   acceptJsonBodies(app)
+  describeUploads(app, config.limits)
   await addSecurityHeaders(app, config)
   await app.register(jwt, {
     secret: deriveKey(config.secretKeyBase, 'access tokens'),

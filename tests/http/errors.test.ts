@@ -22,6 +22,7 @@ beforeEach(async () => {
       secretKeyBase: 'x'.repeat(32),
       trustProxy: [],
       rateLimits: true,
+      limits: { maxAttachmentBytes: 1_000 },
     },
     log.logger,
     new ManualClock(),

@@ -36,6 +36,8 @@ export async function addSecurityHeaders(app: FastifyInstance, { corsOrigins, pu
       'ETag',
       'Location',
       'Retry-After',
+      'Tus-Extension',
+      'Tus-Max-Size',
       'Tus-Resumable',
       'Tus-Version',
       'Upload-Length',

@@ -20,6 +20,18 @@ describe('an event in a large group', () => {
     expect(await answered(ann, channel, 'start_typing', burst)).toBe(burst / 5)
   })
 
+  it('is charged by the length of a shared ciphertext', async () => {
+    const { app, ann, channel, ids } = await inAGroup(200)
+    const encrypted_messages = Object.fromEntries(ids.map((id) => [id, 'x']))
+    app.clock.advance(10_000)
+    const sends = await Promise.all(
+      Array.from({ length: 40 }, () =>
+        push(ann, channel, 'send_message', { encrypted_messages, shared: 'x'.repeat(65_536) }),
+      ),
+    )
+    expect(sends.filter(({ status }) => status === 'ok')).toHaveLength(28)
+  })
+
   it('is charged by the number of members after the group has grown', async () => {
     const { app, ann, channel } = await inAGroup(1)
     const newMembers = await addCrowd(app, 499)
@@ -155,7 +167,7 @@ async function inAGroup(size: number, env: Record<string, string> = LIMITED) {
   const system = await ann.join('system:general')
   const user_ids = await addCrowd(app, size - 1)
   const { response: id } = await push(ann, system, 'start_group_conversation', { user_ids, ...KEYS })
-  return { app, ann, channel: await ann.join(`conversation:${id}`) }
+  return { app, ann, channel: await ann.join(`conversation:${id}`), ids: [ann.id, ...user_ids] }
 }
 
 /** Inserts users directly, as signing up takes long. */

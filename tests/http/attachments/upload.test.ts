@@ -125,6 +125,12 @@ describe('CORS', () => {
       },
     })
     expect(response.status).toBe(204)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'tus-resumable': '1.0.0',
+      'tus-version': '1.0.0',
+      'tus-extension': 'creation,termination',
+      'tus-max-size': '1075838976',
+    })
     expect(response.headers.get('access-control-allow-methods')).toContain('PATCH')
     expect(response.headers.get('access-control-allow-headers')).toContain('upload-offset')
     const plain = await fetch(`${app.url}/api/conversations/${id}/attachments`, {
