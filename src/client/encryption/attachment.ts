@@ -37,6 +37,12 @@ export function cleanFileName(name: string): string {
   return isFileName(short) ? short : 'file'
 }
 
+/** A media type as messages may carry it: without parameters, and `application/octet-stream` where the system knows none. */
+export function cleanMediaType(type: string): string {
+  const essence = type.split(';')[0]!.trim().toLowerCase()
+  return isMediaType(essence) ? essence : 'application/octet-stream'
+}
+
 /** Checks the files of a decoded message. Undefined if one breaks a rule. */
 export function parseAttachments(value: unknown): AttachedFile[] | undefined {
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_FILES) return undefined

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { cleanFileName, parseContent } from '../../../src/client/encryption/index.ts'
+import { cleanFileName, cleanMediaType, parseContent } from '../../../src/client/encryption/index.ts'
 
 const UUID = '0190a5f0-0000-7000-8000-000000000001'
 const HASH = 'A'.repeat(43)
@@ -126,4 +126,13 @@ it('cleans names of files so that a receiver accepts them', () => {
       expect(parseContent({ ...TEXT, type: 'attachment', body: { text: '', files } })).toBeDefined()
     }),
   )
+})
+
+it.each([
+  ['text/plain; charset=utf-8', 'text/plain'],
+  ['Image/SVG+XML', 'image/svg+xml'],
+  ['', 'application/octet-stream'],
+  ['pdf', 'application/octet-stream'],
+])('reduces the media type %j to %s', (type, expected) => {
+  expect(cleanMediaType(type)).toBe(expected)
 })
