@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { deleteMessage, editMessage } from '../../src/db/queries/conversations/change-message.ts'
 import { readChanges } from '../../src/db/queries/conversations/changes.ts'
 import { listMemberRows } from '../../src/db/queries/conversations/members.ts'
 import { type Draft, sendBatch } from '../../src/db/queries/conversations/send-batch.ts'
@@ -47,11 +48,16 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation with ${MESSAGES} mes
       from generate_series(1, $4::int) n`,
       [GROUP, ann, bob, MESSAGES],
     )
+    await db.rows(
+      `insert into attachments (id, conversation_id, uploader_id, size, received, message_id)
+      select gen_random_uuid(), $1, $2, 1, 1, id from message_groups where deleted_seq is null`,
+      [GROUP, ann],
+    )
     await db.rows('analyze', [])
   }, 120_000)
   afterAll(() => db.close())
 
-  /** The rows that a reading takes from the tables of messages. @throws when it goes through all of one. */
+  /** The rows that a reading takes from the tables of messages and attachments. @throws when it goes through all of one. */
   async function rowsRead(read: (db: Database) => Promise<unknown>): Promise<number> {
     const plans: Plan[] = []
     const explain = async (statement: string, params: unknown[]) => {
@@ -78,7 +84,7 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation with ${MESSAGES} mes
   }
 
   function rowsIn(plan: Plan): number {
-    const scans = nodesOf(plan).filter((node) => node['Relation Name']?.startsWith('message'))
+    const scans = nodesOf(plan).filter((node) => /^(message|attachment)/.test(node['Relation Name'] ?? ''))
     expect(scans.length).toBeGreaterThan(0)
     expect(scans.map((node) => node['Node Type'])).not.toContain('Seq Scan')
     return scans.reduce((sum, node) => sum + node['Actual Rows'] * node['Actual Loops'], 0)
@@ -99,6 +105,24 @@ describe.runIf(process.env.DATABASE_URL)(`in a conversation with ${MESSAGES} mes
   it('a client message id is found by its index', async () => {
     const drafts = Array.from({ length: 20 }, () => keyedDraft(ann, [ann, bob]))
     expect(await rowsRead((on) => sendBatch(on, drafts))).toBeLessThan(200)
+  })
+
+  it('attachments are found by their indexes', async () => {
+    const unbound = randomUUID()
+    await db.rows(
+      'insert into attachments (id, conversation_id, uploader_id, size, received) values ($1, $2, $3, 1, 1)',
+      [unbound, GROUP, ann],
+    )
+    const attachments = [unbound]
+    const drafts = [{ ...keyedDraft(ann, [ann, bob]), attachments }]
+    expect(await rowsRead((on) => sendBatch(on, drafts))).toBeLessThan(50)
+    const [message] = await db.rows<{ id: string }>('select id from message_groups where seq = 50000', [])
+    const ref = { conversationId: GROUP, userId: ann, groupId: message!.id }
+    const copies = keyedDraft(ann, [ann, bob].sort()).copies
+    expect(await rowsRead((on) => editMessage(on, ref, { copies, shared: null, attachments }))).toBeLessThan(
+      50,
+    )
+    expect(await rowsRead((on) => deleteMessage(on, ref))).toBeLessThan(50)
   })
 
   it('counting unread messages reads at most a thousand', async () => {

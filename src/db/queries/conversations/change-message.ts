@@ -163,7 +163,7 @@ with ${SOURCES}${attached(`, bindable as materialized (
 )${attached(`, attached as (
   update attachments a set message_id = $3::uuid, released_at = case when a.id <> all($9::uuid[]) then now() end
   from advanced
-  where a.released_at is null and (a.message_id = $3::uuid or a.id in (select id from bindable))
+  where a.released_at is null and a.conversation_id = $1::uuid and (a.message_id = $3::uuid or a.id = any($9::uuid[]))
   returning a.released_at
 )`)}
 select checked.verdict, ${hasAttachments ? 'exists (select from attached where released_at is not null)' : 'false'} as "hasReleased",
@@ -181,7 +181,8 @@ with ${SOURCES}, checked as materialized (
   update message_groups g set deleted_seq = advanced.last_seq, recipients = null, copies = null, copy_ids = null, shared = null
   from advanced where g.id = $3::uuid
 ), released as (
-  update attachments a set released_at = now() from advanced where a.message_id = $3::uuid and a.released_at is null
+  update attachments a set released_at = now() from advanced
+  where a.conversation_id = $1::uuid and a.message_id = $3::uuid and a.released_at is null
   returning a.id
 )
 select checked.verdict, exists (select from released) as "hasReleased", advanced.last_seq::float8 as seq, array_to_json(present.member_ids)::text as "memberIds"

@@ -117,7 +117,8 @@ with locked as materialized (
   returning id, seq, inserted_at
 )${attached(`, bound as (
   update attachments set message_id = w.group_id
-  from wanted w join accepted using (group_id) where attachments.id = w.id
+  from wanted w join accepted using (group_id)
+  where attachments.id = w.id and attachments.conversation_id = accepted.conversation_id
 )`)}${keyed(`, results as (
   select id as draft_id, id, seq, inserted_at from groups union all select * from repeats
 )`)}
