@@ -5,12 +5,18 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Presence } from 'phoenix'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { WebSocket } from 'ws'
+import { register } from '../src/client/index.ts'
+import { PASSWORD, startApp } from './support/app.ts'
 import { freePort } from './support/free-port.ts'
 import { listen, openSocket, settle } from './support/phoenix.ts'
 
 const run = promisify(execFile)
 const modules = join(process.cwd(), 'node_modules')
 const compiler = join(modules, 'typescript', 'bin', 'tsc')
+
+/** The code block with which docs/client.md begins. */
+const [firstMessage] = codeBlocks('docs/client.md') as [string]
 
 /** The code blocks with which docs/channels.md begins: a server, and a client. */
 const [serverCode, clientCode] = codeBlocks('docs/channels.md') as [string, string]
@@ -27,23 +33,33 @@ describe('the packed package', () => {
   })
   afterAll(() => rmSync(work, { recursive: true, force: true }))
 
-  it('contains the channel server and its types, and nothing of the chat', () => {
+  it('contains the channel server, the client and their types, and nothing else of the chat', () => {
     const folders = new Set(tarball.files.map((path) => path.split('/').slice(0, 3).join('/')))
     expect([...folders].sort()).toEqual([
       'LICENSE',
       'README.md',
+      'dist/package/account-keys',
+      'dist/package/client',
+      'dist/package/client-node',
       'dist/package/clock.d.ts',
       'dist/package/clock.js',
+      'dist/package/contract.d.ts',
+      'dist/package/media-formats.d.ts',
       'dist/package/protocol',
       'dist/package/realtime',
+      'dist/package/schemas',
       'docs/channels.md',
+      'docs/client.md',
+      'docs/encryption.md',
       'package.json',
     ])
+    const schemas = tarball.files.filter((path) => path.startsWith('dist/package/schemas/'))
+    expect(schemas.filter((path) => !path.endsWith('.d.ts'))).toEqual([])
   })
 
-  it('depends on ws alone', () => {
+  it('depends on what the channel server, the client and its types need', () => {
     const manifest = JSON.parse(readFileSync(join(project, 'node_modules/parley/package.json'), 'utf8'))
-    expect(Object.keys(manifest.dependencies)).toEqual(['ws'])
+    expect(Object.keys(manifest.dependencies)).toEqual(['jose', 'phoenix', 'typebox', 'ws'])
     expect(manifest).not.toHaveProperty('devDependencies')
     expect(manifest).not.toHaveProperty('scripts')
   })
@@ -88,6 +104,48 @@ describe('the packed package', () => {
     expect(await fetch(`http://localhost:${port}/`).then((response) => response.text())).toBe(
       'Hello over HTTP',
     )
+  })
+
+  it('runs the first lines of docs/client.md, which send an encrypted message', async () => {
+    const app = await startApp()
+    const person = { password: PASSWORD, transport: WebSocket, url: app.url }
+    const [ann, bob] = await Promise.all([
+      register({ ...person, email: 'ann@example.com', name: 'Ann' }),
+      register({ ...person, email: 'bob@example.com', name: 'Bob' }),
+    ])
+    onTestFinished(async () => void (await Promise.all([ann.close(), bob.close()])))
+    await Promise.all([ann.keys.create('a secret of your own'), bob.keys.create('a secret of your own')])
+    const client = join(project, 'first-message.js')
+    writeFileSync(
+      client,
+      `${firstMessage.replace('http://localhost:4000', app.url)}\nsetTimeout(() => me.close(), 500)`,
+    )
+    const { stdout } = await run(process.execPath, [client])
+    expect(stdout).toBe('Ann Hello verified\n')
+    const chat = await bob.conversations.with('ann@example.com')
+    expect(chat.messages).toMatchObject([{ body: { text: 'Hello' }, verified: 'signed' }])
+  })
+
+  it('has types with which all TypeScript of docs/client.md compiles in Node and in browsers', async () => {
+    const folder = join(project, 'client')
+    mkdirSync(folder)
+    const [first, ...others] = codeBlocks('docs/client.md', 'ts')
+    writeFileSync(join(folder, 'first.ts'), first!)
+    const head = `import type { Account } from 'parley/client'\ndeclare const me: Account\ndeclare const userId: string\n`
+    others.forEach((block, index) => void writeFileSync(join(folder, `block-${index}.ts`), head + block))
+    const node = { module: 'nodenext', types: ['node'], lib: ['es2023'] }
+    const browser = {
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      types: [],
+      lib: ['es2023', 'dom', 'dom.iterable'],
+    }
+    for (const environment of [node, browser]) {
+      const compilerOptions = { strict: true, target: 'es2023', noEmit: true, ...environment }
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
+      const { stdout } = await run(process.execPath, [compiler, '-p', folder]).catch((error) => error)
+      expect(stdout).toBe('')
+    }
   })
 
   it('has types with which all TypeScript of docs/channels.md compiles', async () => {
@@ -135,7 +193,7 @@ async function install(tarball: string, project: string): Promise<void> {
   mkdirSync(target, { recursive: true })
   await run('tar', ['-xzf', tarball, '-C', target, '--strip-components=1'])
   mkdirSync(join(project, 'node_modules', '@types'))
-  for (const name of ['ws', 'phoenix', '@types/node', 'undici-types', 'typebox']) {
+  for (const name of ['ws', 'phoenix', 'jose', '@types/node', 'undici-types', 'typebox']) {
     symlinkSync(join(modules, name), join(project, 'node_modules', name))
   }
   writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module' }))

@@ -1,4 +1,4 @@
-import { type CryptoKey, FlattenedSign, flattenedVerify, importJWK } from 'jose'
+import { CompactSign, type CryptoKey, compactVerify, importJWK } from 'jose'
 import {
   canonicalJson,
   decodeBase64url,
@@ -132,10 +132,9 @@ export async function verifyEntry(
 
 async function sign(payload: Uint8Array, { publicKey, privateKey }: EntrySigner) {
   const header = { alg: 'ES256', kid: await keyThumbprint(publicKey), typ: HISTORY_TYPE }
-  const { protected: encoded = '', ...rest } = await new FlattenedSign(payload)
-    .setProtectedHeader(header)
-    .sign(privateKey)
-  return { ...rest, protected: encoded }
+  const compact = await new CompactSign(payload).setProtectedHeader(header).sign(privateKey)
+  const [encoded, content, signature] = compact.split('.') as [string, string, string]
+  return { payload: content, protected: encoded, signature }
 }
 
 async function verifySignature(entry: HistoryEntry, index: number, signer: ReadEntry): Promise<void> {
@@ -147,9 +146,7 @@ async function verifySignature(entry: HistoryEntry, index: number, signer: ReadE
   if (header.kid !== signer.kid) throw new KeyError('wrong_signer', 'The entry is signed by another key.')
   const key = await importJWK({ ...signer.signing_key }, 'ES256')
   try {
-    await flattenedVerify({ payload: entry.payload, protected: encoded, signature }, key, {
-      algorithms: ['ES256'],
-    })
+    await compactVerify(`${encoded}.${entry.payload}.${signature}`, key, { algorithms: ['ES256'] })
   } catch {
     throw new KeyError('bad_signature', 'A signature of the entry is not valid.')
   }

@@ -1,7 +1,7 @@
 import { Connection, type ConnectionState } from './connection/connection.ts'
 import type { Transport } from './connection/phoenix.ts'
 import type { Topic } from './connection/topic.ts'
-import type { MessageCodec } from './conversations/codec.ts'
+import type { MessageCodec, Problem } from './conversations/codec.ts'
 import type { Conversation } from './conversations/conversation.ts'
 import { Conversations } from './conversations/conversations.ts'
 import { deliveryOf } from './conversations/delivery.ts'
@@ -9,6 +9,10 @@ import { searchUsers } from './conversations/directory.ts'
 import type { Member } from './conversations/member.ts'
 import { Emitter } from './emitter.ts'
 import { ConnectionError, SignedOutError, type SignedOutReason } from './errors.ts'
+import type { AccountKeys } from './keys/own-keys.ts'
+import { changedKeys, rejectedKeys } from './keys/problems.ts'
+import type { VerifiedContacts } from './keys/verified-contacts.ts'
+import { type Encryption, openEncryption } from './messages/encryption.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { OnlineUsers } from './presence.ts'
 import type { Session } from './session/session.ts'
@@ -19,6 +23,8 @@ import type { SystemEvents, SystemPushes, UserEvents } from './wire.ts'
 export interface AccountEvents {
   connection: ConnectionState
   signedOut: SignedOutReason
+  /** Something that the user should see, and that belongs to no conversation. */
+  notice: Problem
   /** A user has another name. */
   renamed: { userId: string; name: string }
 }
@@ -28,12 +34,17 @@ export interface AccountOptions {
   session: Session
   store: Store
   transport: Transport | undefined
-  codec: MessageCodec
+  /** Default: the encrypted one. */
+  codec?: MessageCodec
 }
 
 /** The account of a signed-in user: its conversations and everything else a client does. */
 export class Account extends Emitter<AccountEvents> {
   readonly conversations: Conversations
+  /** The keys of the user. */
+  readonly keys: AccountKeys
+  /** Users whose keys the user has compared. */
+  readonly contacts: VerifiedContacts
   /** Who is online. */
   readonly presence = new OnlineUsers()
   readonly #session: Session
@@ -42,41 +53,48 @@ export class Account extends Emitter<AccountEvents> {
   readonly #outbox: Outbox
   readonly #system: Topic<SystemPushes>
 
-  constructor({ session, store, transport, codec }: AccountOptions) {
+  constructor({ session, store, transport, codec: otherCodec }: AccountOptions) {
     super()
     this.#session = session
     this.#store = store
+    const own = scopedStore(store, `${session.user.id}/`)
+    const encryption = openEncryption(session, own)
+    const codec = otherCodec ?? encryption.codec
+    this.keys = encryption.keys
+    this.contacts = encryption.contacts
     this.#connection = new Connection(session, transport)
     // Created in the order in which they are to be joined after a reconnect: the user's own topic first.
-    const own = this.#connection.topic(`user:${session.user.id}`, {
+    const ownTopic = this.#connection.topic(`user:${session.user.id}`, {
       events: {
         new_message: (payload: UserEvents['new_message']) =>
           this.conversations.receive({ event: 'new_message', payload }),
         edit_message: (payload: UserEvents['edit_message']) =>
           this.conversations.receive({ event: 'edit_message', payload }),
         new_conversation: (payload: UserEvents['new_conversation']) => this.conversations.changed(payload),
+        keys_changed: ({ user_id }: UserEvents['keys_changed']) =>
+          void encryption.directory.refresh([user_id]).catch(() => {}),
       },
     })
     this.#system = this.#connection.topic<SystemPushes>('system:general', {
-      created: (channel) => this.presence.follow(channel),
       events: {
+        presence_state: (state: SystemEvents['presence_state']) => this.presence.replace(state),
+        presence_diff: (diff: SystemEvents['presence_diff']) => this.presence.change(diff),
         update_display_name: ({ user_id, display_name }: SystemEvents['update_display_name']) =>
           this.emit('renamed', { userId: user_id, name: display_name }),
       },
     })
-    this.#outbox = new Outbox(scopedStore(store, `${session.user.id}/`), (id) =>
-      deliveryOf(this.conversations.get(id), codec),
-    )
+    this.#outbox = new Outbox(own, (id) => deliveryOf(this.conversations.get(id), codec))
     this.conversations = new Conversations({
       ...{ session, codec },
       connection: this.#connection,
       outbox: () => this.#outbox,
       systemTopic: this.#system,
     })
+    this.#follow(encryption)
     this.#connection.on('state', (state) => this.emit('connection', state))
     session.on('signedOut', (reason) => this.#signedOut(reason))
     this.#connection.open()
-    for (const topic of [own, this.#system]) topic.join().catch(() => {})
+    for (const topic of [ownTopic, this.#system]) topic.join().catch(() => {})
     void this.#outbox.resume()
   }
 
@@ -127,6 +145,21 @@ export class Account extends Emitter<AccountEvents> {
   /** A conversation, opened. */
   open(conversationId: string): Promise<Conversation> {
     return this.conversations.get(conversationId).open()
+  }
+
+  #follow({ directory, keys, contacts }: Encryption): void {
+    directory.on('changed', ({ userId, history, isFirst }) => {
+      if (isFirst || userId === this.user.id) return
+      this.conversations.keysChanged(userId, changedKeys(history.at(-1)?.reset === true))
+    })
+    directory.on('rejected', ({ userId, code }) => this.conversations.keysChanged(userId, rejectedKeys(code)))
+    keys.on('unlocked', () => {
+      void contacts
+        .load()
+        .catch((error) => this.emit('notice', { code: 'contacts_unreadable', message: String(error) }))
+        .then(() => this.conversations.reread())
+        .catch(() => {})
+    })
   }
 
   #signedOut(reason: SignedOutReason): void {

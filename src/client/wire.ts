@@ -1,4 +1,9 @@
 import type { Static, TSchema } from 'typebox'
+import type {
+  KeyHistory as KeyHistorySchema,
+  KeySet as KeySetSchema,
+  QueriedKeysList as QueriedKeysListSchema,
+} from '../schemas/account-keys.ts'
 import type { RefreshedSession, SignIn } from '../schemas/accounts.ts'
 import type {
   ConversationPage as ConversationPageSchema,
@@ -43,6 +48,12 @@ export type WhisperSignInResponse = Static<typeof WhisperSignInSchema>
 export type WireWhisperAccount = Static<typeof WhisperAccountSchema>
 /** An authenticator app that was just confirmed, with recovery codes. */
 export type WireConfirmedTotpDevice = Static<typeof ConfirmedTotpDeviceSchema>
+/** The key set of the user. */
+export type WireKeySet = Static<typeof KeySetSchema>
+/** Public keys of a user. */
+export type WireQueriedKeys = Static<typeof QueriedKeysListSchema>['items'][number]
+/** Entries of a key history. */
+export type WireKeyHistory = Static<typeof KeyHistorySchema>
 /** The settings of the user. */
 export type WireProfile = Static<typeof ProfileSchema>
 /** A conversation in a list. */

@@ -19,7 +19,7 @@ export interface ConnectionEvents {
 }
 
 /** What a topic of a connection consists of. */
-export type TopicDefinition = Pick<TopicOptions, 'joined' | 'closed' | 'created' | 'events'> & {
+export type TopicDefinition = Pick<TopicOptions, 'joined' | 'closed' | 'events'> & {
   /** The payload of a join besides the token. Called for every join. */
   payload?: () => object
 }

@@ -1,4 +1,4 @@
-import { LongPoll, Presence, Socket } from 'phoenix'
+import { LongPoll, Socket } from 'phoenix'
 
 /** A class that opens connections, such as `WebSocket`: that of browsers, of Node 22 or newer, or of the package `ws`. */
 export type Transport = new (url: string, protocols?: string | string[]) => object
@@ -16,12 +16,6 @@ export interface PhoenixChannel {
   join(): PhoenixPush
   leave(): PhoenixPush
   push(event: string, payload: object | ArrayBuffer, timeout?: number): PhoenixPush
-}
-
-/** Who is online, as the official client computes it. */
-export interface PhoenixPresence {
-  onSync(callback: () => void): void
-  list<T>(by: (id: string) => T): T[]
 }
 
 /** A socket of the official client. */
@@ -48,13 +42,6 @@ export function createSocket(
   // Its types lack the function as `authToken`, and methods whose parameters its own types know better.
   const Constructor = Socket as unknown as new (url: string, options: object) => PhoenixSocket
   return new Constructor(url, { transport, authToken: token, sessionStorage: NO_STORAGE })
-}
-
-/** Follows who is online in a channel. */
-export function followPresence(channel: PhoenixChannel): PhoenixPresence {
-  // The channel is one of `createSocket`, thus of the official client.
-  const Constructor = Presence as unknown as new (channel: PhoenixChannel) => PhoenixPresence
-  return new Constructor(channel)
 }
 
 /** The official client would remember there that a WebSocket has failed once. */

@@ -19,8 +19,6 @@ export interface TopicOptions {
   joined?: (reply: never) => void
   /** Called when the server has closed the topic for good: the user may not join it, or was removed. */
   closed?: (error: RejectedError) => void
-  /** Called with every channel, before it is joined. */
-  created?: (channel: PhoenixChannel) => void
 }
 
 interface Waiter {
@@ -160,7 +158,6 @@ export class Topic<T extends TopicPushes = TopicPushes> {
     }
     channel.onError(() => isCurrent() && this.#interrupted())
     channel.onClose(() => isCurrent() && this.#close())
-    this.#options.created?.(channel)
     channel
       .join()
       .receive('ok', (reply) => isCurrent() && this.#joined(reply))

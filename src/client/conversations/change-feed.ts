@@ -3,7 +3,7 @@ import { seqOf } from './wire-events.ts'
 
 /** What a feed does with changes, and where it gets those it has missed. */
 export interface ChangeFeedOptions {
-  apply: (change: WireChange) => Promise<void>
+  apply: (change: WireChange, source: 'live' | 'missed') => Promise<void>
   /** Replaces all messages by the newest page. */
   reset: (page: WireMessages, isFirst: boolean) => Promise<void>
   /** Reads the changes after a `seq`. */
@@ -44,6 +44,11 @@ export class ChangeFeed {
     })
   }
 
+  /** Forgets what is known: the reply to the next join brings the newest page. */
+  forget(): void {
+    this.#known = undefined
+  }
+
   /** Runs a function between two changes. */
   between(run: () => Promise<void>): Promise<void> {
     return this.#enqueue(run)
@@ -59,18 +64,18 @@ export class ChangeFeed {
     const seq = seqOf(change)
     if (this.#known === undefined) return void this.#held.push(change)
     if (seq <= this.#known) return
-    if (seq === this.#known + 1) return this.#apply(change, seq)
+    if (seq === this.#known + 1) return this.#apply(change, seq, 'live')
     if (!this.#options.isJoined()) return void this.#held.push(change)
     // A gap: also someone leaving takes a `seq`, without an event that carries it.
     await this.#merge(await this.#options.catchUp(this.#known))
-    if (seq > this.#known) await this.#apply(change, seq)
+    if (seq > this.#known) await this.#apply(change, seq, 'missed')
   }
 
   async #merge({ recovered = false, last_seq, changes = [], messages }: WireCatchUp): Promise<void> {
     const known = this.#known
     if (recovered && known !== undefined) {
       for (const change of changes) {
-        if (seqOf(change) > known) await this.#apply(change, seqOf(change))
+        if (seqOf(change) > known) await this.#apply(change, seqOf(change), 'missed')
       }
       this.#known = Math.max(this.#known ?? 0, last_seq)
     } else if (messages) {
@@ -79,8 +84,8 @@ export class ChangeFeed {
     }
   }
 
-  async #apply(change: WireChange, seq: number): Promise<void> {
+  async #apply(change: WireChange, seq: number, source: 'live' | 'missed'): Promise<void> {
     this.#known = seq
-    await this.#options.apply(change)
+    await this.#options.apply(change, source)
   }
 }

@@ -1,6 +1,9 @@
 import type { WireMessage } from '../wire.ts'
 import type { Member } from './member.ts'
 
+/** Where a message comes from: it was sent now, it was missed, or it is read from the history, from new to old. */
+export type MessageSource = 'live' | 'missed' | 'older'
+
 /** What the encryption of a message depends on besides its content. */
 export interface ConversationContext {
   id: string
@@ -10,6 +13,8 @@ export interface ConversationContext {
   /** The keys set for this conversation, by user. */
   publicKeys: Readonly<Record<string, object>>
   privateKey: object | null
+  /** The account keys of the members, as the server names them. */
+  accountKeys: Readonly<Record<string, { version: number }>>
 }
 
 /** A message to be written. */
@@ -33,6 +38,7 @@ export interface SealedMessage {
 export interface EncryptedMessage {
   encrypted_messages: Record<string, string>
   shared?: string
+  attachments?: string[]
 }
 
 /** A copy that was read. */
@@ -63,16 +69,22 @@ export interface Problem {
 
 /** How the messages of conversations are written and read. */
 export interface MessageCodec {
-  /** The keys to start a conversation with. */
-  startKeys(userIds: string[]): Promise<KeyPair>
+  /** Resolves when messages can be written. */
+  ready(): Promise<void>
+  /** Throws if messages cannot be written now. */
+  check(): void
+  /** The keys to start a conversation with, if they are needed. */
+  startKeys(): Promise<KeyPair | undefined>
   /** Called with the state of a conversation after every join. */
   joined(context: ConversationContext, setKeys: (keys: KeyPair) => Promise<void>): Promise<void>
   /** Signs a message and encrypts it for the members of the moment. */
   seal(context: ConversationContext, draft: Draft, options: SealOptions): Promise<SealedMessage>
+  /** What deletes a message: an edit that says so, which is signed, or the server. */
+  deletion(context: ConversationContext): ('edit' | 'delete')[]
   /** Called once the server has stored a message. */
   stored(context: ConversationContext, receipt: unknown): Promise<void>
   /** Reads a copy. Never throws for what the sender or the server has done: it says so in `problems`. */
-  open(context: ConversationContext, message: WireMessage): Promise<OpenedMessage>
+  open(context: ConversationContext, message: WireMessage, source: MessageSource): Promise<OpenedMessage>
 }
 
 /** A key pair for one conversation. */

@@ -1,13 +1,11 @@
+import type { MessageBody as FormatBody } from '../encryption/index.ts'
 import type { Message, MessageBody } from './message.ts'
 
 /** What a message says: a text, or a type with its body. */
 export type Content = string | MessageContent
 
 /** The content of a message, by type. */
-export type MessageContent =
-  | { type: 'text'; body: { text: string } }
-  | { type: 'reply'; body: { text: string; target: string } }
-  | { type: 'reaction'; body: { emoji: string; target: string } }
+export type MessageContent = Exclude<FormatBody, { type: 'deleted' }>
 
 /** How a message is sent. */
 export interface SendOptions {
@@ -19,7 +17,7 @@ export interface SendOptions {
 
 /** A reply to a message. */
 export function replyTo(message: Message, text: string): MessageContent {
-  return { type: 'reply', body: { text, target: message.id } }
+  return { type: 'reply', body: { to: message.id, text } }
 }
 
 /** The type and body of a content. */

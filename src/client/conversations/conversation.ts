@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.ts'
 import type { Topic } from '../connection/topic.ts'
 import { Emitter } from '../emitter.ts'
-import type { RejectedError } from '../errors.ts'
+import { RejectedError } from '../errors.ts'
 import type { SentReply } from '../outbox/entry.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Session } from '../session/session.ts'
@@ -15,7 +15,7 @@ import type {
   WireOpenConversation,
 } from '../wire.ts'
 import { ChangeFeed } from './change-feed.ts'
-import type { ConversationContext, MessageCodec, Problem } from './codec.ts'
+import type { ConversationContext, KeyPair, MessageCodec, MessageSource, Problem } from './codec.ts'
 import { type Content, contentOf, type SendOptions } from './content.ts'
 import { readChanges, readMessages } from './history.ts'
 import { type Member, memberOf, unknownMember } from './member.ts'
@@ -36,6 +36,8 @@ export interface ConversationEvents {
   members: Member[]
   alias: string | null
   unread: number
+  /** A member has other keys than before. */
+  keys: Member
   /** Something that the user should see. */
   notice: Problem
   /** The user has left, or was removed. */
@@ -63,7 +65,9 @@ export class Conversation extends Emitter<ConversationEvents> {
   readonly #announcer: TypingAnnouncer
   #members = new Map<string, Member>()
   #readSeqs = new Map<string, number>()
-  #state: Pick<WireOpenConversation, 'conversation' | 'public_keys' | 'private_key'> | undefined
+  #state:
+    | Pick<WireOpenConversation, 'conversation' | 'public_keys' | 'private_key' | 'account_keys'>
+    | undefined
   #alias: string | null = null
   #unread = 0
 
@@ -73,7 +77,7 @@ export class Conversation extends Emitter<ConversationEvents> {
     this.id = id
     this.#options = options
     this.#feed = new ChangeFeed({
-      apply: (change) => this.#apply(change),
+      apply: (change, source) => this.#apply(change, source),
       reset: (page) => this.#reset(page),
       catchUp: (afterSeq) => readChanges(session, id, afterSeq),
       isJoined: () => this.#topic.isJoined,
@@ -149,6 +153,7 @@ export class Conversation extends Emitter<ConversationEvents> {
     content: Content,
     { id = crypto.randomUUID(), allowUnsigned = false }: SendOptions = {},
   ): Promise<SentReply> {
+    this.#options.codec.check()
     this.#announcer.finish()
     const { type, body } = contentOf(content)
     return this.#options.outbox.add(this.id, { kind: 'send', draft: { id, type, body }, allowUnsigned })
@@ -160,25 +165,27 @@ export class Conversation extends Emitter<ConversationEvents> {
     content: Content,
     { allowUnsigned = false }: SendOptions = {},
   ): Promise<SentReply> {
+    this.#options.codec.check()
     const { type, body } = contentOf(content)
     const draft = { id: message.id, type, body, edits: message.origin }
     return this.#options.outbox.add(this.id, { kind: 'edit', group: message.group, draft, allowUnsigned })
   }
 
-  /** Deletes one's own message. */
-  async delete(message: Message): Promise<SentReply> {
+  /** Deletes one's own message. Members see that there was one. */
+  async delete(message: Message): Promise<void> {
+    const { codec, outbox } = this.#options
+    codec.check()
+    await this.open()
     const draft = { id: message.id, type: 'deleted', body: {}, edits: message.origin }
-    return this.#options.outbox.add(this.id, {
-      kind: 'delete',
-      group: message.group,
-      draft,
-      allowUnsigned: true,
-    })
+    const steps = codec.deletion(this.context)
+    await Promise.all(
+      steps.map((kind) => outbox.add(this.id, { kind, group: message.group, draft, allowUnsigned: true })),
+    )
   }
 
   /** Reacts to a message with an emoji. */
   react(message: Message, emoji: string, options: SendOptions = {}): Promise<SentReply> {
-    return this.send({ type: 'reaction', body: { target: message.id, emoji } }, options)
+    return this.send({ type: 'reaction', body: { to: message.id, emoji } }, options)
   }
 
   /** Marks messages as read: up to a message, or all. */
@@ -217,7 +224,8 @@ export class Conversation extends Emitter<ConversationEvents> {
   /** Reads all messages, newest first, page by page as they are needed. */
   async *history(): AsyncGenerator<Message, void, undefined> {
     await this.open()
-    for await (const wire of readMessages(this.#options.session, this.id)) yield await this.#open(wire)
+    for await (const wire of readMessages(this.#options.session, this.id))
+      yield await this.#open(wire, 'older')
   }
 
   /** Messages, edits and deletions that are not sent yet. */
@@ -234,12 +242,28 @@ export class Conversation extends Emitter<ConversationEvents> {
       members: this.#members,
       publicKeys: this.#state?.public_keys ?? {},
       privateKey: this.#state?.private_key ?? null,
+      accountKeys: this.#state?.account_keys ?? {},
     }
   }
 
   /** The topic, for the outbox. @internal */
   get topic(): Topic<ConversationPushes> {
     return this.#topic
+  }
+
+  /** Announces that a member has other keys. @internal */
+  keysChanged(userId: string, problem: Problem): void {
+    const member = this.#members.get(userId)
+    if (!member) return
+    this.emit('keys', member)
+    this.#notice(problem)
+  }
+
+  /** Reads the newest messages again, with other keys. @internal */
+  async reread(): Promise<void> {
+    if (!this.#state) return
+    await this.#feed.between(async () => this.#feed.forget())
+    await this.#topic.rejoin()
   }
 
   /** Takes an event of the user's own topic. @internal */
@@ -267,17 +291,24 @@ export class Conversation extends Emitter<ConversationEvents> {
     this.#setUnread(reply.unread)
     if ([...this.#members.keys()].join() !== before) this.emit('members', this.members)
     const { codec } = this.#options
-    void this.#feed.between(() =>
-      codec.joined(this.context, async (keys) => {
-        await this.#topic.pushUntilAnswered('set_encryption_keys', keys)
-      }),
-    )
+    void this.#feed.between(() => codec.joined(this.context, (keys) => this.#setKeys(keys)))
     void this.#feed.joined(reply)
   }
 
-  async #apply(change: WireChange): Promise<void> {
+  async #setKeys(keys: KeyPair): Promise<void> {
+    if (this.#state) this.#state = { ...this.#state, private_key: keys.private_key }
+    try {
+      await this.#topic.pushUntilAnswered('set_encryption_keys', keys)
+    } catch (error) {
+      // Another device of the user was faster.
+      if (error instanceof RejectedError && error.code === 'keys_already_set') return this.#topic.rejoin()
+      throw error
+    }
+  }
+
+  async #apply(change: WireChange, source: MessageSource): Promise<void> {
     if (change.event === 'delete_message') return this.#deleted(change.payload.message_group_id)
-    const message = await this.#open(change.payload.message)
+    const message = await this.#open(change.payload.message, source)
     if (change.event === 'new_message') this.#received(message)
     else this.#edited(message)
   }
@@ -303,13 +334,14 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   async #reset({ items }: WireMessages): Promise<void> {
     const messages: Message[] = []
-    for (const wire of [...items].reverse()) messages.push(await this.#open(wire))
+    for (const wire of [...items].reverse()) messages.push(await this.#open(wire, 'missed'))
     this.#timeline.reset(messages)
     this.emit('reset', messages)
   }
 
-  async #open(wire: WireMessage): Promise<Message> {
-    const opened = await this.#options.codec.open(this.context, wire)
+  async #open(wire: WireMessage, source: MessageSource): Promise<Message> {
+    const opened = await this.#options.codec.open(this.context, wire, source)
+    if (source === 'live') for (const problem of opened.problems) this.#notice(problem)
     return messageOf(wire, opened, this.#memberOf(wire.sender), this.#options.session.user.id)
   }
 
@@ -320,6 +352,9 @@ export class Conversation extends Emitter<ConversationEvents> {
   #keySet({ user_id, public_key }: Incoming['set_encryption_keys']): void {
     if (!this.#state) return
     this.#state = { ...this.#state, public_keys: { ...this.#state.public_keys, [user_id]: public_key } }
+    // The reply to a join has the private half.
+    const isOwn = user_id === this.#options.session.user.id
+    if (isOwn && !this.#state.private_key) this.#topic.rejoin().catch(() => {})
   }
 
   #read({ user_id, read_seq }: Incoming['read_conversation']): void {

@@ -5,7 +5,7 @@ import { RejectedError } from '../errors.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Session } from '../session/session.ts'
 import type { SystemPushes, UserEvents, WireChange, WireConversation, WireConversationPage } from '../wire.ts'
-import type { MessageCodec } from './codec.ts'
+import type { MessageCodec, Problem } from './codec.ts'
 import { Conversation } from './conversation.ts'
 import { findUser } from './directory.ts'
 import { type Member, memberOf } from './member.ts'
@@ -95,9 +95,19 @@ export class Conversations extends Emitter<ConversationsEvents> {
     const id = await systemTopic.push('start_group_conversation', {
       user_ids: userIds,
       ...(alias !== undefined && { alias }),
-      ...(await codec.startKeys(userIds)),
+      ...(await codec.startKeys()),
     })
     return this.get(id).open()
+  }
+
+  /** Reads the messages of all open conversations again, with other keys. @internal */
+  async reread(): Promise<void> {
+    await Promise.all([...this.#byId.values()].map((conversation) => conversation.reread()))
+  }
+
+  /** Announces that a user has other keys, in the open conversations with them. @internal */
+  keysChanged(userId: string, problem: Problem): void {
+    for (const conversation of this.#byId.values()) conversation.keysChanged(userId, problem)
   }
 
   /** Takes an event of the user's own topic. @internal */
@@ -131,7 +141,7 @@ export class Conversations extends Emitter<ConversationsEvents> {
     try {
       return await systemTopic.push('start_private_conversation', {
         other_user_id: userId,
-        ...(await codec.startKeys([userId])),
+        ...(await codec.startKeys()),
       })
     } catch (error) {
       const exists = error instanceof RejectedError && error.code === 'conversation_already_exists'

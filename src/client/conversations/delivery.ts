@@ -1,3 +1,4 @@
+import { RejectedError } from '../errors.ts'
 import type { OutboxEntry, SentReply } from '../outbox/entry.ts'
 import type { Delivery } from '../outbox/outbox.ts'
 import type { MessageCodec } from './codec.ts'
@@ -24,13 +25,21 @@ export function deliveryOf(conversation: Conversation, codec: MessageCodec): Del
   }
 
   async function remove({ group }: OutboxEntry): Promise<SentReply> {
-    await topic.push('delete_message', { message_group_id: group! })
+    try {
+      await topic.push('delete_message', { message_group_id: group! })
+    } catch (error) {
+      // An earlier attempt has deleted it.
+      if (!(error instanceof RejectedError) || error.code !== 'no_message') throw error
+    }
     return { group: group!, seq: undefined, at: undefined }
   }
 
   const deliveries = { send, edit, delete: remove }
   return {
-    ready: async () => void (await conversation.open()),
+    async ready() {
+      await codec.ready()
+      await conversation.open()
+    },
     seal: ({ draft, allowUnsigned }) => codec.seal(conversation.context, draft, { allowUnsigned }),
     deliver: (entry) => deliveries[entry.kind](entry),
     reload: () => topic.rejoin(),

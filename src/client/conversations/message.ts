@@ -1,3 +1,4 @@
+import type { AttachedFile } from '../encryption/index.ts'
 import type { WireMessage } from '../wire.ts'
 import type { OpenedMessage, Problem, Verification } from './codec.ts'
 import type { Member } from './member.ts'
@@ -36,8 +37,9 @@ export interface Message {
 export interface MessageBody {
   text?: string
   /** The id of the message that this one replies to or reacts to. */
-  target?: string
+  to?: string
   emoji?: string
+  files?: AttachedFile[]
 }
 
 /** The message that a copy and its content make. */

@@ -1,4 +1,10 @@
-import { ConnectionError, ParleyError, RejectedError, SignedOutError } from '../errors.ts'
+import {
+  ConnectionError,
+  KeysLockedError,
+  type ParleyError,
+  RejectedError,
+  SignedOutError,
+} from '../errors.ts'
 import type { Store } from '../stores/store.ts'
 import { retryDelay, sleep } from '../timing.ts'
 import type { OutboxEntry, SentReply } from './entry.ts'
@@ -8,6 +14,8 @@ const PREFIX = 'outbox/'
 const MAX_UNEXPLAINED_FAILURES = 5
 /** Codes after which the same change may succeed later. */
 const TEMPORARY = new Set(['rate_limited', 'busy', 'invalid_token', 'unmatched topic'])
+/** Errors after which the change waits: for a connection, a session or the keys. */
+const PAUSES = [ConnectionError, SignedOutError, KeysLockedError]
 /** Codes that mean that the members have changed. */
 const MEMBERS_CHANGED = new Set(['not_enough_recipients', 'too_many_recipients'])
 
@@ -129,10 +137,9 @@ export class Outbox {
         await this.#change(key, entry, { outcome: { sent } })
         return
       } catch (error) {
-        if (error instanceof ConnectionError || error instanceof SignedOutError) throw error
+        if (PAUSES.some((pause) => error instanceof pause)) throw error
         if (this.#closed) throw this.#closed
-        const { code, message } =
-          error instanceof ParleyError ? error : { code: 'failed', message: `${error}` }
+        const { code, message } = describe(error)
         const isTemporary = TEMPORARY.has(code)
         if (MEMBERS_CHANGED.has(code) && failures < MAX_UNEXPLAINED_FAILURES) {
           // It was not stored, so it may be signed again: a signature covers who the members are.
@@ -199,4 +206,10 @@ function isOld(key: string): boolean {
 
 function isEntry(value: unknown): value is OutboxEntry {
   return typeof value === 'object' && value !== null && 'draft' in value
+}
+
+/** The errors of the encryption have codes too. */
+function describe(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: 'failed', message: String(error) }
+  return { code: 'code' in error ? String(error.code) : 'failed', message: error.message }
 }

@@ -9,6 +9,9 @@ import type { Store } from '../../../src/client/stores/store.ts'
 import { PASSWORD } from '../../support/app.ts'
 import { plainCodec } from './plain-codec.ts'
 
+/** The secret under which the keys of test accounts are locked. */
+export const PASSPHRASE = 'a passphrase for tests'
+
 interface Site {
   url: string
 }
@@ -31,8 +34,28 @@ export async function resumeClient({ url }: Site, store: Store): Promise<Account
   return openAccount(opened)
 }
 
+/** Creates the account `<name>@example.com` with keys under a passphrase. It is closed when the test has finished. */
+export async function registerKeyed({ url }: Site, name: string, store = memoryStore()): Promise<Account> {
+  const email = `${name}@example.com`
+  const opened = await register({ url, email, password: PASSWORD, name: `${name} Example`, store })
+  const account = closeLater(new Account({ ...opened, transport: WebSocket }))
+  await account.keys.create(PASSPHRASE)
+  return account
+}
+
+/** Signs in to the account `<name>@example.com` as another device, and unlocks its keys. */
+export async function signInKeyed({ url }: Site, name: string, store = memoryStore()): Promise<Account> {
+  const opened = await signIn({ url, email: `${name}@example.com`, password: PASSWORD, store })
+  const account = closeLater(new Account({ ...opened, transport: WebSocket }))
+  await account.keys.unlock(PASSPHRASE)
+  return account
+}
+
 function openAccount({ session, store }: OpenSession): Account {
-  const account = new Account({ session, store, transport: WebSocket, codec: plainCodec() })
+  return closeLater(new Account({ session, store, transport: WebSocket, codec: plainCodec() }))
+}
+
+function closeLater(account: Account): Account {
   onTestFinished(() => account.close())
   return account
 }

@@ -4,6 +4,8 @@ import { KEYS } from '../../support/conversations.ts'
 /** Writes messages as JSON that everyone can read, to test everything except the encryption. */
 export function plainCodec(): MessageCodec {
   return {
+    ready: async () => {},
+    check: () => {},
     startKeys: async () => KEYS,
     joined: async ({ privateKey }, setKeys) => {
       if (!privateKey) await setKeys(KEYS)
@@ -14,6 +16,7 @@ export function plainCodec(): MessageCodec {
       const encrypted_messages = Object.fromEntries([...members.keys()].map((id) => [id, copy]))
       return { payload: { encrypted_messages }, receipt: null }
     },
+    deletion: () => ['delete'],
     stored: async () => {},
     open: async (_context, { content }) => {
       const { id, type, body, revision } = JSON.parse(content)

@@ -1,0 +1,128 @@
+import { Emitter } from '../emitter.ts'
+import {
+  checkCurrentKeys,
+  EncryptionError,
+  extendHistory,
+  KeyError,
+  type KeyHistory,
+} from '../encryption/index.ts'
+import type { Session } from '../session/session.ts'
+import type { Store } from '../stores/store.ts'
+import type { WireKeyHistory, WireQueriedKeys } from '../wire.ts'
+
+const PREFIX = 'keys/'
+const MAX_QUERIED = 500
+
+/** What the directory announces. */
+export interface KeyDirectoryEvents {
+  /** A user has other keys than before. */
+  changed: { userId: string; history: KeyHistory; isFirst: boolean }
+  /** The server presented keys that contradict what it presented before. */
+  rejected: { userId: string; code: string }
+}
+
+/**
+ * The key histories of users, as far as they were verified. They are stored, and only ever extended: a server that presents other
+ * keys later, or none, is not believed.
+ */
+export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
+  readonly #session: Session
+  readonly #store: Store
+  readonly #histories = new Map<string, KeyHistory>()
+  readonly #rejected = new Map<string, string>()
+  readonly #loaded = new Set<string>()
+
+  constructor(session: Session, store: Store) {
+    super()
+    this.#session = session
+    this.#store = store
+  }
+
+  /** The verified history of a user; empty for one without keys, or whom this client has not asked about. */
+  historyOf(userId: string): KeyHistory {
+    return this.#histories.get(userId) ?? []
+  }
+
+  /** Why the last keys of a user that the server presented were rejected; undefined if they were not. */
+  rejectionOf(userId: string): string | undefined {
+    return this.#rejected.get(userId)
+  }
+
+  /** Verifies the keys of users that are not at the versions which the server has just named. Without versions, all are asked for. */
+  async ensure(
+    userIds: readonly string[],
+    versions?: Readonly<Record<string, { version: number }>>,
+  ): Promise<void> {
+    await this.#load(userIds)
+    const stale = userIds.filter((userId) => {
+      const known = this.historyOf(userId).length
+      return versions ? (versions[userId]?.version ?? 0) > known : known === 0
+    })
+    if (stale.length > 0) await this.refresh(stale)
+  }
+
+  /** Asks the server for the keys of users, and verifies what is new. */
+  async refresh(userIds: readonly string[]): Promise<void> {
+    await this.#load(userIds)
+    for (let start = 0; start < userIds.length; start += MAX_QUERIED) {
+      const ids = userIds.slice(start, start + MAX_QUERIED)
+      const known_versions = Object.fromEntries(ids.map((id) => [id, this.historyOf(id).length]))
+      const { items } = await this.#session.request<{ items: WireQueriedKeys[] }>('POST', '/api/keys/query', {
+        body: { user_ids: ids, known_versions },
+        repeatable: true,
+      })
+      await Promise.all(items.map((item) => this.#accept(item)))
+    }
+  }
+
+  async #load(userIds: readonly string[]): Promise<void> {
+    const unknown = userIds.filter((userId) => !this.#loaded.has(userId))
+    await Promise.all(
+      unknown.map(async (userId) => {
+        const stored = await this.#store.get(PREFIX + userId)
+        // Only verified histories are stored.
+        if (Array.isArray(stored) && !this.#histories.has(userId))
+          this.#histories.set(userId, stored as KeyHistory)
+        this.#loaded.add(userId)
+      }),
+    )
+  }
+
+  async #accept({ user_id: userId, history: entries = [], ...named }: WireQueriedKeys): Promise<void> {
+    const known = this.historyOf(userId)
+    try {
+      const history = await this.#complete(userId, await extendHistory(userId, known, entries), named.version)
+      checkCurrentKeys(history, named)
+      this.#rejected.delete(userId)
+      if (history.length > known.length) await this.#keep(userId, known, history)
+    } catch (error) {
+      if (!(error instanceof KeyError || error instanceof EncryptionError)) throw error
+      this.#rejected.set(userId, error.code)
+      this.emit('rejected', { userId, code: error.code })
+    }
+  }
+
+  /** Reads the entries that a reply had no room for. */
+  async #complete(userId: string, start: KeyHistory, version: number): Promise<KeyHistory> {
+    let history = start
+    while (history.length < version) {
+      const path = `/api/keys/${userId}/history?after_version=${history.length}`
+      const { items } = await this.#session.request<WireKeyHistory>('GET', path)
+      if (items.length === 0) break
+      history = await extendHistory(userId, history, items)
+    }
+    return history
+  }
+
+  async #keep(userId: string, known: KeyHistory, history: KeyHistory): Promise<void> {
+    await this.#store.update(PREFIX + userId, (stored) => {
+      const other = Array.isArray(stored) ? (stored as KeyHistory) : []
+      return other.length > history.length ? other : history
+    })
+    if (history.length <= this.historyOf(userId).length) return
+    this.#histories.set(userId, history)
+    const before = known.at(-1)
+    const isSame = before && before.thumbprint === history.at(-1)?.thumbprint
+    if (!isSame) this.emit('changed', { userId, history, isFirst: known.length === 0 })
+  }
+}

@@ -1,0 +1,111 @@
+import type { MessageSource } from '../conversations/codec.ts'
+import {
+  appendToChain,
+  type ChainVerdict,
+  compareRevision,
+  type DeviceChain,
+  type KnownRevision,
+  prependToChain,
+  type RevisionVerdict,
+  startChain,
+} from '../encryption/index.ts'
+import type { Store } from '../stores/store.ts'
+
+const PREFIX = 'memory/'
+/** Messages that are recognised when they come again. */
+const MAX_REVISIONS = 2_000
+const MAX_HEADS = 200
+const SAVE_DELAY_MS = 200
+
+/** What is stored about a conversation. */
+interface StoredMemory {
+  chains: Record<string, DeviceChain>
+  revisions: Record<string, KnownRevision>
+  heads: string[]
+}
+
+/** What this device remembers of the messages of a conversation, to notice what a server leaves out, repeats or takes back. */
+export class ConversationMemory {
+  readonly #store: Store
+  readonly #key: string
+  readonly #chains: Map<string, DeviceChain>
+  readonly #revisions: Map<string, KnownRevision>
+  readonly #heads: Set<string>
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  private constructor(store: Store, key: string, { chains, revisions, heads }: StoredMemory) {
+    this.#store = store
+    this.#key = key
+    this.#chains = new Map(Object.entries(chains))
+    this.#revisions = new Map(Object.entries(revisions))
+    this.#heads = new Set(heads)
+  }
+
+  /** Reads what is stored about a conversation. */
+  static async load(store: Store, conversationId: string): Promise<ConversationMemory> {
+    const key = PREFIX + conversationId
+    const stored = await store.get(key)
+    // Only this class stores it.
+    const memory = (stored ?? { chains: {}, revisions: {}, heads: [] }) as StoredMemory
+    return new ConversationMemory(store, key, memory)
+  }
+
+  /** Hashes of lists of members and their keys that were current at some time. */
+  get heads(): ReadonlySet<string> {
+    return this.#heads
+  }
+
+  /** Adds such a hash. */
+  addHeads(hash: string): void {
+    if (this.#heads.has(hash)) return
+    this.#heads.add(hash)
+    const [oldest] = this.#heads
+    if (this.#heads.size > MAX_HEADS && oldest !== undefined) this.#heads.delete(oldest)
+    this.#save()
+  }
+
+  /** Compares a message with what is known of it; undefined if nothing is. Remembers it if it is new or newer. */
+  compare(next: KnownRevision): RevisionVerdict | undefined {
+    const known = this.#revisions.get(next.id)
+    const verdict = known && compareRevision(known, next)
+    if (verdict === undefined || verdict === 'newer') this.#remember(next)
+    return verdict
+  }
+
+  /** Adds a message that is not known to the chain of its device, and says whether its place is right. */
+  place(next: KnownRevision, source: MessageSource): ChainVerdict {
+    // A device signs with one account's keys: its id alone could be another sender's.
+    const key = `${next.sender} ${next.device}`
+    const chain = this.#chains.get(key)
+    if (!chain) {
+      this.#chains.set(key, startChain(next))
+      return { status: 'ok' }
+    }
+    const { chain: extended, verdict } = (source === 'older' ? prependToChain : appendToChain)(chain, next)
+    this.#chains.set(key, extended)
+    // What was read long ago is no longer known by its id, and its place is taken by itself.
+    const isReadAgain = source === 'older' && verdict.status === 'repeated'
+    return isReadAgain ? { status: 'ok' } : verdict
+  }
+
+  #remember(revision: KnownRevision): void {
+    this.#revisions.delete(revision.id)
+    this.#revisions.set(revision.id, revision)
+    const [oldest] = this.#revisions.keys()
+    if (this.#revisions.size > MAX_REVISIONS && oldest !== undefined) this.#revisions.delete(oldest)
+    this.#save()
+  }
+
+  /** Stores the changes of some time together: each is small, and there are many after a long absence. */
+  #save(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      const memory: StoredMemory = {
+        chains: Object.fromEntries(this.#chains),
+        revisions: Object.fromEntries(this.#revisions),
+        heads: [...this.#heads],
+      }
+      this.#store.update(this.#key, () => memory).catch(() => {})
+    }, SAVE_DELAY_MS)
+  }
+}

@@ -1,0 +1,183 @@
+import type {
+  ConversationContext,
+  MessageSource,
+  OpenedMessage,
+  Problem,
+  Verification,
+} from '../conversations/codec.ts'
+import {
+  compareHeads,
+  type HeadsVerdict,
+  headOf,
+  isSealedCopy,
+  openMessage,
+  revisionOf,
+  type VerifiedMessage,
+} from '../encryption/index.ts'
+import type { KeyDirectory } from '../keys/key-directory.ts'
+import type { AccountKeys } from '../keys/own-keys.ts'
+import type { VerifiedContacts } from '../keys/verified-contacts.ts'
+import type { Store } from '../stores/store.ts'
+import type { WireMessage } from '../wire.ts'
+import { ConversationMemory } from './conversation-memory.ts'
+import { currentHeads } from './message-writer.ts'
+import type { Origin } from './origin.ts'
+import { readOriginal } from './original-client.ts'
+import { failureProblem, headsProblem, isFatal, placeProblem, revisionProblem } from './problems.ts'
+
+/** Reads messages in the format `parley.1`, and those of original clients. */
+export class MessageReader {
+  readonly #store: Store
+  readonly #keys: AccountKeys
+  readonly #directory: KeyDirectory
+  readonly #contacts: VerifiedContacts
+  readonly #memories = new Map<string, Promise<ConversationMemory>>()
+  /** Heads that stayed unknown after the keys were fetched anew: fetching them again does not help. */
+  readonly #unknownHeads = new Set<string>()
+
+  constructor(options: {
+    store: Store
+    keys: AccountKeys
+    directory: KeyDirectory
+    contacts: VerifiedContacts
+  }) {
+    this.#store = options.store
+    this.#keys = options.keys
+    this.#directory = options.directory
+    this.#contacts = options.contacts
+  }
+
+  /** Remembers the members and their keys, which other members may have seen when they sent. */
+  async noteHeads(context: ConversationContext): Promise<void> {
+    const memory = await this.#memoryOf(context.id)
+    memory.addHeads(await currentHeads(context, this.#directory))
+  }
+
+  /** Reads a copy. What is wrong with it is among its problems. */
+  async open(context: ConversationContext, wire: WireMessage, source: MessageSource): Promise<OpenedMessage> {
+    if (!this.#keys.isUnlocked) return unreadable(wire, 'locked', [])
+    return isSealedCopy(wire.content)
+      ? this.#openSealed(context, wire, source)
+      : this.#openOriginal(context, wire)
+  }
+
+  async #openSealed(
+    context: ConversationContext,
+    wire: WireMessage,
+    source: MessageSource,
+  ): Promise<OpenedMessage> {
+    const { sender } = wire
+    if (this.#directory.historyOf(sender).length === 0) await this.#directory.ensure([sender])
+    let opened = await this.#decrypt(context, wire)
+    if (!opened.ok && opened.failure === 'unknown_key') {
+      await this.#directory.refresh([sender])
+      opened = await this.#decrypt(context, wire)
+    }
+    if (!opened.ok) return unreadable(wire, 'invalid', [failureProblem(opened.failure)])
+    const problems = await this.#check(context, wire, opened, source)
+    const { content, hash } = opened
+    const origin: Origin = {
+      device: content.device,
+      counter: content.counter,
+      previous: content.previous,
+      original: content.original ?? hash,
+      revision: content.revision,
+    }
+    return {
+      id: content.id,
+      type: content.type,
+      body: content.body,
+      revision: content.revision,
+      sentAt: new Date(content.sent_at),
+      verified: problems.some(isFatal) ? 'invalid' : this.#verificationOf(sender, context.me),
+      problems,
+      origin,
+    }
+  }
+
+  #decrypt({ id }: ConversationContext, { content: copy, shared, sender }: WireMessage) {
+    return openMessage({
+      copy,
+      shared,
+      keys: this.#keys.unlocked.decryption,
+      envelope: { conversation: id, sender },
+      history: this.#directory.historyOf(sender),
+    })
+  }
+
+  async #check(
+    context: ConversationContext,
+    wire: WireMessage,
+    opened: VerifiedMessage,
+    source: MessageSource,
+  ): Promise<Problem[]> {
+    const memory = await this.#memoryOf(context.id)
+    const revision = revisionOf(opened, wire.message_group)
+    const verdict = memory.compare(revision)
+    const problems =
+      verdict === undefined ? [placeProblem(memory.place(revision, source))] : [revisionProblem(verdict)]
+    const isNew = verdict === undefined || verdict === 'newer'
+    if (isNew && source === 'live')
+      problems.push(headsProblem(await this.#compareHeads(context, opened, memory)))
+    return problems.filter((problem) => problem !== undefined)
+  }
+
+  /** The sender may be ahead of this client: then the keys of the members are fetched anew. */
+  async #compareHeads(
+    context: ConversationContext,
+    { content: { heads: stated } }: VerifiedMessage,
+    memory: ConversationMemory,
+  ): Promise<HeadsVerdict> {
+    const compare = async () => {
+      memory.addHeads(await currentHeads(context, this.#directory))
+      const histories = [...context.members.keys()].map((id) => [id, this.#directory.historyOf(id)] as const)
+      return compareHeads(stated, {
+        current: new Map(histories.map(([id, history]) => [id, headOf(history)])),
+        earlier: memory.heads,
+        histories: new Map(histories.map(([id, history]) => [id, history.map(({ hash }) => hash)])),
+      })
+    }
+    const verdict = await compare()
+    if (verdict !== 'unknown' || this.#unknownHeads.has(stated)) return verdict
+    await this.#directory.refresh([...context.members.keys()])
+    const second = await compare()
+    if (second === 'unknown') this.#unknownHeads.add(stated)
+    return second
+  }
+
+  async #openOriginal(context: ConversationContext, wire: WireMessage): Promise<OpenedMessage> {
+    const text = await readOriginal(context, wire.content, this.#keys.unlocked.decryption)
+    if (text === undefined) return unreadable(wire, 'invalid', [failureProblem('undecryptable_copy')])
+    await this.#directory.ensure([wire.sender])
+    const isKeyed = this.#directory.historyOf(wire.sender).length > 0
+    const message = 'The message is not signed, although its sender has keys to sign with.'
+    const problems = isKeyed ? [{ code: 'not_signed', message }] : []
+    return { ...unreadable(wire, 'unsigned', problems), type: 'text', body: { text } }
+  }
+
+  #verificationOf(sender: string, me: string): Verification {
+    return sender === me || this.#contacts.isVerified(sender) ? 'verified' : 'signed'
+  }
+
+  #memoryOf(conversationId: string): Promise<ConversationMemory> {
+    const known = this.#memories.get(conversationId)
+    const memory = known ?? ConversationMemory.load(this.#store, conversationId)
+    this.#memories.set(conversationId, memory)
+    return memory
+  }
+}
+
+/** A message of which nothing but the envelope is known. */
+function unreadable(wire: WireMessage, verified: Verification, problems: Problem[]): OpenedMessage {
+  const { message_group: id } = wire
+  return {
+    id,
+    type: 'unreadable',
+    body: {},
+    revision: 0,
+    sentAt: undefined,
+    verified,
+    problems,
+    origin: null,
+  }
+}
