@@ -38,16 +38,31 @@ it.each(['a', 'я', '漢', '🦦'])(
   },
 )
 
-it('fits the largest message into what the server accepts as `shared`', async () => {
+it.each([
+  [219, 'x', 1447],
+  [4000, 'x', 11_004],
+  [4000, '漢', 27_388],
+])('has the size that docs/encryption.md states: %i times %s', async (count, character, size) => {
+  const { ann, sealText } = await newSender()
+  const { shared, copies } = await sealText(character.repeat(count))
+  expect(shared).toHaveLength(size)
+  expect(copies[ann.userId]).toHaveLength(413)
+})
+
+it('fits the longest text into what the server accepts as `shared`', async () => {
+  const { sealText } = await newSender()
+  const { shared } = await sealText('x'.repeat(33_243))
+  expect(shared.length).toBeLessThanOrEqual(MAX_SHARED_BYTES)
+  await expect(sealText('x'.repeat(33_244))).rejects.toMatchObject({ code: 'message_too_large' })
+})
+
+async function newSender() {
   const ann = await newAccount(1)
   const recipients = new Map([[ann.userId, ann.history[0]!.encryption_key]])
-  const seal = (length: number) =>
-    sealMessage({
-      content: contentOf(ann, {}, { type: 'text', body: { text: 'x'.repeat(length) } }),
-      signer: ann.own.signer,
-      recipients,
-    })
-  let length = 32_000
-  while ((await seal(length + 250).catch(() => undefined)) !== undefined) length += 250
-  expect((await seal(length)).shared.length).toBeLessThanOrEqual(MAX_SHARED_BYTES)
-})
+  const sealText = (text: string) => {
+    const place = { counter: 1234, previous: 'A'.repeat(43) }
+    const content = contentOf(ann, place, { type: 'text', body: { text } })
+    return sealMessage({ content, signer: ann.own.signer, recipients })
+  }
+  return { ann, sealText }
+}
