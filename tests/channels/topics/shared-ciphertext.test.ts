@@ -1,6 +1,6 @@
 import type { Channel } from 'phoenix'
 import { describe, expect, it } from 'vitest'
-import { type Person, startApp } from '../../support/app.ts'
+import { type Person, startApp, startNodes } from '../../support/app.ts'
 import { copiesFor, push, startGroup } from '../../support/conversations.ts'
 import { listen, settle } from '../../support/phoenix.ts'
 
@@ -96,6 +96,25 @@ describe('a shared ciphertext', () => {
     expect((await send({ shared })).status).toBe('ok')
     expect((await sent()).message.shared).toBe(shared)
   })
+})
+
+it('reaches members at other nodes, also after the nodes could not reach each other', async () => {
+  const [first, second] = await startNodes(2)
+  const { id, people } = await startGroup(first!, ['ann', 'bob'])
+  const [ann, bob] = people as [Person, Person]
+  const there = bob.connect({ at: second! }).channel(`user:${bob.id}`, { token: bob.token })
+  const received = listen(there, 'new_message')
+  await settle(there.join())
+  const here = await ann.join(`conversation:${id}`)
+  const send = (shared: string) => push(ann, here, 'send_message', { ...copiesFor(people, 'key'), shared })
+  await send('first')
+  expect((await received()).message.shared).toBe('first')
+  first!.backplane.isConnected = false
+  await send('second')
+  first!.backplane.restore()
+  await send('third')
+  expect((await received()).message.shared).toBe('second')
+  expect((await received()).message.shared).toBe('third')
 })
 
 describe('the reply to an edit or deletion', () => {

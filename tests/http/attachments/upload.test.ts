@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { startApp } from '../../support/app.ts'
-import { CIPHERTEXT, startWithAttachments } from '../../support/attachments.ts'
+import { AttachmentClient, CIPHERTEXT, startWithAttachments } from '../../support/attachments.ts'
+import { push } from '../../support/conversations.ts'
 
 const start = (env: Record<string, string> = {}) =>
   startWithAttachments((paths) => startApp({ ...paths, ...env }))
@@ -92,6 +93,20 @@ describe('an upload', () => {
     const { id, clients } = await start({ MAX_ATTACHMENT_BYTES: '2000' })
     expect(await codeOf(await clients.ann.create(id, 2_001))).toEqual([413, 'attachment_too_large'])
     expect((await clients.ann.create(id, 2_000)).status).toBe(201)
+  })
+
+  it('is not created by an unconfirmed account with UNCONFIRMED=limited', async () => {
+    const app = await startApp({ UNCONFIRMED: 'limited' })
+    const ann = await app.signUp('ann')
+    const alone = { user_ids: [], public_key: {}, private_key: {} }
+    const { response: id } = await push(
+      ann,
+      await ann.join('system:general'),
+      'start_group_conversation',
+      alone,
+    )
+    const refused = await new AttachmentClient(app, ann).create(id, 10)
+    expect(await codeOf(refused)).toEqual([409, 'email_unconfirmed'])
   })
 
   it('counts its declared size for 24 hours, also after it was deleted', async () => {
