@@ -8,6 +8,7 @@ import {
   writeData,
 } from '../../db/queries/account-keys/account-data.ts'
 import { AppError, invalidField } from '../../errors.ts'
+import { retryWhileStale } from '../shared/retry-while-stale.ts'
 import { isStorable } from '../shared/text.ts'
 import { meetsCondition, type VersionCondition } from '../shared/version-condition.ts'
 
@@ -51,7 +52,7 @@ export class AccountData {
     const size = Buffer.byteLength(data)
     if (size > MAX_DATA_BYTES) throw invalidField('data', `must have at most ${MAX_DATA_BYTES} bytes`)
     if (!isStorable(data)) throw invalidField('data', 'has characters that cannot be stored')
-    for (;;) {
+    return retryWhileStale(async () => {
       const stored = await findData(this.#db.orm, userId, name)
       if (!meetsCondition(condition, stored?.version)) {
         if (stored?.data === data) return stored
@@ -60,16 +61,16 @@ export class AccountData {
       const change = { userId, name, data, replaces: stored?.version ?? null }
       const { version, updatedAt, isFull } = await writeData(this.#db, change, MAX_NAMES)
       if (isFull) throw new AppError('too_many_names')
-      if (version !== null) return { name, version, size, updatedAt: new Date(updatedAt ?? 0) }
-    }
+      return version === null ? undefined : { name, version, size, updatedAt: new Date(updatedAt ?? 0) }
+    })
   }
 
   /** @throws AppError `not_found` or `precondition_failed`. */
   async delete(userId: string, name: string, condition: VersionCondition): Promise<void> {
-    for (;;) {
+    await retryWhileStale(async () => {
       const { version } = await this.find(userId, name)
       if (!meetsCondition(condition, version)) throw new AppError('precondition_failed')
-      if (await deleteData(this.#db.orm, userId, { name, version })) return
-    }
+      return (await deleteData(this.#db.orm, userId, { name, version })) || undefined
+    })
   }
 }

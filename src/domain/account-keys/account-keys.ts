@@ -21,6 +21,7 @@ import type { ClientDevice } from '../sessions/client-device.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { EventBus } from '../shared/events.ts'
 import { COMMIT_TIMEOUT_MS, retryUntilCommitted } from '../shared/retry-until-committed.ts'
+import { retryWhileStale } from '../shared/retry-while-stale.ts'
 import { readUuid } from '../shared/uuid.ts'
 import { meetsCondition, type VersionCondition } from '../shared/version-condition.ts'
 import { type CheckedKeySet, checkKeySet, type NewKeySet, verifyKeySet } from './new-key-set.ts'
@@ -87,12 +88,9 @@ export class AccountKeys {
     const checked = checkKeySet(newSet)
     let wasUnknown = false
     const { set, contactIds, isRepeated } = await retryUntilCommitted(
-      async (outcomeUnknown) => {
+      (outcomeUnknown) => {
         wasUnknown = outcomeUnknown
-        for (;;) {
-          const result = await this.#tryPut(owner, checked, condition)
-          if (result) return result
-        }
+        return retryWhileStale(() => this.#tryPut(owner, checked, condition))
       },
       { clock, until: clock.now() + COMMIT_TIMEOUT_MS },
     )
