@@ -49,7 +49,7 @@ function removeSchemas() {
  * The manifest of the package.
  * @param {Record<string, unknown> & {dependencies: Record<string, string>}} manifest
  */
-function published({ name, version, license, type, engines, exports, files, dependencies }) {
+function published({ name, version, license, type, sideEffects, engines, exports, files, dependencies }) {
   const description =
     'The client of the chat server Parley, and a server for Phoenix channels: sockets, topics and presence.'
   const keywords = [
@@ -63,7 +63,7 @@ function published({ name, version, license, type, engines, exports, files, depe
     'realtime',
   ]
   return {
-    ...{ name, version, description, keywords, license, type, engines, exports, files },
+    ...{ name, version, description, keywords, license, type, sideEffects, engines, exports, files },
     // Those of the client's types too: TypeBox computes them from the schemas.
     dependencies: Object.fromEntries(PACKAGES.map((name) => [name, dependencies[name]])),
   }

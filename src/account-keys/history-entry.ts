@@ -1,4 +1,4 @@
-import { CompactSign, type CryptoKey, compactVerify, importJWK } from 'jose'
+import { CompactSign, type CryptoKey, compactVerify } from 'jose'
 import {
   canonicalJson,
   decodeBase64url,
@@ -144,12 +144,17 @@ async function verifySignature(entry: HistoryEntry, index: number, signer: ReadE
     throw new KeyError('invalid_entry', 'A header of the entry is not {alg, kid, typ} of a key history.')
   }
   if (header.kid !== signer.kid) throw new KeyError('wrong_signer', 'The entry is signed by another key.')
-  const key = await importJWK({ ...signer.signing_key }, 'ES256')
+  const key = await importVerifier(signer.signing_key)
   try {
     await compactVerify(`${encoded}.${entry.payload}.${signature}`, key, { algorithms: ['ES256'] })
   } catch {
     throw new KeyError('bad_signature', 'A signature of the entry is not valid.')
   }
+}
+
+/** The key for verifying a signature. */
+function importVerifier(jwk: PublicJwk): Promise<CryptoKey> {
+  return crypto.subtle.importKey('jwk', { ...jwk }, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify'])
 }
 
 function parseEntry(value: unknown): HistoryEntry {

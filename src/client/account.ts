@@ -10,7 +10,6 @@ import type { Member } from './conversations/member.ts'
 import { Emitter } from './emitter.ts'
 import { ConnectionError, SignedOutError, type SignedOutReason } from './errors.ts'
 import type { AccountKeys } from './keys/own-keys.ts'
-import { changedKeys, rejectedKeys } from './keys/problems.ts'
 import type { VerifiedContacts } from './keys/verified-contacts.ts'
 import { type Encryption, openEncryption } from './messages/encryption.ts'
 import { Outbox } from './outbox/outbox.ts'
@@ -150,13 +149,15 @@ export class Account extends Emitter<AccountEvents> {
   #follow({ directory, keys, contacts }: Encryption): void {
     directory.on('changed', ({ userId, history, isFirst }) => {
       if (isFirst || userId === this.user.id) return
-      this.conversations.keysChanged(userId, changedKeys(history.at(-1)?.reset === true))
+      this.conversations.keysChanged(userId, { code: history.at(-1)?.reset ? 'keys_reset' : 'keys_changed' })
     })
-    directory.on('rejected', ({ userId, code }) => this.conversations.keysChanged(userId, rejectedKeys(code)))
+    directory.on('rejected', ({ userId }) =>
+      this.conversations.keysChanged(userId, { code: 'keys_rejected' }),
+    )
     keys.on('unlocked', () => {
       void contacts
         .load()
-        .catch((error) => this.emit('notice', { code: 'contacts_unreadable', message: String(error) }))
+        .catch(() => this.emit('notice', { code: 'contacts_unreadable' }))
         .then(() => this.conversations.reread())
         .catch(() => {})
     })

@@ -1,4 +1,5 @@
 export type { Account, AccountEvents } from './account.ts'
+export type { FileSource, TransferOptions } from './attachments/attachments.ts'
 export { register, resume, signIn } from './client.ts'
 export type { ConnectionState } from './connection/connection.ts'
 export type { Transport } from './connection/phoenix.ts'
@@ -12,6 +13,7 @@ export type {
 } from './conversations/conversations.ts'
 export type { Member } from './conversations/member.ts'
 export type { Message, MessageBody } from './conversations/message.ts'
+export type { AttachedFile } from './encryption/attachment.ts'
 export { EncryptionError } from './encryption/errors.ts'
 export {
   ConnectionError,
@@ -26,6 +28,7 @@ export type { AccountKeys, OwnKeysEvents } from './keys/own-keys.ts'
 export type { VerifiedContacts } from './keys/verified-contacts.ts'
 export type { SentReply } from './outbox/entry.ts'
 export type { OnlineUsers, PresenceEvents } from './presence.ts'
+export { describeProblem } from './problems.ts'
 export type { ClientOptions, Credentials, Registration } from './session/sign-in.ts'
 export { indexedDbStore } from './stores/indexed-db.ts'
 export { memoryStore } from './stores/memory.ts'

@@ -63,8 +63,10 @@ export type Verification = 'verified' | 'signed' | 'unsigned' | 'invalid' | 'loc
 
 /** Something that a user should know about a message or a conversation. */
 export interface Problem {
+  /** One of those in `docs/client.md`. `describeProblem` says what it means. */
   code: string
-  message: string
+  /** How many messages are missing. */
+  count?: number
 }
 
 /** How the messages of conversations are written and read. */

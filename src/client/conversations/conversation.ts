@@ -1,6 +1,8 @@
+import type { FileSource, TransferOptions } from '../attachments/attachments.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Topic } from '../connection/topic.ts'
 import { Emitter } from '../emitter.ts'
+import type { AttachedFile } from '../encryption/index.ts'
 import { RejectedError } from '../errors.ts'
 import type { SentReply } from '../outbox/entry.ts'
 import type { Outbox } from '../outbox/outbox.ts'
@@ -81,7 +83,7 @@ export class Conversation extends Emitter<ConversationEvents> {
       reset: (page) => this.#reset(page),
       catchUp: (afterSeq) => readChanges(session, id, afterSeq),
       isJoined: () => this.#topic.isJoined,
-      failed: (error) => this.#notice({ code: 'failed', message: String(error) }),
+      failed: () => this.#notice({ code: 'failed' }),
     })
     this.#topic = connection.topic(`conversation:${id}`, {
       payload: () => (this.#feed.known === undefined ? {} : { after_seq: this.#feed.known }),
@@ -201,6 +203,32 @@ export class Conversation extends Emitter<ConversationEvents> {
   /** Announces that the user has stopped typing. Sending a message does so too. */
   finishTyping(): void {
     this.#announcer.finish()
+  }
+
+  /** Encrypts a file and uploads it. What it returns belongs into the `files` of a message of the type `attachment`. */
+  async upload(file: FileSource, options?: TransferOptions): Promise<AttachedFile> {
+    const { uploadFile } = await import('../attachments/attachments.ts')
+    return uploadFile(this.#options.session, this.id, file, options)
+  }
+
+  /** Sends files with a text: uploads them, one after the other, and sends the message. */
+  async sendFiles(
+    files: FileSource[],
+    { text = '', onProgress, signal, ...options }: SendOptions & TransferOptions & { text?: string } = {},
+  ): Promise<SentReply> {
+    const uploaded: AttachedFile[] = []
+    const transfer = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
+    for (const file of files) uploaded.push(await this.upload(file, transfer))
+    return this.send({ type: 'attachment', body: { text, files: uploaded } }, options)
+  }
+
+  /** Downloads and decrypts a file of a message. It is complete, and the one that was sent, only when the iteration ends. */
+  async *download(
+    file: AttachedFile,
+    options?: TransferOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { downloadFile } = await import('../attachments/attachments.ts')
+    yield* downloadFile(this.#options.session, this.id, file, options)
   }
 
   /** Names a group; null removes the name. */

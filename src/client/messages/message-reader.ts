@@ -23,7 +23,7 @@ import { ConversationMemory } from './conversation-memory.ts'
 import { currentHeads } from './message-writer.ts'
 import type { Origin } from './origin.ts'
 import { readOriginal } from './original-client.ts'
-import { failureProblem, headsProblem, isFatal, placeProblem, revisionProblem } from './problems.ts'
+import { headsProblem, isFatal, placeProblem, revisionProblem } from './problems.ts'
 
 /** Reads messages in the format `parley.1`, and those of original clients. */
 export class MessageReader {
@@ -73,7 +73,7 @@ export class MessageReader {
       await this.#directory.refresh([sender])
       opened = await this.#decrypt(context, wire)
     }
-    if (!opened.ok) return unreadable(wire, 'invalid', [failureProblem(opened.failure)])
+    if (!opened.ok) return unreadable(wire, 'invalid', [{ code: opened.failure }])
     const problems = await this.#check(context, wire, opened, source)
     const { content, hash } = opened
     const origin: Origin = {
@@ -147,11 +147,10 @@ export class MessageReader {
 
   async #openOriginal(context: ConversationContext, wire: WireMessage): Promise<OpenedMessage> {
     const text = await readOriginal(context, wire.content, this.#keys.unlocked.decryption)
-    if (text === undefined) return unreadable(wire, 'invalid', [failureProblem('undecryptable_copy')])
+    if (text === undefined) return unreadable(wire, 'invalid', [{ code: 'undecryptable_copy' }])
     await this.#directory.ensure([wire.sender])
     const isKeyed = this.#directory.historyOf(wire.sender).length > 0
-    const message = 'The message is not signed, although its sender has keys to sign with.'
-    const problems = isKeyed ? [{ code: 'not_signed', message }] : []
+    const problems = isKeyed ? [{ code: 'not_signed' }] : []
     return { ...unreadable(wire, 'unsigned', problems), type: 'text', body: { text } }
   }
 
