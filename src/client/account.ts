@@ -14,6 +14,7 @@ import type { VerifiedContacts } from './keys/verified-contacts.ts'
 import { type Encryption, openEncryption } from './messages/encryption.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { OnlineUsers } from './presence.ts'
+import type { Rooms } from './rooms/rooms.ts'
 import type { Session } from './session/session.ts'
 import { type Store, scopedStore } from './stores/store.ts'
 import type { SystemEvents, SystemPushes, UserEvents } from './wire.ts'
@@ -51,6 +52,7 @@ export class Account extends Emitter<AccountEvents> {
   readonly #connection: Connection
   readonly #outbox: Outbox
   readonly #system: Topic<SystemPushes>
+  #rooms: Rooms | undefined
 
   constructor({ session, store, transport, codec: otherCodec }: AccountOptions) {
     super()
@@ -135,10 +137,17 @@ export class Account extends Emitter<AccountEvents> {
 
   /** Disconnects. The session stays valid and stored, and so does what is not sent yet. */
   async close(): Promise<void> {
-    this.#outbox.close(new ConnectionError({ code: 'disconnected', message: 'The client was closed.' }))
+    this.#outbox.close(new ConnectionError({ code: 'disconnected' }))
     this.#session.close()
     this.#connection.close()
     await this.#store.close()
+  }
+
+  /** The rooms of the site. Their code is loaded when it is first needed. */
+  async openRooms(): Promise<Rooms> {
+    const { Rooms } = await import('./rooms/rooms.ts')
+    this.#rooms ??= new Rooms(this.#session, this.#connection)
+    return this.#rooms
   }
 
   /** A conversation, opened. */

@@ -56,7 +56,7 @@ export class SignedOutError extends ParleyError {
   readonly reason: SignedOutReason
 
   constructor(reason: SignedOutReason) {
-    super({ code: reason, message: `The session is over: ${reason}.` })
+    super({ code: reason })
     this.name = 'SignedOutError'
     this.reason = reason
   }
@@ -65,22 +65,17 @@ export class SignedOutError extends ParleyError {
 /** The keys of the account are locked: unlock or create them first. */
 export class KeysLockedError extends ParleyError {
   constructor() {
-    super({ code: 'keys_locked', message: 'The keys are locked. Call keys.unlock() or keys.create() first.' })
+    super({ code: 'keys_locked' })
     this.name = 'KeysLockedError'
   }
 }
 
-/** Some members cannot be written to, or only without a signature. `code`: `unsigned_members` or `members_without_keys`. */
+/** Some members have no account keys (`unsigned_members`: `allowUnsigned` permits it), or no keys at all (`members_without_keys`). */
 export class RecipientsError extends ParleyError {
   readonly userIds: string[]
 
   constructor(code: 'unsigned_members' | 'members_without_keys', userIds: string[]) {
-    const what = {
-      unsigned_members:
-        'Some members have no account keys. Pass allowUnsigned to write to them without a signature.',
-      members_without_keys: 'Some members have no keys at all yet.',
-    }
-    super({ code, message: what[code] })
+    super({ code })
     this.name = 'RecipientsError'
     this.userIds = userIds
   }

@@ -186,7 +186,7 @@ export class Topic<T extends TopicPushes = TopicPushes> {
   #close(): void {
     this.#state = 'closed'
     this.#channel = undefined
-    this.#error ??= new RejectedError({ code: 'removed', message: 'You were removed, or have left.' })
+    this.#error ??= new RejectedError({ code: 'removed' })
     this.#options.closed?.(this.#error)
     this.#disconnected()
     for (const { reject } of this.#takeWaiters()) reject(this.#error)

@@ -43,5 +43,5 @@ export async function findUser(session: Session, idOrEmail: string): Promise<str
   // A site may hide addresses: then only a full address finds someone by it.
   const [only] = found
   if (found.length === 1 && only?.email === null && idOrEmail.includes('@')) return only.id
-  throw new RejectedError({ code: 'users_not_found', message: `There is no user ${idOrEmail}.` })
+  throw new RejectedError({ code: 'users_not_found' })
 }

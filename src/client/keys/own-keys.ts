@@ -128,10 +128,7 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
     const last = this.#directory.historyOf(id).at(-1)
     const code = this.#directory.rejectionOf(id)
     if (!last || code !== undefined) {
-      throw new RejectedError({
-        code: code ?? 'no_keys',
-        message: 'The server presents other keys than before.',
-      })
+      throw new RejectedError({ code: code ?? 'no_keys' })
     }
     return last
   }
@@ -150,7 +147,7 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
 
   async #current(): Promise<WireKeySet> {
     const current = await this.#read()
-    if (!current) throw new RejectedError({ code: 'no_keys', message: 'The account has no keys yet.' })
+    if (!current) throw new RejectedError({ code: 'no_keys' })
     return current
   }
 

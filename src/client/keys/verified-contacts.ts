@@ -70,7 +70,7 @@ export class VerifiedContacts {
   /** Records that the user has compared the keys of someone. */
   async verify(userId: string): Promise<void> {
     const entry = this.#directory.historyOf(userId).at(-1)
-    if (!entry) throw new RejectedError({ code: 'no_keys', message: 'This user has no keys.' })
+    if (!entry) throw new RejectedError({ code: 'no_keys' })
     const { version, thumbprint } = entry
     await this.#change((pins) => ({ ...pins, [userId]: { version, thumbprint } }))
   }
