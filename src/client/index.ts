@@ -1,10 +1,18 @@
 export type { Account, AccountEvents } from './account.ts'
-export type { FileSource, TransferOptions } from './attachments/attachments.ts'
+export type { FileDownload } from './attachments/download.ts'
+export type { FileSource, NamedContent } from './attachments/file-source.ts'
+export type { TransferOptions } from './attachments/transfer.ts'
 export { register, resume, signIn } from './client.ts'
 export type { ConnectionState } from './connection/connection.ts'
 export type { Transport } from './connection/phoenix.ts'
 export type { Problem, Verification } from './conversations/codec.ts'
-export { type Content, type MessageContent, replyTo, type SendOptions } from './conversations/content.ts'
+export {
+  type Content,
+  type MessageContent,
+  replyTo,
+  type SendFilesOptions,
+  type SendOptions,
+} from './conversations/content.ts'
 export type { Conversation, ConversationEvents } from './conversations/conversation.ts'
 export type {
   ConversationSummary,

@@ -1,3 +1,4 @@
+import type { TransferOptions } from '../attachments/transfer.ts'
 import type { MessageBody as FormatBody } from '../encryption/index.ts'
 import type { Message, MessageBody } from './message.ts'
 
@@ -13,6 +14,12 @@ export interface SendOptions {
   id?: string
   /** Whether members without account keys may be written to: the message is then not signed for them. */
   allowUnsigned?: boolean
+}
+
+/** How files are sent. */
+export interface SendFilesOptions extends SendOptions, TransferOptions {
+  /** What the message says about the files. */
+  text?: string
 }
 
 /** A reply to a message. */

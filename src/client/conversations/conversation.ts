@@ -1,4 +1,6 @@
-import type { FileSource, TransferOptions } from '../attachments/attachments.ts'
+import type { FileDownload } from '../attachments/download.ts'
+import type { FileSource } from '../attachments/file-source.ts'
+import type { TransferOptions } from '../attachments/transfer.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Topic } from '../connection/topic.ts'
 import { Emitter } from '../emitter.ts'
@@ -18,7 +20,7 @@ import type {
 } from '../wire.ts'
 import { ChangeFeed } from './change-feed.ts'
 import type { ConversationContext, KeyPair, MessageCodec, MessageSource, Problem } from './codec.ts'
-import { type Content, contentOf, type SendOptions } from './content.ts'
+import { type Content, contentOf, type SendFilesOptions, type SendOptions } from './content.ts'
 import { readChanges, readMessages } from './history.ts'
 import { type Member, memberOf, unknownMember } from './member.ts'
 import { type Message, messageOf } from './message.ts'
@@ -205,30 +207,27 @@ export class Conversation extends Emitter<ConversationEvents> {
     this.#announcer.finish()
   }
 
-  /** Encrypts a file and uploads it. What it returns belongs into the `files` of a message of the type `attachment`. */
-  async upload(file: FileSource, options?: TransferOptions): Promise<AttachedFile> {
-    const { uploadFile } = await import('../attachments/attachments.ts')
+  /** Encrypts and uploads a file. What it returns belongs into the `files` of a message of the type `attachment`, within a day. */
+  async upload(file: FileSource, options: TransferOptions = {}): Promise<AttachedFile> {
+    const { uploadFile } = await import('../attachments/index.ts')
     return uploadFile(this.#options.session, this.id, file, options)
   }
 
-  /** Sends files with a text: uploads them, one after the other, and sends the message. */
+  /** Uploads files, one after the other, and sends them as one message. `onProgress` counts the bytes of all of them. */
   async sendFiles(
     files: FileSource[],
-    { text = '', onProgress, signal, ...options }: SendOptions & TransferOptions & { text?: string } = {},
+    { text = '', onProgress, signal, ...options }: SendFilesOptions = {},
   ): Promise<SentReply> {
-    const uploaded: AttachedFile[] = []
-    const transfer = { ...(onProgress && { onProgress }), ...(signal && { signal }) }
-    for (const file of files) uploaded.push(await this.upload(file, transfer))
+    this.#options.codec.check()
+    const { uploadFiles } = await import('../attachments/index.ts')
+    const uploaded = await uploadFiles(this.#options.session, this.id, files, { onProgress, signal })
     return this.send({ type: 'attachment', body: { text, files: uploaded } }, options)
   }
 
-  /** Downloads and decrypts a file of a message. It is complete, and the one that was sent, only when the iteration ends. */
-  async *download(
-    file: AttachedFile,
-    options?: TransferOptions,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { downloadFile } = await import('../attachments/attachments.ts')
-    yield* downloadFile(this.#options.session, this.id, file, options)
+  /** A file of a message, to be downloaded. */
+  async download(file: AttachedFile, options: TransferOptions = {}): Promise<FileDownload> {
+    const { FileDownload } = await import('../attachments/index.ts')
+    return new FileDownload(this.#options.session, this.id, file, options)
   }
 
   /** Names a group; null removes the name. */

@@ -15,6 +15,8 @@ export interface RequestOptions {
   headers?: Record<string, string>
   /** Whether a request whose outcome is unknown may be sent again. Default: whether its method is GET or HEAD. */
   repeatable?: boolean
+  /** Aborts the request. Default: after 30 seconds. Whoever passes one limits the time. */
+  signal?: AbortSignal
 }
 
 /** The HTTP API of one server. */
@@ -51,7 +53,11 @@ export class HttpApi {
     }
   }
 
-  async #send(method: string, path: string, { body, token, headers }: RequestOptions): Promise<Response> {
+  async #send(
+    method: string,
+    path: string,
+    { body, token, headers, signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS) }: RequestOptions,
+  ): Promise<Response> {
     const isRaw = isBytes(body) || body instanceof FormData
     const all = {
       accept: 'application/json',
@@ -62,7 +68,7 @@ export class HttpApi {
     const response = await fetch(this.url + path, {
       method,
       headers: all,
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal,
       ...(body !== undefined && { body: isRaw ? body : JSON.stringify(body) }),
     }).catch((cause) => Promise.reject(unreachable(cause)))
     if (!response.ok) throw await rejection(response)
@@ -89,10 +95,16 @@ async function rejection(response: Response): Promise<RejectedError> {
   }
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
   return new RejectedError({
-    code: error?.code ?? (response.status >= 502 ? 'busy' : `http_${response.status}`),
+    code: error?.code ?? codeOf(response.status),
     message: error?.message,
     status: response.status,
     ...(errors && { fields: errors }),
     ...(Number.isFinite(seconds) && { retryAfterMs: seconds * 1_000 }),
   })
+}
+
+/** The code of a response without one, such as that to a HEAD request. */
+function codeOf(status: number): string {
+  if (status === 401) return 'token_invalid'
+  return status >= 502 ? 'busy' : `http_${status}`
 }

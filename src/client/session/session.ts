@@ -37,6 +37,7 @@ export class Session extends Emitter<SessionEvents> {
   #refreshing: Promise<void> | undefined
   #over: SignedOutReason | undefined
   #closed = false
+  readonly #closing = new AbortController()
 
   constructor(store: Store, stored: StoredSession) {
     super()
@@ -59,6 +60,11 @@ export class Session extends Emitter<SessionEvents> {
   /** Why the session is over; undefined while it is not. */
   get over(): SignedOutReason | undefined {
     return this.#over
+  }
+
+  /** Aborted with an error when the session is over, or no longer used here. */
+  get ended(): AbortSignal {
+    return this.#closing.signal
   }
 
   /** Sends a request with the access token; with a new one if it has expired. */
@@ -118,6 +124,7 @@ export class Session extends Emitter<SessionEvents> {
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
+    this.#closing.abort(new ConnectionError({ code: 'disconnected', message: 'The client was closed.' }))
   }
 
   async #authorized<T>(run: (token: string) => Promise<T>): Promise<T> {
@@ -179,6 +186,7 @@ export class Session extends Emitter<SessionEvents> {
     if (!this.#over) {
       this.#over = reason
       clearTimeout(this.#timer)
+      this.#closing.abort(new SignedOutError(reason))
       this.emit('signedOut', reason)
     }
     return new SignedOutError(this.#over)

@@ -1,0 +1,2 @@
+export { FileDownload } from './download.ts'
+export { uploadFile, uploadFiles } from './upload.ts'
