@@ -4,6 +4,7 @@ import { PLOTS, plot } from './plot.ts'
 import type { BenchOptions, Report, Result } from './result.ts'
 import { measureConnections } from './scenarios/connections.ts'
 import { measureDatabase } from './scenarios/database.ts'
+import { measureEncryption } from './scenarios/encryption.ts'
 import { measureFanout } from './scenarios/fanout.ts'
 import { measureHistory, measureLogin } from './scenarios/http.ts'
 import { measureNodes } from './scenarios/nodes.ts'
@@ -56,6 +57,7 @@ const SCENARIOS: Record<string, { measure: Scenario; subjects: SubjectKind[] }> 
 const STANDALONE_SCENARIOS: Record<string, (benchOptions: BenchOptions, report: Report) => Promise<void>> = {
   nodes: measureNodes,
   database: measureDatabase,
+  encryption: measureEncryption,
 }
 const NAMES = [...Object.keys(SCENARIOS), ...Object.keys(STANDALONE_SCENARIOS)]
 
