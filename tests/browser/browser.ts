@@ -121,8 +121,9 @@ function collectErrors(context: BrowserContext): string[] {
   return errors
 }
 
-/** Chromium logs every error response, and every request without a response, as an error of the page. */
+/** Chromium logs every error response, and every request or WebSocket without a response, as an error of the page. */
 function isFailedRequest(message: ConsoleMessage): boolean {
+  if (/^WebSocket connection to .* failed: .*net::ERR_CONNECTION/.test(message.text())) return true
   const { pathname } = new URL(message.location().url, 'http://localhost')
   return (
     pathname.startsWith('/api/') &&
