@@ -1,7 +1,8 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
-import { Scenario } from '../scripts/demo/scenario.ts'
-import { TrafficRecorder } from '../scripts/demo/traffic-recorder.ts'
+import { contains } from '../scripts/demo/traffic.ts'
 import { buildApp } from '../src/app.ts'
 import { readConfig } from '../src/config/config.ts'
 import type { Database } from '../src/db/database.ts'
@@ -19,41 +20,71 @@ it.each(['documented', 'legacy'])(
   'runs without errors, and the database contains no text of its messages (%s)',
   async (CONTRACT) => {
     const database = await openTestDatabase()
-    const config = readConfig({ ...environment, CONTRACT })
-    const app = await buildApp(config, {
+    const app = await buildApp(readConfig({ ...environment, CONTRACT }), {
       database,
       logger: pino({ level: 'silent' }),
       passwords: cheapPasswords(),
     })
     onTestFinished(() => app.close())
 
-    const lines: string[] = []
-    const context = { url: await app.listen(), recorder: new TrafficRecorder() }
-    const { words, secrets } = await new Scenario(context, (line) => lines.push(line)).run()
+    const output = await runDemo(await app.listen())
+    const passphrases = [...output.matchAll(/passphrase (\S{36})$/gm)].map(([, passphrase]) => passphrase!)
+    expect(passphrases).toHaveLength(3)
+    for (const line of [
+      'Bob     reads   The lighthouse opens on Thursday: bring an umbrella. (signed)',
+      'Ann     sees that Bob is typing',
+      'Ann     reads   Perfect! Sandwiches and binoculars are packed. (signed)',
+      'Bob     reads   The lighthouse opens on Saturday: leave the umbrella. (verified)',
+      'Ann     sees that Bob has deleted a message',
+      'Ann     sees that Bob has read everything',
+      'Bob     reads   Shall we invite the penguins? (signed)',
+      'Ann     reads   deleted (signed)',
+      'Tab     signed_out',
+    ])
+      expect(output).toContain(`  ${line}\n`)
 
-    expect(words).toContain('umbrella')
-    expect(lines.join('\n')).toContain('The lighthouse opens on Saturday')
+    const words = ['lighthouse', 'Thursday', 'Saturday', 'umbrella', 'Sandwiches', 'binoculars', 'penguins']
     expect(await rowsWith(database, ['Weekend'])).not.toEqual([])
-    expect(await rowsWith(database, [...words, ...secrets])).toEqual([])
+    expect(await rowsWith(database, [...words, ...passphrases])).toEqual([])
   },
 )
 
-it('detects a word that was sent unencrypted', async () => {
-  const recorder = new TrafficRecorder()
-  recorder.record('["1","2","conversation:1","send_message",{"encrypted_messages":{"1":"an umbrella"}}]')
-  expect(recorder.leaked(['lighthouse', 'umbrella'])).toEqual(['umbrella'])
+it.each([0, 1, 2, 3])('detects a word that was sent unencrypted, %d bytes into base64', (position) => {
+  const text = `${'"'.repeat(position)}an umbrella."`
+  for (const sent of [text, Buffer.from(text).toString('base64'), Buffer.from(text).toString('base64url')]) {
+    const record = `["1","2","conversation:1","send_message",{"shared":"${sent}"}]`
+    expect(contains(record, 'umbrella')).toBe(true)
+    expect(contains(record, 'lighthouse')).toBe(false)
+  }
 })
+
+/** Runs the demo with a server. @returns what it prints. @throws with its standard error. */
+async function runDemo(url: string): Promise<string> {
+  const env = { ...process.env, PARLEY_URL: url }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/demo.ts'], {
+    env,
+  })
+  return stdout
+}
 
 /** All rows of all tables that contain one of these texts, as text or as bytes. */
 async function rowsWith(db: Database, texts: string[]): Promise<string[]> {
   const found: string[] = []
   for (const { name } of await tables(db)) {
     const rows = await db.rows<{ row: string }>(`select t::text as row from ${name} t`, [])
-    // A bytea column appears in hexadecimal.
-    const patterns = texts.flatMap((text) => [text, Buffer.from(text).toString('hex')])
-    found.push(...rows.map(({ row }) => row).filter((row) => patterns.some((text) => row.includes(text))))
+    found.push(
+      ...rows.map(({ row }) => row).filter((row) => texts.some((text) => contains(withBytes(row), text))),
+    )
   }
   return found
+}
+
+/** A row and, as text, the bytea columns in it, which appear in hexadecimal. */
+function withBytes(row: string): string {
+  const bytes = [...row.matchAll(/\\x([0-9a-f]+)/g)].map(([, hex]) =>
+    Buffer.from(hex!, 'hex').toString('latin1'),
+  )
+  return [row, ...bytes].join('\n')
 }
 
 function tables(db: Database): Promise<{ name: string }[]> {

@@ -1,48 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 
-/** The server of the demo. */
-export interface DemoServer {
-  url: string
-  /** Printed at the start. */
-  description: string
-  stop(): Promise<void>
-}
-
-const DEFAULT_URL = 'http://127.0.0.1:4000'
-
-/** Uses the server at `url`. Default: a server that runs at `DEFAULT_URL`, otherwise a new one. */
-export async function findServer(url: string | undefined): Promise<DemoServer> {
-  if (url) return useServer(url.replace(/\/+$/, ''))
-  return (await isReady(DEFAULT_URL)) ? useServer(DEFAULT_URL) : startServer()
-}
-
-function useServer(url: string): DemoServer {
-  return { url, description: `The server at ${url}`, stop: async () => {} }
-}
-
-async function startServer(): Promise<DemoServer> {
-  const dir = await mkdtemp(join(tmpdir(), 'parley-demo-'))
-  const removeDir = () => rm(dir, { recursive: true, force: true })
-  try {
-    const app = await buildApp(readConfig({ DATA_DIR: dir, PORT: '0', LOG_LEVEL: 'error' }))
-    const stop = () => app.close().finally(removeDir)
-    const url = await app.listen()
-    return { url, description: `A server of its own at ${url}, deleted at the end`, stop }
-  } catch (error) {
-    await removeDir()
-    throw error
-  }
-}
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/readyz`)
-    return ((await response.json()) as { status?: unknown }).status === 'ok'
-  } catch {
-    return false
-  }
+/** The address of a server: a given one, that which runs on this computer, or a new one that stops when `close` is called. */
+export async function findServer(
+  given: string | undefined,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const url = given ?? 'http://127.0.0.1:4000'
+  const isRunning = () => fetch(`${url}/readyz`).then(({ ok }) => ok)
+  if (given || (await isRunning().catch(() => false))) return { url, close: async () => {} }
+  const folder = mkdtempSync(join(tmpdir(), 'parley-demo-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const app = await buildApp(readConfig({ DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'error' }))
+  return { url: await app.listen(), close: () => app.close() }
 }
