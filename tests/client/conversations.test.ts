@@ -25,7 +25,7 @@ describe.each(['documented', 'legacy'])('a conversation, in the %s dialect', (co
     })
     expect(received[0]!.insertedAt.getTime()).toBeGreaterThan(0)
     const edited = his.once('edit')
-    await hers.edit(hers.messages[0]!, 'Hello, Bob')
+    expect(await hers.edit(hers.messages[0]!, 'Hello, Bob')).toMatchObject({ seq: 2 })
     expect(await edited).toMatchObject({ id: received[0]!.id, body: { text: 'Hello, Bob' }, revision: 1 })
     const deleted = his.once('delete')
     await hers.delete(hers.messages[0]!)

@@ -19,19 +19,22 @@ export function deliveryOf(conversation: Conversation, codec: MessageCodec): Del
 
   async function edit({ sealed, group }: OutboxEntry): Promise<SentReply> {
     const { payload, receipt } = sealed!
-    await topic.push('edit_message', { ...payload, message_group_id: group! })
+    const reply = await topic.push('edit_message', { ...payload, message_group_id: group!, return_seq: true })
     await codec.stored(conversation.context, receipt)
-    return { group: group!, seq: undefined, at: undefined }
+    return changed(group, reply)
   }
 
   async function remove({ group }: OutboxEntry): Promise<SentReply> {
     try {
-      await topic.push('delete_message', { message_group_id: group! })
+      return changed(
+        group,
+        await topic.push('delete_message', { message_group_id: group!, return_seq: true }),
+      )
     } catch (error) {
       // An earlier attempt has deleted it.
       if (!(error instanceof RejectedError) || error.code !== 'no_message') throw error
+      return changed(group)
     }
-    return { group: group!, seq: undefined, at: undefined }
   }
 
   const deliveries = { send, edit, delete: remove }
@@ -44,4 +47,9 @@ export function deliveryOf(conversation: Conversation, codec: MessageCodec): Del
     deliver: (entry) => deliveries[entry.kind](entry),
     reload: () => topic.rejoin(),
   }
+}
+
+/** The place of a change. An older server does not tell it. */
+function changed(group = '', reply?: 'message_sent' | { seq: number }): SentReply {
+  return { group, seq: typeof reply === 'object' ? reply.seq : undefined, at: undefined }
 }

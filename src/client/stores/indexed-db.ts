@@ -88,7 +88,7 @@ function browserScope(): BrowserScope {
 function openDatabase(name: string): Promise<Database> {
   return new Promise((resolve, reject) => {
     const { indexedDB } = browserScope()
-    if (!indexedDB) return reject(new Error('IndexedDB is not available here: choose another store.'))
+    if (!indexedDB) return reject(new Error('There is no IndexedDB here.'))
     const request = indexedDB.open(name, 1)
     request.onupgradeneeded = () => void request.result.createObjectStore(TABLE)
     request.onsuccess = () => resolve(request.result)
