@@ -10,9 +10,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 describe('README.md', () => {
   it('has a first-conversation example that works when pasted', async () => {
     const { url } = await startApp()
-    const script = /<<'END'\n([\s\S]*?)\nEND\n/.exec(read('README.md'))![1]!
-    const output = await runModule(script.replaceAll('localhost:4000', new URL(url).host))
-    expect(output).toMatch(/^The server stores [\w+/]{342}==\nBob reads Hello, Bob!\n$/)
+    const script = /## A first conversation[\s\S]*?```sh\n([\s\S]*?)```/.exec(read('README.md'))![1]!
+    const output = await run('sh', [], script.replaceAll('localhost:4000', new URL(url).host))
+    expect(output).toBe('Bob reads "Hello, Bob!" from Ann (signed)\n')
   })
 })
 
@@ -44,19 +44,24 @@ describe('docs/rooms.md', () => {
 
 /** Runs a module with `node --input-type=module`. @throws with its standard error. */
 function runModule(source: string): Promise<string> {
+  return run(process.execPath, ['--input-type=module'], source)
+}
+
+/** Runs a program in the project directory. @returns its standard output. @throws with its standard error. */
+function run(program: string, args: string[], input: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const node = spawn(process.execPath, ['--input-type=module'], { cwd: root })
+    const child = spawn(program, args, { cwd: root })
     let output = ''
     let errors = ''
-    node.stdout.setEncoding('utf8').on('data', (text) => {
+    child.stdout.setEncoding('utf8').on('data', (text) => {
       output += text
     })
-    node.stderr.setEncoding('utf8').on('data', (text) => {
+    child.stderr.setEncoding('utf8').on('data', (text) => {
       errors += text
     })
-    node.on('error', reject)
-    node.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(errors))))
-    node.stdin.end(source)
+    child.on('error', reject)
+    child.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(errors))))
+    child.stdin.end(input)
   })
 }
 
