@@ -145,7 +145,7 @@ export class Account extends Emitter<AccountEvents> {
 
   /** The rooms of the site. Their code is loaded when it is first needed. */
   async openRooms(): Promise<Rooms> {
-    const { Rooms } = await import('./rooms/rooms.ts')
+    const { Rooms } = await import('./on-demand.ts')
     this.#rooms ??= new Rooms(this.#session, this.#connection)
     return this.#rooms
   }

@@ -1,51 +1,102 @@
-import { expect, it } from 'vitest'
-import type { RoomMessage } from '../../src/client/rooms/room-message.ts'
+import { describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
+import { FaultProxy } from '../support/fault-proxy.ts'
+import { png } from '../support/media.ts'
 import { registerClient } from './support/clients.ts'
 
-const DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4Y2wMAAMBATPEwnsTAAAAAElFTkSuQmCC'
+describe.each(['documented', 'legacy'])('a room, in the %s dialect', (contract) => {
+  it('delivers texts, replies, media, typing and the number of members online', async () => {
+    const app = await startApp({ CONTRACT: contract })
+    const [ann, bob] = await Promise.all([registerClient(app, 'ann'), registerClient(app, 'bob')])
+    const hers = await (await ann.openRooms()).create('Garden club', [bob.user.id])
+    const his = await (await bob.openRooms()).join(hers.id)
+    expect(await (await bob.openRooms()).join(hers.id)).toBe(his)
+    await eventually(() => expect([hers.online, his.online]).toEqual([2, 2]))
 
-it('sends texts, replies and media to a room, and reads what was missed', async () => {
-  const app = await startApp()
-  const [ann, bob] = await Promise.all([registerClient(app, 'ann'), registerClient(app, 'bob')])
-  const [annRooms, bobRooms] = await Promise.all([ann.openRooms(), bob.openRooms()])
-  const hers = await annRooms.create('Garden club', [bob.user.id])
-  const listed = []
-  for await (const { id, name } of bobRooms.list()) listed.push({ id, name })
-  expect(listed).toEqual([{ id: hers.id, name: 'Garden club' }])
-  const his = await bobRooms.join(hers.id)
-  const received: RoomMessage[] = []
-  his.on('message', (message) => void received.push(message))
-  await hers.send('Hello, roses!')
-  await eventually(() =>
-    expect(received).toMatchObject([{ format: 'text', text: 'Hello, roses!', replyTo: null }]),
-  )
-  await his.send('Hello!', { replyTo: received[0]!.id })
-  await hers.sendMedia(new Blob([Buffer.from(DOT, 'base64')], { type: 'image/png' }))
-  await eventually(() =>
-    expect(received.slice(1)).toMatchObject([
-      { text: 'Hello!', replyTo: { id: received[0]!.id, content: 'Hello, roses!' } },
-      { format: 'image', text: null, url: expect.stringContaining('/api/v1/chat/media/') },
-    ]),
-  )
-  const typing = his.once('typing')
-  hers.setTyping(true)
-  expect((await typing).sentence).toContain('typing')
+    const typing = his.once('typing')
+    hers.startTyping()
+    expect(await typing).toHaveLength(1)
+    const stopped = his.once('typing')
+    const text = his.once('message')
+    await hers.send('Hello, roses!')
+    const first = await text
+    expect(first).toMatchObject({ type: 'text', text: 'Hello, roses!', url: null, replyTo: null })
+    expect(first.sentAt).toEqual(new Date('2026-01-15T12:00:00Z'))
+    expect(await stopped).toEqual([])
 
-  await app.close()
-  const sent = hers.send('Sent while the server was away')
-  await app.restart()
-  await sent
-  await eventually(() => expect(received.map(({ text }) => text)).toContain('Sent while the server was away'))
-  const history = []
-  for await (const { text, format } of his.history()) history.push(text ?? format)
-  expect(history).toEqual(['Sent while the server was away', 'image', 'Hello!', 'Hello, roses!'])
+    const reply = hers.once('message', (message) => message.replyTo !== null)
+    await his.send('Hello back!', { replyTo: first })
+    expect((await reply).replyTo).toEqual({ id: first.id, text: 'Hello, roses!', sender: first.sender })
+
+    const progress: number[] = []
+    const image = new Blob([new Uint8Array(png())], { type: 'image/png' })
+    const picture = hers.once('message', (message) => message.type === 'image')
+    const sent = await his.sendMedia(image, { onProgress: (count) => progress.push(count), replyTo: first })
+    expect(progress.at(-1)).toBe(image.size)
+    const { id, url } = await picture
+    expect(id).toBe(sent.id)
+    expect(
+      (await (await fetch(app.url + url!.slice(new URL(url!).origin.length))).arrayBuffer()).byteLength,
+    ).toBe(image.size)
+
+    const read = []
+    for await (const message of hers.history()) read.push(message)
+    expect(read.map(({ type }) => type)).toEqual(['image', 'text', 'text'])
+    expect(read.at(-1)).toEqual(first)
+    expect(hers.messages.map(({ id: known }) => known)).toEqual(read.map(({ id: known }) => known).reverse())
+  })
 })
 
-it('rejects a room that the user is not a member of', async () => {
+it('lists rooms, adds and removes members', async () => {
   const app = await startApp()
   const [ann, bob] = await Promise.all([registerClient(app, 'ann'), registerClient(app, 'bob')])
+  const hers = await (await ann.openRooms()).create('Garden club')
+  await expect((await ann.openRooms()).create('Garden club')).rejects.toMatchObject({ code: 'room_exists' })
+  const listed = []
+  for await (const { id, name, memberIds } of (await bob.openRooms()).list())
+    listed.push([id, name, memberIds.length])
+  expect(listed).toEqual([[hers.id, 'Garden club', 1]])
+  await expect((await bob.openRooms()).join(hers.id)).rejects.toMatchObject({ code: 'not_member' })
+  const notice = hers.once('notice')
+  await (await ann.openRooms()).addMembers(hers.id, [bob.user.id])
+  expect(await notice).toMatch(/ was added to the chat\.$/)
+  const his = await (await bob.openRooms()).join(hers.id)
+  const removed = his.once('removed')
+  await his.leave()
+  await removed
+  await expect(his.send('Gone')).rejects.toMatchObject({ code: 'removed' })
+  await expect(hers.leave()).rejects.toMatchObject({ code: 'creator_stays' })
+})
+
+it('delivers what was sent and missed while disconnected, in order and once', async () => {
+  const app = await startApp()
+  const proxy = await FaultProxy.start(app.url)
+  const { port } = proxy
+  const [ann, bob] = await Promise.all([registerClient(proxy, 'ann'), registerClient(app, 'bob')])
+  const his = await (await bob.openRooms()).create('Garden club', [ann.user.id])
+  await his.send('zero')
+  const hers = await (await ann.openRooms()).join(his.id)
+  const received: (string | null)[] = []
+  hers.on('message', ({ text }) => received.push(text))
+  await proxy.close()
+  const sent = [hers.send('three'), hers.send('four')]
+  for (let index = 0; index < 12; index++) await his.send(`missed ${index}`)
+  await proxy.listen(port)
+  await Promise.all(sent)
+  const expected = [...Array.from({ length: 12 }, (_, index) => `missed ${index}`), 'three', 'four']
+  await eventually(() => expect(received).toEqual(expected))
+  expect(hers.messages.map(({ text }) => text)).toEqual(['zero', ...expected])
+  await eventually(() => expect(his.messages.map(({ text }) => text)).toEqual(['zero', ...expected]))
+})
+
+it('rejects what is not sent when the client is closed', async () => {
+  const app = await startApp()
+  const proxy = await FaultProxy.start(app.url)
+  const ann = await registerClient(proxy, 'ann')
   const room = await (await ann.openRooms()).create('Garden club')
-  await expect((await bob.openRooms()).join(room.id)).rejects.toMatchObject({ code: 'not_member' })
+  await proxy.close()
+  const sent = room.send('Never')
+  void ann.close()
+  await expect(sent).rejects.toMatchObject({ code: 'disconnected' })
 })

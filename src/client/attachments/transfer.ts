@@ -95,7 +95,8 @@ export class Transfer {
 
 /** What a request of a transfer consists of besides its method and path. */
 export interface RequestOptions {
-  body?: Uint8Array<ArrayBuffer>
+  body?: Uint8Array<ArrayBuffer> | FormData
+  fetch?: (url: string, init: RequestInit) => Promise<Response>
   headers?: Record<string, string>
   /** How long to wait until something arrives. */
   idleMs?: number

@@ -209,7 +209,7 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   /** Encrypts and uploads a file. What it returns belongs into the `files` of a message of the type `attachment`, within a day. */
   async upload(file: FileSource, options: TransferOptions = {}): Promise<AttachedFile> {
-    const { uploadFile } = await import('../attachments/index.ts')
+    const { uploadFile } = await import('../on-demand.ts')
     return uploadFile(this.#options.session, this.id, file, options)
   }
 
@@ -219,14 +219,14 @@ export class Conversation extends Emitter<ConversationEvents> {
     { text = '', onProgress, signal, ...options }: SendFilesOptions = {},
   ): Promise<SentReply> {
     this.#options.codec.check()
-    const { uploadFiles } = await import('../attachments/index.ts')
+    const { uploadFiles } = await import('../on-demand.ts')
     const uploaded = await uploadFiles(this.#options.session, this.id, files, { onProgress, signal })
     return this.send({ type: 'attachment', body: { text, files: uploaded } }, options)
   }
 
   /** A file of a message, to be downloaded. */
   async download(file: AttachedFile, options: TransferOptions = {}): Promise<FileDownload> {
-    const { FileDownload } = await import('../attachments/index.ts')
+    const { FileDownload } = await import('../on-demand.ts')
     return new FileDownload(this.#options.session, this.id, file, options)
   }
 

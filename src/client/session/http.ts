@@ -17,6 +17,8 @@ export interface RequestOptions {
   repeatable?: boolean
   /** Aborts the request. Default: after 30 seconds. Whoever passes one limits the time. */
   signal?: AbortSignal
+  /** Sends the request. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
 /** The HTTP API of one server. */
@@ -56,7 +58,13 @@ export class HttpApi {
   async #send(
     method: string,
     path: string,
-    { body, token, headers, signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS) }: RequestOptions,
+    {
+      body,
+      token,
+      headers,
+      signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      fetch: send = fetch,
+    }: RequestOptions,
   ): Promise<Response> {
     const isRaw = isBytes(body) || body instanceof FormData
     const all = {
@@ -65,7 +73,7 @@ export class HttpApi {
       ...(body !== undefined && !isRaw && { 'content-type': 'application/json' }),
       ...headers,
     }
-    const response = await fetch(this.url + path, {
+    const response = await send(this.url + path, {
       method,
       headers: all,
       signal,

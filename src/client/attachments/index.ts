@@ -1,2 +1,0 @@
-export { FileDownload } from './download.ts'
-export { uploadFile, uploadFiles } from './upload.ts'

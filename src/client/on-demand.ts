@@ -1,0 +1,4 @@
+// What not every application uses is loaded when it is first needed: together, because each further part would split what all share.
+export { FileDownload } from './attachments/download.ts'
+export { uploadFile, uploadFiles } from './attachments/upload.ts'
+export { Rooms } from './rooms/rooms.ts'
