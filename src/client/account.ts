@@ -157,7 +157,12 @@ export class Account extends Emitter<AccountEvents> {
 
   #follow({ directory, keys, contacts }: Encryption): void {
     directory.on('changed', ({ userId, history, isFirst }) => {
-      if (isFirst || userId === this.user.id) return
+      if (isFirst) return
+      if (userId === this.user.id) {
+        // They are locked unless this client has replaced them.
+        if (history.at(-1)?.reset && !keys.isUnlocked) this.emit('notice', { code: 'own_keys_reset' })
+        return
+      }
       this.conversations.keysChanged(userId, { code: history.at(-1)?.reset ? 'keys_reset' : 'keys_changed' })
     })
     directory.on('rejected', ({ userId }) =>
@@ -166,6 +171,7 @@ export class Account extends Emitter<AccountEvents> {
     keys.on('unlocked', () => {
       void contacts
         .load()
+        .then((isCurrent) => isCurrent || this.emit('notice', { code: 'contacts_rolled_back' }))
         .catch(() => this.emit('notice', { code: 'contacts_unreadable' }))
         .then(() => this.conversations.reread())
         .catch(() => {})

@@ -70,11 +70,19 @@ export class KeysLockedError extends ParleyError {
   }
 }
 
-/** Some members have no account keys (`unsigned_members`: `allowUnsigned` permits it), or no keys at all (`members_without_keys`). */
+/** Why some members are not written to. `docs/client.md` explains each. */
+export type RecipientsCode =
+  | 'unsigned_members'
+  | 'members_without_keys'
+  | 'keys_rejected'
+  | 'keys_reset'
+  | 'wrong_members'
+
+/** Some members are not written to; `code` says why. */
 export class RecipientsError extends ParleyError {
   readonly userIds: string[]
 
-  constructor(code: 'unsigned_members' | 'members_without_keys', userIds: string[]) {
+  constructor(code: RecipientsCode, userIds: string[]) {
     super({ code })
     this.name = 'RecipientsError'
     this.userIds = userIds

@@ -26,6 +26,14 @@ const SENTENCES: Record<string, string> = {
   keys_reset: 'This member has new keys that the old ones did not sign. Compare them.',
   keys_rejected:
     'The server presented keys of this member that contradict the known ones, which stay in use.',
+  deletion_not_signed:
+    'The server deleted a message that its sender had signed, and nobody signed the deletion.',
+  member_added: 'A member was added, who reads all messages from now on.',
+  wrong_members: 'The server added someone to a private conversation. Nothing is sent to it.',
+  own_keys_reset:
+    'Your keys were replaced, and not by this device. If it was not you, someone has taken over your account.',
+  contacts_rolled_back:
+    'The server has an older list of compared contacts than before. The known one stays in use.',
   contacts_unreadable: 'The list of compared contacts on the server cannot be read.',
 }
 

@@ -15,7 +15,7 @@ export interface Tampering {
   /** Replaces a frame to a client, by none, one or several. */
   toClient?: (frame: Frame) => Frame[]
   /** Replaces a frame to the server. */
-  toServer?: (frame: Frame) => Frame[]
+  toServer?: (frame: Frame) => Frame[] | Promise<Frame[]>
 }
 
 /** The codes with which Parley closes a socket, and that an endpoint may send (RFC 6455, section 7.4). */
@@ -104,13 +104,17 @@ export class TamperingProxy {
       const frame = JSON.parse(String(data)) as Frame
       for (const changed of this.tampering.toClient?.(frame) ?? [frame]) client.send(JSON.stringify(changed))
     })
-    client.on('message', (data) => {
-      const frame = JSON.parse(String(data)) as Frame
-      for (const changed of this.tampering.toServer?.(frame) ?? [frame]) {
+    const forward = async (frame: Frame) => {
+      for (const changed of (await this.tampering.toServer?.(frame)) ?? [frame]) {
         const text = JSON.stringify(changed)
         if (server.readyState === WebSocket.OPEN) server.send(text)
         else early.push(text)
       }
+    }
+    let order = Promise.resolve()
+    client.on('message', (data) => {
+      const frame = JSON.parse(String(data)) as Frame
+      order = order.then(() => forward(frame)).catch(() => client.terminate())
     })
     client.on('close', () => {
       this.#clients.delete(client)

@@ -1,4 +1,4 @@
-import type { WireMessage } from '../wire.ts'
+import type { WireMessage, WireOpenConversation } from '../wire.ts'
 import type { Member } from './member.ts'
 
 /** Where a message comes from: it was sent now, it was missed, or it is read from the history, from new to old. */
@@ -14,7 +14,7 @@ export interface ConversationContext {
   publicKeys: Readonly<Record<string, object>>
   privateKey: object | null
   /** The account keys of the members, as the server names them. */
-  accountKeys: Readonly<Record<string, { version: number }>>
+  accountKeys: WireOpenConversation['account_keys']
 }
 
 /** A message to be written. */
@@ -77,8 +77,8 @@ export interface MessageCodec {
   check(): void
   /** The keys to start a conversation with, if they are needed. */
   startKeys(): Promise<KeyPair | undefined>
-  /** Called with the state of a conversation after every join. */
-  joined(context: ConversationContext, setKeys: (keys: KeyPair) => Promise<void>): Promise<void>
+  /** Called with the state of a conversation after every join. @returns what the user should see. */
+  joined(context: ConversationContext, setKeys: (keys: KeyPair) => Promise<void>): Promise<Problem[]>
   /** Signs a message and encrypts it for the members of the moment. */
   seal(context: ConversationContext, draft: Draft, options: SealOptions): Promise<SealedMessage>
   /** What deletes a message: an edit that says so, which is signed, or the server. */

@@ -252,7 +252,7 @@ export class Conversation extends Emitter<ConversationEvents> {
   async *history(): AsyncGenerator<Message, void, undefined> {
     await this.open()
     for await (const wire of readMessages(this.#options.session, this.id))
-      yield await this.#open(wire, 'older')
+      yield this.#orKnown(await this.#open(wire, 'older'))
   }
 
   /** Messages, edits and deletions that are not sent yet. */
@@ -318,7 +318,10 @@ export class Conversation extends Emitter<ConversationEvents> {
     this.#setUnread(reply.unread)
     if ([...this.#members.keys()].join() !== before) this.emit('members', this.members)
     const { codec } = this.#options
-    void this.#feed.between(() => codec.joined(this.context, (keys) => this.#setKeys(keys)))
+    void this.#feed.between(async () => {
+      const problems = await codec.joined(this.context, (keys) => this.#setKeys(keys))
+      for (const problem of problems) this.#notice(problem)
+    })
     void this.#feed.joined(reply)
   }
 
@@ -336,6 +339,7 @@ export class Conversation extends Emitter<ConversationEvents> {
   async #apply(change: WireChange, source: MessageSource): Promise<void> {
     if (change.event === 'delete_message') return this.#deleted(change.payload.message_group_id)
     const message = await this.#open(change.payload.message, source)
+    for (const problem of message.problems) this.#notice(problem)
     if (change.event === 'new_message') this.#received(message)
     else this.#edited(message)
   }
@@ -348,7 +352,8 @@ export class Conversation extends Emitter<ConversationEvents> {
     if (!message.mine && !isRead) this.#setUnread(this.#unread + 1)
   }
 
-  #edited(message: Message): void {
+  #edited(edit: Message): void {
+    const message = this.#orKnown(edit)
     this.#timeline.replace(message)
     this.emit(message.isDeleted ? 'delete' : 'edit', message)
   }
@@ -356,20 +361,29 @@ export class Conversation extends Emitter<ConversationEvents> {
   #deleted(group: string): void {
     const message = this.#timeline.get(group)
     this.#timeline.delete(group)
-    if (message && !message.isDeleted) this.emit('delete', { ...message, isDeleted: true })
+    if (!message || message.isDeleted) return
+    const problems = isSigned(message) ? [{ code: 'deletion_not_signed' }] : []
+    for (const problem of problems) this.#notice(problem)
+    this.emit('delete', { ...message, problems: [...message.problems, ...problems], isDeleted: true })
   }
 
   async #reset({ items }: WireMessages): Promise<void> {
     const messages: Message[] = []
-    for (const wire of [...items].reverse()) messages.push(await this.#open(wire, 'missed'))
+    for (const wire of [...items].reverse()) messages.push(this.#orKnown(await this.#open(wire, 'missed')))
     this.#timeline.reset(messages)
     this.emit('reset', messages)
   }
 
   async #open(wire: WireMessage, source: MessageSource): Promise<Message> {
     const opened = await this.#options.codec.open(this.context, wire, source)
-    if (source === 'live') for (const problem of opened.problems) this.#notice(problem)
     return messageOf(wire, opened, this.#memberOf(wire.sender), this.#options.session.user.id)
+  }
+
+  /** What must not be believed does not take the place of a message that is. */
+  #orKnown(message: Message): Message {
+    const known = this.#timeline.get(message.group)
+    if (message.verified !== 'invalid' || !known || known.verified === 'invalid') return message
+    return { ...known, problems: [...known.problems, ...message.problems] }
   }
 
   #left(userId: string): void {
@@ -416,4 +430,8 @@ export class Conversation extends Emitter<ConversationEvents> {
   #memberOf(id: string): Member {
     return this.#members.get(id) ?? this.#options.nameOf(id) ?? unknownMember(id)
   }
+}
+
+function isSigned({ verified }: Message): boolean {
+  return verified === 'signed' || verified === 'verified'
 }

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.ts'
 import type { Topic } from '../connection/topic.ts'
 import { Emitter } from '../emitter.ts'
-import { RejectedError } from '../errors.ts'
+import { RecipientsError, RejectedError } from '../errors.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Session } from '../session/session.ts'
 import type { SystemPushes, UserEvents, WireChange, WireConversation, WireConversationPage } from '../wire.ts'
@@ -85,7 +85,15 @@ export class Conversations extends Emitter<ConversationsEvents> {
     const { session } = this.#options
     const userId = await findUser(session, user)
     const id = (await this.#findPrivate(userId)) ?? (await this.#startPrivate(userId))
-    return this.get(id).open()
+    const conversation = await this.get(id).open()
+    const others = conversation.members.filter((member) => member.id !== session.user.id)
+    if (!conversation.isPrivate || others.some((member) => member.id !== userId)) {
+      throw new RecipientsError(
+        'wrong_members',
+        others.map((member) => member.id),
+      )
+    }
+    return conversation
   }
 
   /** Starts a group with users, by id or email address, and opens it. */

@@ -21,6 +21,10 @@ export interface KnownHeads {
   histories: ReadonlyMap<string, readonly string[]>
 }
 
+const MAX_OLDER = 4
+/** Between two people also messages of long ago are compared. */
+const MAX_OLDER_OF_TWO = 20
+
 /** The `heads` of a message: one hash over the members and the heads of their histories. */
 export function hashHeads(heads: Heads): Promise<string> {
   const lines = [...heads].map(([userId, head]) => `${userId} ${head ?? '-'}\n`)
@@ -37,16 +41,25 @@ export async function compareHeads(
 ): Promise<HeadsVerdict> {
   if (stated === (await hashHeads(current))) return 'same'
   if (earlier.has(stated)) return 'older'
-  for (const [userId, head] of current) {
-    for (const old of olderHeads(histories.get(userId) ?? [], head)) {
-      if (stated === (await hashHeads(new Map([...current, [userId, old]])))) return 'older'
-    }
+  for (const heads of earlierHeads(current, histories)) {
+    if (stated === (await hashHeads(heads))) return 'older'
   }
   return 'unknown'
 }
 
+/** The lists in which one member has an older head; of two members, also those in which both have. */
+function* earlierHeads(current: Heads, histories: KnownHeads['histories']): Generator<Heads> {
+  const limit = current.size === 2 ? MAX_OLDER_OF_TWO : MAX_OLDER
+  const older = [...current].map(([userId, head]) => {
+    return olderHeads(histories.get(userId) ?? [], head, limit).map((old) => [userId, old] as const)
+  })
+  for (const pair of older.flat()) yield new Map([...current, pair])
+  const [ones = [], others = []] = older
+  if (current.size === 2) for (const one of ones) for (const other of others) yield new Map([one, other])
+}
+
 /** The heads that a member had before this one: the last few are enough for a sender who was away for a while. */
-function olderHeads(history: readonly string[], head: string | null): (string | null)[] {
-  const older = history.filter((hash) => hash !== head).slice(-4)
+function olderHeads(history: readonly string[], head: string | null, limit: number): (string | null)[] {
+  const older = history.filter((hash) => hash !== head).slice(-limit)
   return head === null ? older : [...older, null]
 }

@@ -5,10 +5,14 @@ import {
   extendHistory,
   KeyError,
   type KeyHistory,
+  type PublicKeys,
 } from '../encryption/index.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../stores/store.ts'
 import type { WireKeyHistory, WireQueriedKeys } from '../wire.ts'
+
+/** The keys of a user, as the server names them beside a conversation. */
+export type NamedKeys = PublicKeys & { version: number }
 
 const PREFIX = 'keys/'
 const MAX_QUERIED = 500
@@ -48,17 +52,23 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
     return this.#rejected.get(userId)
   }
 
-  /** Verifies the keys of users that are not at the versions which the server has just named. Without versions, all are asked for. */
-  async ensure(
-    userIds: readonly string[],
-    versions?: Readonly<Record<string, { version: number }>>,
-  ): Promise<void> {
+  /** Verifies the keys of those users of whom none are known. */
+  async ensure(userIds: readonly string[]): Promise<void> {
     await this.#load(userIds)
-    const stale = userIds.filter((userId) => {
-      const known = this.historyOf(userId).length
-      return versions ? (versions[userId]?.version ?? 0) > known : known === 0
-    })
+    const unknown = userIds.filter((userId) => this.historyOf(userId).length === 0)
+    if (unknown.length > 0) await this.refresh(unknown)
+  }
+
+  /** Verifies keys that the server names: they count for nothing, unless the key histories say the same. */
+  async check(named: Readonly<Record<string, NamedKeys>>): Promise<void> {
+    const userIds = Object.keys(named)
+    await this.#load(userIds)
+    const stale = userIds.filter((userId) => named[userId]!.version !== this.historyOf(userId).length)
     if (stale.length > 0) await this.refresh(stale)
+    for (const userId of userIds) {
+      if (this.#rejected.has(userId)) continue
+      await this.#verify(userId, async () => void checkCurrentKeys(this.historyOf(userId), named[userId]!))
+    }
   }
 
   /** Asks the server for the keys of users, and verifies what is new. */
@@ -71,7 +81,9 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
         body: { user_ids: ids, known_versions },
         repeatable: true,
       })
-      await Promise.all(items.map((item) => this.#accept(item)))
+      await Promise.all(
+        items.map((item) => this.#verify(item.user_id, () => this.#accept(item, known_versions))),
+      )
     }
   }
 
@@ -88,13 +100,23 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
     )
   }
 
-  async #accept({ user_id: userId, history: entries = [], ...named }: WireQueriedKeys): Promise<void> {
+  async #accept(
+    { user_id: userId, history: entries = [], ...named }: WireQueriedKeys,
+    knownVersions: Record<string, number>,
+  ): Promise<void> {
     const known = this.historyOf(userId)
+    if (named.version < (knownVersions[userId] ?? 0)) {
+      throw new EncryptionError('history_forked', 'The server names older keys than before.')
+    }
+    const history = await this.#complete(userId, await extendHistory(userId, known, entries), named.version)
+    checkCurrentKeys(history, named)
+    this.#rejected.delete(userId)
+    if (history.length > known.length) await this.#keep(userId, known, history)
+  }
+
+  async #verify(userId: string, verify: () => Promise<void>): Promise<void> {
     try {
-      const history = await this.#complete(userId, await extendHistory(userId, known, entries), named.version)
-      checkCurrentKeys(history, named)
-      this.#rejected.delete(userId)
-      if (history.length > known.length) await this.#keep(userId, known, history)
+      await verify()
     } catch (error) {
       if (!(error instanceof KeyError || error instanceof EncryptionError)) throw error
       this.#rejected.set(userId, error.code)

@@ -24,6 +24,12 @@ interface StoredPins {
   pins: Pins
 }
 
+/** What the server stores of them, and its version there. */
+interface SealedPins {
+  data: string
+  version: number
+}
+
 /**
  * Users whose keys the user has compared with them. Kept in the store, and encrypted on the server for the other devices of the user.
  */
@@ -33,6 +39,7 @@ export class VerifiedContacts {
   readonly #directory: KeyDirectory
   readonly #unlocked: () => UnlockedKeys
   #state: StoredPins = { revision: 0, pins: {} }
+  #loading: Promise<boolean> = Promise.resolve(true)
 
   constructor(options: {
     session: Session
@@ -53,6 +60,11 @@ export class VerifiedContacts {
     const entry = pin && history[pin.version - 1]
     if (!pin || entry?.thumbprint !== pin.thumbprint) return false
     return history.slice(pin.version).every(({ reset }) => !reset)
+  }
+
+  /** Whether the keys of someone were compared and have been replaced since, not signed by the compared ones. @internal */
+  isOutdated(userId: string): boolean {
+    return userId in this.#state.pins && !this.isVerified(userId)
   }
 
   /** The 60 digits that two users compare, in groups; the same on both sides. Undefined if one of them has no keys. */
@@ -80,13 +92,25 @@ export class VerifiedContacts {
     await this.#change(({ [userId]: _forgotten, ...others }) => others)
   }
 
-  /** Reads what this and other devices have recorded. @internal */
-  async load(): Promise<void> {
+  /** Reads what this and other devices have recorded. False if the server has older records than before. @internal */
+  load(): Promise<boolean> {
+    this.#loading = this.#load()
+    return this.#loading
+  }
+
+  /** Resolves when it is known which contacts were compared. @internal */
+  async loaded(): Promise<void> {
+    await this.#loading.catch(() => {})
+  }
+
+  async #load(): Promise<boolean> {
     const stored = (await this.#store.get(STORE_KEY)) as StoredPins | undefined
     if (stored) this.#state = stored
-    const remote = await this.#read()
-    // An older revision than a known one was withheld by the server, or is another device's that is late.
+    const { revision } = this.#state
+    const current = await this.#fetch()
+    const remote = current && (await this.#open(current))
     if (remote && remote.revision >= this.#state.revision) await this.#keep(remote)
+    return (remote?.revision ?? 0) >= revision
   }
 
   async #thumbprints(userId: string): Promise<[string, string] | undefined> {
@@ -98,11 +122,13 @@ export class VerifiedContacts {
 
   async #change(change: (pins: Pins) => Pins): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const current = await this.#read()
-      const base = current && current.revision >= this.#state.revision ? current : this.#state
+      const current = await this.#fetch()
+      // What cannot be opened is replaced: the keys were reset, or the server has made it.
+      const remote = current && (await this.#open(current).catch(() => undefined))
+      const base = remote && remote.revision >= this.#state.revision ? remote : this.#state
       const next = { revision: base.revision + 1, pins: change(base.pins) }
       try {
-        await this.#write(next, current?.etag)
+        await this.#write(next, current && `"${current.version}"`)
         return await this.#keep(next)
       } catch (error) {
         const isOutdated = error instanceof RejectedError && error.code === 'precondition_failed'
@@ -116,18 +142,19 @@ export class VerifiedContacts {
     await this.#store.update(STORE_KEY, () => this.#state)
   }
 
-  async #read(): Promise<(StoredPins & { etag: string }) | undefined> {
-    const { decryption } = this.#unlocked()
-    const path = `/api/account/data/${NAME}`
-    const stored = await this.#session
-      .request<{ data: string; version: number }>('GET', path)
+  #fetch(): Promise<SealedPins | undefined> {
+    return this.#session
+      .request<SealedPins>('GET', `/api/account/data/${NAME}`)
       .catch((error) => (isNotFound(error) ? undefined : Promise.reject(error)))
-    if (!stored) return undefined
+  }
+
+  async #open(sealed: SealedPins): Promise<StoredPins> {
+    const { decryption } = this.#unlocked()
     const userId = this.#session.user.id
     const history: KeyHistory = this.#directory.historyOf(userId)
-    const { revision, data } = await openAccountData(stored.data, { userId, name: NAME }, decryption, history)
+    const { revision, data } = await openAccountData(sealed.data, { userId, name: NAME }, decryption, history)
     // Signed with the keys of this user, thus written by this class.
-    return { revision, pins: data as Pins, etag: `"${stored.version}"` }
+    return { revision, pins: data as Pins }
   }
 
   async #write({ revision, pins }: StoredPins, etag: string | undefined): Promise<void> {

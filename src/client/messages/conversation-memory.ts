@@ -30,6 +30,8 @@ export class ConversationMemory {
   readonly #key: string
   readonly #chains: Map<string, DeviceChain>
   readonly #revisions: Map<string, KnownRevision>
+  /** The id of each known message, by its message group. */
+  readonly #ids: Map<string, string>
   readonly #heads: Set<string>
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -38,6 +40,7 @@ export class ConversationMemory {
     this.#key = key
     this.#chains = new Map(Object.entries(chains))
     this.#revisions = new Map(Object.entries(revisions))
+    this.#ids = new Map(Object.values(revisions).map(({ group, id }) => [group, id]))
     this.#heads = new Set(heads)
   }
 
@@ -67,6 +70,8 @@ export class ConversationMemory {
   /** Compares a message with what is known of it; undefined if nothing is. Remembers it if it is new or newer. */
   compare(next: KnownRevision): RevisionVerdict | undefined {
     const known = this.#revisions.get(next.id)
+    const isElsewhere = (this.#ids.get(next.group) ?? next.id) !== next.id
+    if (isElsewhere) return known ? 'wrong_group' : 'not_an_edit'
     const verdict = known && compareRevision(known, next)
     if (verdict === undefined || verdict === 'newer') this.#remember(next)
     return verdict
@@ -91,8 +96,12 @@ export class ConversationMemory {
   #remember(revision: KnownRevision): void {
     this.#revisions.delete(revision.id)
     this.#revisions.set(revision.id, revision)
-    const [oldest] = this.#revisions.keys()
-    if (this.#revisions.size > MAX_REVISIONS && oldest !== undefined) this.#revisions.delete(oldest)
+    this.#ids.set(revision.group, revision.id)
+    const [oldest] = this.#revisions.values()
+    if (this.#revisions.size > MAX_REVISIONS && oldest) {
+      this.#revisions.delete(oldest.id)
+      this.#ids.delete(oldest.group)
+    }
     this.#save()
   }
 

@@ -1,6 +1,7 @@
 import type { MessageCodec } from '../conversations/codec.ts'
 import type { KeyDirectory } from '../keys/key-directory.ts'
 import type { AccountKeys } from '../keys/own-keys.ts'
+import type { MemberRecord } from './member-record.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { MessageWriter } from './message-writer.ts'
 
@@ -10,21 +11,30 @@ export function encryptedCodec(parts: {
   directory: KeyDirectory
   reader: MessageReader
   writer: MessageWriter
+  members: MemberRecord
 }): MessageCodec {
-  const { keys, directory, reader, writer } = parts
+  const { keys, directory, reader, writer, members } = parts
   return {
     ready: () => keys.whenUnlocked(),
     check: () => void keys.unlocked,
     startKeys: async () => undefined,
     async joined(context, setKeys) {
-      await directory.ensure([...context.members.keys()], context.accountKeys)
+      const problems = await members.note(context)
+      await directory.ensure([...context.members.keys()])
+      await directory.check(context.accountKeys)
       await reader.noteHeads(context)
       await writer.offerKey(context, setKeys)
+      return problems
     },
-    seal: (context, draft, options) => writer.seal(context, draft, options),
+    async seal(context, draft, options) {
+      await members.check(context)
+      return writer.seal(context, draft, options)
+    },
     // An original client does not understand the edit.
-    deletion: ({ members }) =>
-      [...members.keys()].some((id) => directory.historyOf(id).length === 0) ? ['edit', 'delete'] : ['edit'],
+    deletion: (context) =>
+      [...context.members.keys()].some((id) => directory.historyOf(id).length === 0)
+        ? ['edit', 'delete']
+        : ['edit'],
     stored: ({ id }, receipt) => writer.stored(id, receipt),
     open: (context, wire, source) => reader.open(context, wire, source),
   }

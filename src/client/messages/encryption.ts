@@ -5,6 +5,7 @@ import { VerifiedContacts } from '../keys/verified-contacts.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../stores/store.ts'
 import { encryptedCodec } from './encrypted-codec.ts'
+import { MemberRecord } from './member-record.ts'
 import { MessageReader } from './message-reader.ts'
 import { MessageWriter } from './message-writer.ts'
 
@@ -22,6 +23,7 @@ export function openEncryption(session: Session, store: Store): Encryption {
   const keys = new AccountKeys(session, directory)
   const contacts = new VerifiedContacts({ session, store, directory, unlocked: () => keys.unlocked })
   const reader = new MessageReader({ store, keys, directory, contacts })
-  const writer = new MessageWriter(store, keys, directory)
-  return { directory, keys, contacts, codec: encryptedCodec({ keys, directory, reader, writer }) }
+  const writer = new MessageWriter({ store, keys, directory, contacts })
+  const members = new MemberRecord(store)
+  return { directory, keys, contacts, codec: encryptedCodec({ keys, directory, reader, writer, members }) }
 }

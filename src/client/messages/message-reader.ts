@@ -75,6 +75,7 @@ export class MessageReader {
     }
     if (!opened.ok) return unreadable(wire, 'invalid', [{ code: opened.failure }])
     const problems = await this.#check(context, wire, opened, source)
+    if (problems.some(isFatal)) return unreadable(wire, 'invalid', problems)
     const { content, hash } = opened
     const origin: Origin = {
       device: content.device,
@@ -89,7 +90,7 @@ export class MessageReader {
       body: content.body,
       revision: content.revision,
       sentAt: new Date(content.sent_at),
-      verified: problems.some(isFatal) ? 'invalid' : this.#verificationOf(sender, context.me),
+      verified: this.#verificationOf(sender, context.me),
       problems,
       origin,
     }
@@ -117,7 +118,8 @@ export class MessageReader {
     const problems =
       verdict === undefined ? [placeProblem(memory.place(revision, source))] : [revisionProblem(verdict)]
     const isNew = verdict === undefined || verdict === 'newer'
-    if (isNew && source === 'live')
+    // Who the members of a group were when it was sent is only known of a message that has just been sent.
+    if (isNew && (source === 'live' || (source === 'missed' && context.isPrivate)))
       problems.push(headsProblem(await this.#compareHeads(context, opened, memory)))
     return problems.filter((problem) => problem !== undefined)
   }

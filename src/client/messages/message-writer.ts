@@ -16,6 +16,7 @@ import {
 import { RecipientsError } from '../errors.ts'
 import type { KeyDirectory } from '../keys/key-directory.ts'
 import type { AccountKeys } from '../keys/own-keys.ts'
+import type { VerifiedContacts } from '../keys/verified-contacts.ts'
 import type { Store } from '../stores/store.ts'
 import type { Origin } from './origin.ts'
 import { makeConversationKeys, originalCopies } from './original-client.ts'
@@ -34,17 +35,25 @@ export class MessageWriter {
   readonly #store: Store
   readonly #keys: AccountKeys
   readonly #directory: KeyDirectory
+  readonly #contacts: VerifiedContacts
 
-  constructor(store: Store, keys: AccountKeys, directory: KeyDirectory) {
-    this.#store = store
-    this.#keys = keys
-    this.#directory = directory
+  constructor(options: {
+    store: Store
+    keys: AccountKeys
+    directory: KeyDirectory
+    contacts: VerifiedContacts
+  }) {
+    this.#store = options.store
+    this.#keys = options.keys
+    this.#directory = options.directory
+    this.#contacts = options.contacts
   }
 
   /** Signs a message and encrypts it for the members. @throws RecipientsError, KeysLockedError */
   async seal(context: ConversationContext, draft: Draft, options: SealOptions): Promise<SealedMessage> {
     const userIds = [...context.members.keys()]
     await this.#directory.ensure(userIds)
+    await this.#checkKeys(userIds)
     const { signer } = this.#keys.unlocked
     const content = await this.#contentOf(context, draft)
     const recipients = new Map(
@@ -85,6 +94,18 @@ export class MessageWriter {
     const isNeeded = [...members.keys()].some((userId) => this.#directory.historyOf(userId).length === 0)
     if (!isNeeded || privateKey || !this.#keys.isUnlocked) return
     await setKeys(await makeConversationKeys(id, this.#keys.unlocked.encryptionKey))
+  }
+
+  /** Throws if the keys of some members must not be used. */
+  async #checkKeys(userIds: string[]): Promise<void> {
+    // These have account keys: the key of a conversation is not used in their place.
+    const rejected = userIds.filter(
+      (id) => this.#directory.historyOf(id).length === 0 && this.#directory.rejectionOf(id) !== undefined,
+    )
+    if (rejected.length > 0) throw new RecipientsError('keys_rejected', rejected)
+    await this.#contacts.loaded()
+    const reset = userIds.filter((id) => this.#contacts.isOutdated(id))
+    if (reset.length > 0) throw new RecipientsError('keys_reset', reset)
   }
 
   async #contentOf(context: ConversationContext, { id, type, body, edits }: Draft): Promise<Content> {

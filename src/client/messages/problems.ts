@@ -1,7 +1,7 @@
 import type { Problem } from '../conversations/codec.ts'
 import type { ChainVerdict, HeadsVerdict, RevisionVerdict } from '../encryption/index.ts'
 
-/** Codes of problems for which the content of a message must not be believed. */
+/** Codes of problems for which the content of a message is not shown. */
 const FATAL = new Set(['conflict', 'wrong_group', 'not_an_edit', 'stale', 'repeated'])
 
 /** What the comparison with the known revision means; undefined if all is well. */
@@ -20,7 +20,7 @@ export function headsProblem(verdict: HeadsVerdict): Problem | undefined {
   return verdict === 'unknown' ? { code: 'different_keys' } : undefined
 }
 
-/** Whether a message with this problem must not be believed. */
+/** Whether a message with this problem is not shown. */
 export function isFatal({ code }: Problem): boolean {
   return FATAL.has(code)
 }

@@ -9,6 +9,7 @@ export function plainCodec(): MessageCodec {
     startKeys: async () => KEYS,
     joined: async ({ privateKey }, setKeys) => {
       if (!privateKey) await setKeys(KEYS)
+      return []
     },
     seal: async ({ members }, { id, type, body, edits }) => {
       const revision = edits === undefined ? 0 : Number(edits) + 1
