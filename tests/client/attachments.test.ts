@@ -251,6 +251,13 @@ it('gives files to members, from the time at which a message has them', async ()
   await hers.delete(hers.messages[1]!)
   await deleted
   await expect((await his.download(second)).bytes()).rejects.toMatchObject({ code: 'no_attachment' })
+  const edited = his.once('edit')
+  const third = await hers.upload({ name: 'c', content: contentOf(10) })
+  await hers.send({ type: 'attachment', body: { text: '', files: [third] } })
+  await eventually(() => expect(hers.messages.at(-1)?.body.files).toEqual([third]))
+  await hers.edit(hers.messages.at(-1)!, 'Without a file')
+  await edited
+  await expect((await his.download(third)).bytes()).rejects.toMatchObject({ code: 'no_attachment' })
   await his.leave()
   await expect((await his.download(file)).bytes()).rejects.toMatchObject({
     code: 'no_conversation',

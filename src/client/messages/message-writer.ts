@@ -71,8 +71,8 @@ export class MessageWriter {
       payload: {
         encrypted_messages: { ...copies, ...originals },
         shared,
-        ...(files && { attachments: files }),
-        ...(content.type === 'deleted' && { attachments: [] }),
+        // An edit that lists none drops those of the message.
+        ...((files || content.revision > 0) && { attachments: files ?? [] }),
       },
       receipt: draft.edits ? null : { counter: content.counter, previous: hash },
     }
