@@ -118,7 +118,9 @@ describe('the packed package', () => {
     const client = join(project, 'first-message.js')
     writeFileSync(
       client,
-      `${firstMessage.replace('http://localhost:4000', app.url)}\nsetTimeout(() => me.close(), 500)`,
+      `${firstMessage.replace('http://localhost:4000', app.url)}
+if (chat.messages.length === 0) await chat.once('message')
+await me.close()`,
     )
     const { stdout } = await run(process.execPath, [client])
     expect(stdout).toBe('Ann Hello verified\n')
