@@ -22,7 +22,6 @@ import type { WireMessage } from '../wire.ts'
 import { ConversationMemory } from './conversation-memory.ts'
 import { currentHeads } from './message-writer.ts'
 import type { Origin } from './origin.ts'
-import { readOriginal } from './original-client.ts'
 import { headsProblem, isFatal, placeProblem, revisionProblem } from './problems.ts'
 
 /** Reads messages in the format `parley.1`, and those of original clients. */
@@ -148,6 +147,7 @@ export class MessageReader {
   }
 
   async #openOriginal(context: ConversationContext, wire: WireMessage): Promise<OpenedMessage> {
+    const { readOriginal } = await import('../on-demand.ts')
     const text = await readOriginal(context, wire.content, this.#keys.unlocked.decryption)
     if (text === undefined) return unreadable(wire, 'invalid', [{ code: 'undecryptable_copy' }])
     await this.#directory.ensure([wire.sender])

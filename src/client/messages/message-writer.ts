@@ -19,7 +19,6 @@ import type { AccountKeys } from '../keys/own-keys.ts'
 import type { VerifiedContacts } from '../keys/verified-contacts.ts'
 import type { Store } from '../stores/store.ts'
 import type { Origin } from './origin.ts'
-import { makeConversationKeys, originalCopies } from './original-client.ts'
 
 const DEVICE_KEY = 'device'
 const CHAIN_PREFIX = 'chain/'
@@ -64,7 +63,7 @@ export class MessageWriter {
     )
     const others = userIds.filter((id) => !recipients.has(id))
     if (others.length > 0 && !options.allowUnsigned) throw new RecipientsError('unsigned_members', others)
-    const originals = await originalCopies(context, others, content)
+    const originals = others.length > 0 ? await originalCopiesOf(context, others, content) : {}
     const { shared, copies, hash } = await sealMessage({ content, signer, recipients })
     const files = content.type === 'attachment' ? content.body.files.map(({ id }) => id) : undefined
     return {
@@ -93,6 +92,7 @@ export class MessageWriter {
   ): Promise<void> {
     const isNeeded = [...members.keys()].some((userId) => this.#directory.historyOf(userId).length === 0)
     if (!isNeeded || privateKey || !this.#keys.isUnlocked) return
+    const { makeConversationKeys } = await import('../on-demand.ts')
     await setKeys(await makeConversationKeys(id, this.#keys.unlocked.encryptionKey))
   }
 
@@ -141,6 +141,11 @@ export function currentHeads(
   directory: KeyDirectory,
 ): Promise<string> {
   return hashHeads(new Map([...members.keys()].map((id) => [id, headOf(directory.historyOf(id))])))
+}
+
+async function originalCopiesOf(context: ConversationContext, userIds: string[], content: Content) {
+  const { originalCopies } = await import('../on-demand.ts')
+  return originalCopies(context, userIds, content)
 }
 
 /** An edit keeps the place of the original. */
