@@ -8,10 +8,18 @@ import { WebSocket, WebSocketServer } from 'ws'
 /** A frame of the Phoenix channel protocol, version 2: join_ref, ref, topic, event, payload. */
 export type Frame = [string | null, string | null, string, string, unknown]
 
+/** The response to a request for a part of a file. */
+export interface FilePart {
+  bytes: Buffer
+  contentRange: string
+}
+
 /** How a malicious server changes what its clients send and receive. What is absent stays as it is. */
 export interface Tampering {
   /** Changes the JSON body of a response. */
   response?: (path: string, body: unknown) => unknown
+  /** Changes the bytes of a part of a file, and the range that it is said to be. */
+  file?: (path: string, part: FilePart) => FilePart
   /** Replaces a frame to a client, by none, one or several. */
   toClient?: (frame: Frame) => Frame[]
   /** Replaces a frame to the server. */
@@ -83,6 +91,13 @@ export class TamperingProxy {
       'content-length': _size,
       ...rest
     } = Object.fromEntries(answer.headers)
+    const contentRange = answer.headers.get('content-range')
+    if (contentRange !== null && this.tampering.file) {
+      const part = this.tampering.file(path, { bytes, contentRange })
+      response.writeHead(answer.status, { ...rest, 'content-range': part.contentRange })
+      response.end(part.bytes)
+      return
+    }
     response.writeHead(answer.status, rest)
     response.end(this.#changedBody(path, answer.headers.get('content-type'), bytes))
   }
