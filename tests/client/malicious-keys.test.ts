@@ -162,6 +162,19 @@ it('notices false keys of a new contact as soon as the two talk', async () => {
   expect(hers.messages.at(-1)).toMatchObject({ body: { text: 'Hello' }, verified: 'signed' })
 })
 
+it('tells that the server has reset its own keys, and uses the false ones for nothing', async () => {
+  const { app, proxy, bob, his } = await startTalk()
+  const forged = await forgeReset(app, bob.user.id)
+  tamperKeyQueries(proxy, bob.user.id, (item) => ({ ...item, ...forged }))
+  const sends = collectSends(proxy)
+  const notice = bob.once('notice')
+  announceKeys(proxy, bob.user.id, bob.user.id)
+  expect(await notice).toEqual({ code: 'own_keys_reset' })
+  await expect(his.send('secret')).rejects.toMatchObject({ code: 'keys_locked' })
+  await expect(bob.keys.unlock(PASSPHRASE)).rejects.toMatchObject({ code: 'invalid_keys' })
+  expect(sends).toEqual([])
+})
+
 it('notices that two members see different keys of a third', async () => {
   const { app, proxy } = await startMalicious()
   const [ann, carol, bob] = await Promise.all([

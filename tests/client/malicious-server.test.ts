@@ -145,6 +145,21 @@ it.each([
   })
 })
 
+it('notices the same in what is delivered after a reconnect', async () => {
+  const { proxy, hers, his, notices } = await startTalk()
+  let isCut = false
+  proxy.tampering.toClient = (frame) => {
+    const { response } = frame[4] as { response?: { recovered?: boolean; changes?: { payload: Delivery }[] } }
+    for (const { payload } of response?.changes ?? []) payload.message = sharedAltered(payload.message)
+    return isCut || frame[3] !== 'new_message' ? [frame] : []
+  }
+  await hers.send('Hello')
+  isCut = true
+  proxy.disconnectAll()
+  await eventually(() => expect(notices).toEqual(['shared_altered']))
+  expect(his.messages[2]).toMatchObject({ type: 'unreadable', body: {}, verified: 'invalid' })
+})
+
 it('notices that the server names another sender', async () => {
   const { proxy, bob, hers, his, notices } = await startTalk()
   tamperMessages(proxy, (delivery) => [
