@@ -12,7 +12,10 @@ it('has a bot that answers, also what was written while it did not run', async (
   const environment = { PARLEY_URL: app.url, BOT_FOLDER: temporaryFolder() }
   const bot = await startBot(environment)
   const chat = await ann.conversations.with('bot@example.com')
+  // The bot answers again what it had not yet marked as read when it was killed.
+  const read = chat.once('read', ({ member }) => member.email === 'bot@example.com')
   expect(await answerTo(chat, 'Hello there')).toMatchObject({ body: { text: 'That is 2 words.' } })
+  await read
 
   bot.kill('SIGKILL')
   await once(bot, 'exit')
