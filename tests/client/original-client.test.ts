@@ -35,6 +35,7 @@ describe.each(['documented', 'legacy'])('an original client and a new one, in th
     await eventually(() => expect(carol.texts).toEqual(['Hello, Carol', 'Hello, dear Ann']))
     await hers.send('x'.repeat(191), { allowUnsigned: true })
     await eventually(() => expect(carol.texts[2]).toBe(NEWER_CLIENT_NOTE))
+    await eventually(() => expect(hers.messages).toHaveLength(3))
     await hers.delete(hers.messages[2]!)
     await eventually(() => expect(carol.texts).toEqual(['Hello, Carol', 'Hello, dear Ann']))
 
