@@ -53,7 +53,7 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, part) => (isObject(part) ? sortMembers(part) : part))
 }
 
-/** The object in a text or in base64url of a text; undefined if it is not a JSON object. */
+/** The object in a text; undefined if it is not a JSON object. */
 export function parseJsonObject(text: string | undefined): Record<string, unknown> | undefined {
   if (text === undefined) return undefined
   try {
@@ -62,6 +62,12 @@ export function parseJsonObject(text: string | undefined): Record<string, unknow
   } catch {
     return undefined
   }
+}
+
+/** The object in a text in base64url; undefined if it is not a JSON object. */
+export function decodeJsonObject(text: string): Record<string, unknown> | undefined {
+  const bytes = decodeBase64url(text)
+  return bytes && parseJsonObject(decodeText(bytes))
 }
 
 /** Whether a decoded JSON value is an object, not an array or null. */

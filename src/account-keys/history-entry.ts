@@ -2,14 +2,15 @@ import { CompactSign, type CryptoKey, compactVerify } from 'jose'
 import {
   canonicalJson,
   decodeBase64url,
+  decodeJsonObject,
   decodeText,
   encodeText,
   hasExactly,
   hashText,
   isObject,
-  parseJsonObject,
 } from './encoding.ts'
 import { KeyError } from './errors.ts'
+import { isHash, isInteger, isTimestamp, isUuid } from './fields.ts'
 import {
   accountThumbprint,
   isSameKey,
@@ -65,9 +66,6 @@ export interface NewEntry {
   /** The signing key of the last entry; absent where the account lost it, which makes a reset. */
   previousSigner?: EntrySigner
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const HASH = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
 
 /** Makes the next entry of a history. */
 export async function signEntry(entry: NewEntry): Promise<HistoryEntry> {
@@ -139,7 +137,7 @@ async function sign(payload: Uint8Array, { publicKey, privateKey }: EntrySigner)
 
 async function verifySignature(entry: HistoryEntry, index: number, signer: ReadEntry): Promise<void> {
   const { protected: encoded, signature } = entry.signatures[index]!
-  const header = decodeObject(encoded)
+  const header = decodeJsonObject(encoded)
   if (!header || !hasExactly(header, ['alg', 'kid', 'typ']) || header.typ !== HISTORY_TYPE) {
     throw new KeyError('invalid_entry', 'A header of the entry is not {alg, kid, typ} of a key history.')
   }
@@ -177,17 +175,15 @@ function parseSignature(value: unknown): { protected: string; signature: string 
 }
 
 async function describe(payload: string): Promise<ReadEntry> {
-  const content = decodeObject(payload)
+  const content = decodeJsonObject(payload)
   // One spelling only: a member that occurs twice, for example, is read differently by different parsers.
   if (!content || decodeText(decodeBase64url(payload)!) !== canonicalJson(content)) throw malformed()
   const { v, user_id, version, previous, reset, issued_at } = content
   const names = ['v', 'user_id', 'version', 'encryption_key', 'signing_key', 'previous', 'issued_at']
   if (v !== 1 || !hasExactly(content, reset === undefined ? names : [...names, 'reset'])) throw malformed()
-  if (typeof user_id !== 'string' || !UUID.test(user_id)) throw malformed()
-  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) throw malformed()
-  if (previous !== null && !(typeof previous === 'string' && HASH.test(previous))) throw malformed()
+  if (!isUuid(user_id) || !isInteger(version, 1) || !isTimestamp(issued_at)) throw malformed()
+  if (previous !== null && !isHash(previous)) throw malformed()
   if (reset !== undefined && reset !== true) throw malformed()
-  if (typeof issued_at !== 'string' || !isTimestamp(issued_at)) throw malformed()
   const keys = {
     encryption_key: parsePublicJwk(content.encryption_key),
     signing_key: parsePublicJwk(content.signing_key),
@@ -201,15 +197,6 @@ async function describe(payload: string): Promise<ReadEntry> {
     accountThumbprint(user_id, keys),
   ])
   return { user_id, version, ...keys, previous, reset: reset === true, issued_at, hash, kid, thumbprint }
-}
-
-function isTimestamp(text: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/.test(text) && !Number.isNaN(Date.parse(text))
-}
-
-function decodeObject(text: string): Record<string, unknown> | undefined {
-  const bytes = decodeBase64url(text)
-  return bytes && parseJsonObject(decodeText(bytes))
 }
 
 function malformed(): KeyError {

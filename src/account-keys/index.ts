@@ -1,5 +1,6 @@
 export * from './encoding.ts'
 export { KeyError, type KeyErrorCode } from './errors.ts'
+export * from './fields.ts'
 export {
   type EntrySigner,
   HISTORY_TYPE,

@@ -14,7 +14,7 @@ import type { VerifiedContacts } from './keys/verified-contacts.ts'
 import { type Encryption, openEncryption } from './messages/encryption.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { OnlineUsers } from './presence.ts'
-import type { Rooms } from './rooms/rooms.ts'
+import { Rooms } from './rooms/rooms.ts'
 import type { Session } from './session/session.ts'
 import { type Store, scopedStore } from './stores/store.ts'
 import type { SystemEvents, SystemPushes, UserEvents } from './wire.ts'
@@ -47,12 +47,13 @@ export class Account extends Emitter<AccountEvents> {
   readonly contacts: VerifiedContacts
   /** Who is online. */
   readonly presence = new OnlineUsers()
+  /** The rooms of the site. */
+  readonly rooms: Rooms
   readonly #session: Session
   readonly #store: Store
   readonly #connection: Connection
   readonly #outbox: Outbox
   readonly #system: Topic<SystemPushes>
-  #rooms: Rooms | undefined
 
   constructor({ session, store, transport, codec: otherCodec }: AccountOptions) {
     super()
@@ -64,6 +65,7 @@ export class Account extends Emitter<AccountEvents> {
     this.keys = encryption.keys
     this.contacts = encryption.contacts
     this.#connection = new Connection(session, transport)
+    this.rooms = new Rooms(session, this.#connection)
     // Created in the order in which they are to be joined after a reconnect: the user's own topic first.
     const ownTopic = this.#connection.topic(`user:${session.user.id}`, {
       events: {
@@ -141,13 +143,6 @@ export class Account extends Emitter<AccountEvents> {
     this.#session.close()
     this.#connection.close()
     await this.#store.close()
-  }
-
-  /** The rooms of the site. Their code is loaded when it is first needed. */
-  async openRooms(): Promise<Rooms> {
-    const { Rooms } = await import('./on-demand.ts')
-    this.#rooms ??= new Rooms(this.#session, this.#connection)
-    return this.#rooms
   }
 
   /** A conversation, opened. */

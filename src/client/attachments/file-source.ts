@@ -1,4 +1,4 @@
-import { cleanFileName, cleanMediaType } from '../encryption/attachment.ts'
+import { cleanFileName, cleanMediaType } from '../encryption/file-name.ts'
 import type { ByteSource } from '../encryption/file-stream.ts'
 import { ParleyError } from '../errors.ts'
 

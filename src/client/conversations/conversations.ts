@@ -3,6 +3,7 @@ import type { Topic } from '../connection/topic.ts'
 import { Emitter } from '../emitter.ts'
 import { RecipientsError, RejectedError } from '../errors.ts'
 import type { Outbox } from '../outbox/outbox.ts'
+import { readPages } from '../session/pages.ts'
 import type { Session } from '../session/session.ts'
 import type { SystemPushes, UserEvents, WireChange, WireConversation, WireConversationPage } from '../wire.ts'
 import type { MessageCodec, Problem } from './codec.ts'
@@ -67,17 +68,12 @@ export class Conversations extends Emitter<ConversationsEvents> {
 
   /** The conversations, newest first, page by page as they are needed. */
   async *list(): AsyncGenerator<ConversationSummary, void, undefined> {
-    let pageToken: string | null = null
-    do {
-      const query = new URLSearchParams({ page_size: '100', ...(pageToken && { page_token: pageToken }) })
-      const page: WireConversationPage = await this.#options.session.request(
-        'GET',
-        `/api/conversations?${query}`,
-      )
-      for (const user of page.users) this.#people.set(user.id, memberOf(user))
-      yield* page.items.map(summaryOf)
-      pageToken = page.page_token
-    } while (pageToken)
+    const pageOf = (page: WireConversationPage) => page
+    const pages = readPages(this.#options.session, '/api/conversations', { page_size: '100' }, pageOf)
+    for await (const { users, items } of pages) {
+      for (const user of users) this.#people.set(user.id, memberOf(user))
+      yield* items.map(summaryOf)
+    }
   }
 
   /** Finds or starts the private conversation with a user, by id or email address, and opens it. */

@@ -1,4 +1,5 @@
 import { RejectedError } from '../errors.ts'
+import { readPages } from '../session/pages.ts'
 import type { Session } from '../session/session.ts'
 import type { WireDirectoryUser } from '../wire.ts'
 import { type Member, memberOf } from './member.ts'
@@ -18,18 +19,10 @@ export async function* searchUsers(
   session: Session,
   search?: string,
 ): AsyncGenerator<Member, void, undefined> {
-  let pageToken: string | null = null
-  do {
-    const query = new URLSearchParams({
-      page_size: '100',
-      ...(search !== undefined && { search }),
-      ...(pageToken && { page_token: pageToken }),
-    })
-    const body: Page = await session.request('GET', `/api/users?${query}`)
-    const page = 'users' in body ? body.users : body
-    yield* page.items.map(memberOf)
-    pageToken = page.page_token
-  } while (pageToken)
+  const parameters = { page_size: '100', ...(search !== undefined && { search }) }
+  for await (const { items } of readPages(session, '/api/users', parameters, pageOf)) {
+    yield* items.map(memberOf)
+  }
 }
 
 /** The id of the user with an address, or the id itself. @throws RejectedError `users_not_found` */
@@ -44,4 +37,8 @@ export async function findUser(session: Session, idOrEmail: string): Promise<str
   const [only] = found
   if (found.length === 1 && only?.email === null && idOrEmail.includes('@')) return only.id
   throw new RejectedError({ code: 'users_not_found' })
+}
+
+function pageOf(page: Page): Users {
+  return 'users' in page ? page.users : page
 }

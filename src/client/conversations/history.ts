@@ -1,3 +1,4 @@
+import { readPages } from '../session/pages.ts'
 import type { Session } from '../session/session.ts'
 import type { WireCatchUp, WireMessage, WireMessages } from '../wire.ts'
 
@@ -8,17 +9,8 @@ type Page = WireMessages | { messages: WireMessages }
 
 /** Reads the messages of a conversation, newest first. */
 export async function* readMessages(session: Session, id: string): AsyncGenerator<WireMessage> {
-  let pageToken: string | null = null
-  do {
-    const query = new URLSearchParams({
-      conversation_id: id,
-      page_size: PAGE_SIZE,
-      ...(pageToken && { page_token: pageToken }),
-    })
-    const page = pageOf(await session.request<Page>('GET', `/api/messages?${query}`))
-    yield* page.items
-    pageToken = page.page_token
-  } while (pageToken)
+  const parameters = { conversation_id: id, page_size: PAGE_SIZE }
+  for await (const { items } of readPages(session, '/api/messages', parameters, pageOf)) yield* items
 }
 
 /** Reads the changes of a conversation after a `seq`. */

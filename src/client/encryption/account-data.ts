@@ -1,8 +1,7 @@
 import type { CryptoKey } from 'jose'
-import { decodeText, encodeText, type PublicJwk } from '../../account-keys/index.ts'
+import { decodeText, encodeText, isInteger, type PublicJwk } from '../../account-keys/index.ts'
 import { EncryptionError } from './errors.ts'
-import { isInteger } from './fields.ts'
-import { decryptJwe, encryptJwe, readJweHeader } from './jwe.ts'
+import { decryptByAny, encryptJwe, readJweHeader } from './jwe.ts'
 import { readJws, signJws, verifyJws } from './jws.ts'
 import { importEncryptionKey, importSigningKey } from './key-handles.ts'
 import { findSigner, type KeyHistory } from './key-history.ts'
@@ -50,9 +49,6 @@ export async function openAccountData(
 
 async function decrypt(sealed: string, keys: readonly CryptoKey[]): Promise<string | undefined> {
   if (!readJweHeader('ECDH-ES+A256KW', sealed)) return undefined
-  for (const key of keys) {
-    const plaintext = await decryptJwe('ECDH-ES+A256KW', sealed, key)
-    if (plaintext) return decodeText(plaintext)
-  }
-  return undefined
+  const plaintext = await decryptByAny(sealed, keys)
+  return plaintext && decodeText(plaintext)
 }

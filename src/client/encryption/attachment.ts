@@ -1,5 +1,4 @@
-import { decodeBase64url, isObject } from '../../account-keys/index.ts'
-import { isHash, isInteger, isText, isUuid } from './fields.ts'
+import { decodeBase64url, isHash, isInteger, isObject, isText, isUuid } from '../../account-keys/index.ts'
 
 /** A file as a message describes it. */
 export interface AttachedFile {
@@ -24,24 +23,8 @@ export const MAX_FILES = 16
 /** The largest file, in bytes: 1 TiB. */
 export const MAX_FILE_SIZE = 2 ** 40
 
-const MAX_NAME_LENGTH = 255
-
-/** A name as messages may carry it: without a path, control characters, or characters that change the direction of text. */
-export function cleanFileName(name: string): string {
-  const base = name.split(/[/\\]/).at(-1)!
-  const visible = base
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Bidi_Control}]/gu, '')
-    .trim()
-  const short = Array.from(visible.slice(0, MAX_NAME_LENGTH)).join('').toWellFormed()
-  return isFileName(short) ? short : 'file'
-}
-
-/** A media type as messages may carry it: without parameters, and `application/octet-stream` where the system knows none. */
-export function cleanMediaType(type: string): string {
-  const essence = type.split(';')[0]!.trim().toLowerCase()
-  return isMediaType(essence) ? essence : 'application/octet-stream'
-}
+/** The longest name of a file, in UTF-16 code units. */
+export const MAX_NAME_LENGTH = 255
 
 /** Checks the files of a decoded message. Undefined if one breaks a rule. */
 export function parseAttachments(value: unknown): AttachedFile[] | undefined {
@@ -60,12 +43,14 @@ function parseFile(value: unknown): AttachedFile | undefined {
   return { id, name, type, size, key, nonce, digest }
 }
 
-function isFileName(name: string): boolean {
+/** Whether messages may carry a name. */
+export function isFileName(name: string): boolean {
   const isHarmless = !/[/\\\p{Cc}\p{Bidi_Control}]/u.test(name) && name !== '.' && name !== '..'
   return isHarmless && name.trim() !== '' && name.length <= MAX_NAME_LENGTH
 }
 
-function isMediaType(value: unknown): value is string {
+/** Whether messages may carry a media type. */
+export function isMediaType(value: unknown): value is string {
   return typeof value === 'string' && /^[\w.+-]{1,63}\/[\w.+-]{1,63}$/.test(value)
 }
 

@@ -1,7 +1,6 @@
-import { isObject } from '../../account-keys/index.ts'
+import { isHash, isInteger, isObject, isText, isTimestamp, isUuid } from '../../account-keys/index.ts'
 import type { AttachedFile } from './attachment.ts'
 import { parseAttachments } from './attachment.ts'
-import { isHash, isInteger, isText, isTimestamp, isUuid } from './fields.ts'
 
 /** What a message says, by its type. */
 export type MessageBody =

@@ -1,12 +1,5 @@
 import { CompactEncrypt, type CryptoKey, compactDecrypt } from 'jose'
-import {
-  type Bytes,
-  decodeBase64url,
-  decodeText,
-  hasExactly,
-  isBase64url,
-  parseJsonObject,
-} from '../../account-keys/index.ts'
+import { type Bytes, decodeJsonObject, hasExactly, isBase64url } from '../../account-keys/index.ts'
 
 /** The largest count of PBES2 that is accepted: about ten seconds of work. */
 export const MAX_PBES2_COUNT = 10_000_000
@@ -40,8 +33,7 @@ export function readJweHeader(alg: JweAlgorithm, jwe: string): Record<string, un
   const [encoded = '', ...parts] = jwe.split('.')
   if (parts.length !== 4 || !parts.every(isBase64url) || (parts[0] === '') !== (alg === 'dir'))
     return undefined
-  const bytes = decodeBase64url(encoded)
-  const header = bytes && parseJsonObject(decodeText(bytes))
+  const header = decodeJsonObject(encoded)
   if (!header || header.alg !== alg || header.enc !== 'A256GCM') return undefined
   return hasExactly(header, FORMS[alg]) ? header : undefined
 }
@@ -62,4 +54,13 @@ export async function decryptJwe(
   } catch {
     return undefined
   }
+}
+
+/** The same for a JWE that was encrypted to one of an account's keys, newest first. */
+export async function decryptByAny(jwe: string, keys: readonly CryptoKey[]): Promise<Bytes | undefined> {
+  for (const key of keys) {
+    const plaintext = await decryptJwe('ECDH-ES+A256KW', jwe, key)
+    if (plaintext) return plaintext
+  }
+  return undefined
 }

@@ -1,6 +1,7 @@
 import { CompactSign, type CryptoKey, compactVerify } from 'jose'
 import {
   decodeBase64url,
+  decodeJsonObject,
   decodeText,
   encodeText,
   hasExactly,
@@ -24,8 +25,7 @@ export function signJws(typ: JwsType, kid: string, privateKey: CryptoKey, text: 
 /** Reads which key signed a compact JWS. Undefined if it does not have exactly the header of this type. */
 export function readJws(typ: JwsType, text: string): UnverifiedJws | undefined {
   const [encoded = '', , signature, ...more] = text.split('.')
-  const bytes = decodeBase64url(encoded)
-  const header = bytes && parseJsonObject(decodeText(bytes))
+  const header = decodeJsonObject(encoded)
   if (!header || !hasExactly(header, ['alg', 'kid', 'typ']) || more.length > 0) return undefined
   if (signature === undefined || decodeBase64url(signature)?.length !== 64) return undefined
   const { alg, kid } = header

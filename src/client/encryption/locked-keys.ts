@@ -3,13 +3,13 @@ import {
   decodeText,
   encodeText,
   hasExactly,
+  isInteger,
   isObject,
   type PrivateJwk,
   parseJsonObject,
   parsePrivateJwk,
 } from '../../account-keys/index.ts'
 import { EncryptionError } from './errors.ts'
-import { isInteger } from './fields.ts'
 import { decryptJwe, encryptJwe, MAX_PBES2_COUNT, readJweHeader } from './jwe.ts'
 import { parseRecoveryKey } from './recovery-key.ts'
 

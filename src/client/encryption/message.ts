@@ -2,7 +2,7 @@ import type { CryptoKey } from 'jose'
 import { encodeText, hashText, type PublicJwk, parseJsonObject, sha256 } from '../../account-keys/index.ts'
 import { type Content, parseContent, type ReceivedContent, writeContent } from './content.ts'
 import { EncryptionError } from './errors.ts'
-import { decryptJwe, encryptJwe, readJweHeader } from './jwe.ts'
+import { decryptByAny, decryptJwe, encryptJwe, readJweHeader } from './jwe.ts'
 import { readJws, signJws, verifyJws } from './jws.ts'
 import { importEncryptionKey, importSigningKey } from './key-handles.ts'
 import { findSigner, type KeyHistory } from './key-history.ts'
@@ -107,7 +107,7 @@ export function isSealedCopy(copy: string): boolean {
 async function decrypt({ copy, shared, keys }: OpenInput): Promise<{ text: string } | MessageFailure> {
   if (copy.length > MAX_COPY_LENGTH || (shared?.length ?? 0) > MAX_SHARED_LENGTH) return 'too_large'
   if (!readJweHeader('ECDH-ES+A256KW', copy)) return 'malformed_copy'
-  const secret = await decryptCopy(copy, keys)
+  const secret = await decryptByAny(copy, keys)
   if (!secret) return 'undecryptable_copy'
   if (secret.length !== KEY_BYTES + 32) return 'malformed_copy'
   if (shared === undefined) return 'shared_missing'
@@ -117,14 +117,6 @@ async function decrypt({ copy, shared, keys }: OpenInput): Promise<{ text: strin
   const padded = await decryptJwe('dir', shared, secret.subarray(0, KEY_BYTES))
   const text = padded && unpad(padded)
   return text === undefined ? 'malformed_message' : { text }
-}
-
-async function decryptCopy(copy: string, keys: readonly CryptoKey[]) {
-  for (const key of keys) {
-    const secret = await decryptJwe('ECDH-ES+A256KW', copy, key)
-    if (secret) return secret
-  }
-  return undefined
 }
 
 async function verify(text: string, { envelope, history }: OpenInput): Promise<OpenedMessage> {

@@ -8,7 +8,7 @@ import {
 } from '../../account-keys/index.ts'
 import type { Content } from './content.ts'
 import { EncryptionError } from './errors.ts'
-import { decryptJwe, encryptJwe, readJweHeader } from './jwe.ts'
+import { decryptByAny, encryptJwe, readJweHeader } from './jwe.ts'
 import { importEncryptionKey } from './key-handles.ts'
 
 /** The beginning of a note to a reader whose client cannot show a message. */
@@ -117,11 +117,8 @@ function hasMembers(
 
 async function decryptMembers(jwe: string, keys: readonly CryptoKey[]) {
   if (!readJweHeader('ECDH-ES+A256KW', jwe)) return undefined
-  for (const key of keys) {
-    const plaintext = await decryptJwe('ECDH-ES+A256KW', jwe, key)
-    if (plaintext) return parseJsonObject(decodeText(plaintext))
-  }
-  return undefined
+  const plaintext = await decryptByAny(jwe, keys)
+  return plaintext && parseJsonObject(decodeText(plaintext))
 }
 
 function modulusBytes({ algorithm }: CryptoKey): number {

@@ -1,11 +1,4 @@
-import {
-  formatSafetyNumber,
-  type KeyHistory,
-  openAccountData,
-  qrText,
-  safetyNumber,
-  sealAccountData,
-} from '../encryption/index.ts'
+import { type KeyHistory, openAccountData, sealAccountData } from '../encryption/index.ts'
 import { RejectedError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../stores/store.ts'
@@ -70,12 +63,14 @@ export class VerifiedContacts {
   /** The 60 digits that two users compare, in groups; the same on both sides. Undefined if one of them has no keys. */
   async safetyNumber(userId: string): Promise<string | undefined> {
     const both = await this.#thumbprints(userId)
+    const { formatSafetyNumber, safetyNumber } = await import('../on-demand.ts')
     return both && formatSafetyNumber(await safetyNumber(...both))
   }
 
   /** The text of the QR code that two users compare; the same on both sides. Undefined if one of them has no keys. */
   async qrText(userId: string): Promise<string | undefined> {
     const both = await this.#thumbprints(userId)
+    const { qrText } = await import('../on-demand.ts')
     return both && qrText(...both)
   }
 

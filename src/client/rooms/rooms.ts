@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { WireRoom } from '../wire.ts'
-import { Room } from './room.ts'
+import type { Room } from './room.ts'
 
 const PAGE_SIZE = 100
 
@@ -19,7 +19,7 @@ export interface RoomSummary {
 export class Rooms {
   readonly #session: Session
   readonly #connection: Connection
-  readonly #byId = new Map<string, Room>()
+  readonly #byId = new Map<string, Promise<Room>>()
 
   constructor(session: Session, connection: Connection) {
     this.#session = session
@@ -46,10 +46,10 @@ export class Rooms {
 
   /** Joins a room that the user is a member of. @throws RejectedError `not_member`, `no_room` */
   async join(id: string): Promise<Room> {
-    const room = this.#byId.get(id) ?? new Room(id, this.#session, this.#connection)
-    this.#byId.set(id, room)
+    const opening = this.#byId.get(id) ?? this.#room(id)
+    this.#byId.set(id, opening)
     try {
-      return await room.open()
+      return await (await opening).open()
     } catch (error) {
       this.#byId.delete(id)
       throw error
@@ -64,6 +64,11 @@ export class Rooms {
   /** Removes a member from a room. */
   async removeMember(id: string, userId: string): Promise<void> {
     await this.#session.request('DELETE', `/api/v1/chat/rooms/${id}/users/${userId}`)
+  }
+
+  async #room(id: string): Promise<Room> {
+    const { Room } = await import('../on-demand.ts')
+    return new Room(id, this.#session, this.#connection)
   }
 }
 
