@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KeyedLock } from '../client/stores/keyed-lock.ts'
 import type { Store, StoredEntry, StoredValue } from '../client/stores/store.ts'
@@ -9,21 +9,42 @@ const VALUE_SUFFIX = '.json'
 /**
  * Creates a store in a folder, for Node: one file for each value, readable by its owner only. A value is written to a temporary file,
  * flushed and renamed, so that a process that is killed leaves the old value or the new one. One process may use a folder.
- * @throws when another process that runs uses the folder.
+ * @throws when the folder is in use, or a file in it is damaged.
  */
 export async function fileStore(folder: string): Promise<Store> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await claim(folder)
+  const path = await realpath(folder)
+  if (inUse.has(path)) throw new Error(`The folder ${folder} is already open in this process: use one store.`)
+  inUse.add(path)
+  try {
+    await claim(path)
+    return await openFolder(path).catch(async (error) => {
+      await rm(join(path, PROCESS_FILE), { force: true })
+      throw error
+    })
+  } catch (error) {
+    inUse.delete(path)
+    throw error
+  }
+}
+
+/** Folders of this process. Their files hold its id, which says nothing: in a container each process may have the same one. */
+const inUse = new Set<string>()
+
+async function openFolder(folder: string): Promise<Store> {
   const locks = new KeyedLock()
   const values = await readAll(folder)
   const writes = new KeyedLock()
+  let isClosed = false
   return {
     get: async (key) => values.get(key),
     update: (key, change) =>
       writes.run(key, async () => {
+        if (isClosed) throw new Error('The store was closed.')
         const value = change(values.get(key))
         if (value === undefined) await rm(pathOf(folder, key), { force: true })
         else await write(pathOf(folder, key), JSON.stringify(value))
+        await syncFolder(folder)
         if (value === undefined) values.delete(key)
         else values.set(key, value)
         return value
@@ -33,7 +54,13 @@ export async function fileStore(folder: string): Promise<Store> {
       return keys.map((key): StoredEntry => ({ key, value: values.get(key) }))
     },
     lock: (name, run) => locks.run(name, run),
-    close: () => rm(join(folder, PROCESS_FILE), { force: true }),
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      await writes.idle()
+      await rm(join(folder, PROCESS_FILE), { force: true })
+      inUse.delete(folder)
+    },
   }
 }
 
@@ -77,9 +104,18 @@ async function readAll(folder: string): Promise<Map<string, StoredValue>> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith(VALUE_SUFFIX)) continue
     const key = decodeURIComponent(name.slice(0, -VALUE_SUFFIX.length))
-    values.set(key, JSON.parse(await readFile(join(folder, name), 'utf8')))
+    values.set(key, await readValue(join(folder, name)))
   }
   return values
+}
+
+async function readValue(path: string): Promise<StoredValue> {
+  const text = await readFile(path, 'utf8')
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Error(`The file ${path} is damaged.`, { cause })
+  }
 }
 
 function pathOf(folder: string, key: string): string {
@@ -96,4 +132,11 @@ async function write(path: string, text: string): Promise<void> {
     await file.close()
   }
   await rename(temporary, path)
+}
+
+/** A file system may lose the new name of a file that is flushed itself. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return // Folders cannot be opened there.
+  const handle = await open(folder)
+  await handle.sync().finally(() => handle.close())
 }

@@ -52,6 +52,7 @@ export class Account extends Emitter<AccountEvents> {
   readonly #session: Session
   readonly #store: Store
   readonly #connection: Connection
+  readonly #codec: MessageCodec
   readonly #outbox: Outbox
   readonly #system: Topic<SystemPushes>
 
@@ -62,6 +63,7 @@ export class Account extends Emitter<AccountEvents> {
     const own = scopedStore(store, `${session.user.id}/`)
     const encryption = openEncryption(session, own)
     const codec = otherCodec ?? encryption.codec
+    this.#codec = codec
     this.keys = encryption.keys
     this.contacts = encryption.contacts
     this.#connection = new Connection(session, transport)
@@ -142,6 +144,7 @@ export class Account extends Emitter<AccountEvents> {
     this.#outbox.close(new ConnectionError({ code: 'disconnected' }))
     this.#session.close()
     this.#connection.close()
+    await this.#codec.close()
     await this.#store.close()
   }
 

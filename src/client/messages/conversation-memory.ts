@@ -93,6 +93,19 @@ export class ConversationMemory {
     return isReadAgain ? { status: 'ok' } : verdict
   }
 
+  /** Stores what is not stored yet. */
+  async flush(): Promise<void> {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const memory: StoredMemory = {
+      chains: Object.fromEntries(this.#chains),
+      revisions: Object.fromEntries(this.#revisions),
+      heads: [...this.#heads],
+    }
+    await this.#store.update(this.#key, () => memory)
+  }
+
   #remember(revision: KnownRevision): void {
     this.#revisions.delete(revision.id)
     this.#revisions.set(revision.id, revision)
@@ -107,14 +120,6 @@ export class ConversationMemory {
 
   /** Stores the changes of some time together: each is small, and there are many after a long absence. */
   #save(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      const memory: StoredMemory = {
-        chains: Object.fromEntries(this.#chains),
-        revisions: Object.fromEntries(this.#revisions),
-        heads: [...this.#heads],
-      }
-      this.#store.update(this.#key, () => memory).catch(() => {})
-    }, SAVE_DELAY_MS)
+    this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), SAVE_DELAY_MS)
   }
 }

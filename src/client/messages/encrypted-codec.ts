@@ -37,5 +37,6 @@ export function encryptedCodec(parts: {
         : ['edit'],
     stored: ({ id }, receipt) => writer.stored(id, receipt),
     open: (context, wire, source) => reader.open(context, wire, source),
+    close: () => reader.close(),
   }
 }

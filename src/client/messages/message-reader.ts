@@ -60,6 +60,11 @@ export class MessageReader {
       : this.#openOriginal(context, wire)
   }
 
+  /** Stores what is known of the messages that were read. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#memories.values()].map(async (memory) => (await memory).flush()))
+  }
+
   async #openSealed(
     context: ConversationContext,
     wire: WireMessage,

@@ -12,4 +12,9 @@ export class KeyedLock {
     })
     return result
   }
+
+  /** Resolves when everything that was started has ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values())
+  }
 }

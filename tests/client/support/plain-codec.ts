@@ -19,6 +19,7 @@ export function plainCodec(): MessageCodec {
     },
     deletion: () => ['delete'],
     stored: async () => {},
+    close: async () => {},
     open: async (_context, { content }) => {
       const { id, type, body, revision } = JSON.parse(content)
       const reading = { verified: 'unsigned' as const, problems: [], sentAt: undefined }
