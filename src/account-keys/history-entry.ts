@@ -1,4 +1,4 @@
-import { CompactSign, type CryptoKey, compactVerify } from 'jose'
+import { type CryptoKey, compactVerify } from 'jose'
 import {
   canonicalJson,
   decodeBase64url,
@@ -49,46 +49,6 @@ export interface ReadEntry extends PublicKeys {
   thumbprint: string
 }
 
-/** A key that signs an entry: its public half as a JWK and its private half for WebCrypto. */
-export interface EntrySigner {
-  publicKey: PublicJwk
-  privateKey: CryptoKey
-}
-
-/** What a new entry is made of. */
-export interface NewEntry {
-  userId: string
-  encryptionKey: PublicJwk
-  signer: EntrySigner
-  issuedAt: Date
-  /** The last entry of the history; null for the first one of an account. */
-  previous: ReadEntry | null
-  /** The signing key of the last entry; absent where the account lost it, which makes a reset. */
-  previousSigner?: EntrySigner
-}
-
-/** Makes the next entry of a history. */
-export async function signEntry(entry: NewEntry): Promise<HistoryEntry> {
-  const { previous, previousSigner, signer } = entry
-  const content = {
-    v: 1,
-    user_id: entry.userId,
-    version: (previous?.version ?? 0) + 1,
-    encryption_key: entry.encryptionKey,
-    signing_key: signer.publicKey,
-    previous: previous?.hash ?? null,
-    ...(previous && !previousSigner && { reset: true }),
-    issued_at: entry.issuedAt.toISOString(),
-  }
-  const payload = encodeText(canonicalJson(content))
-  const own = await sign(payload, signer)
-  const signatures = [own, ...(previous && previousSigner ? [await sign(payload, previousSigner)] : [])]
-  return {
-    payload: own.payload,
-    signatures: signatures.map(({ protected: header, signature }) => ({ protected: header, signature })),
-  }
-}
-
 /** Reads an entry without checking its signatures or its place. Throws `invalid_entry`, `invalid_key` or `entry_too_large`. */
 export async function readEntry(value: unknown): Promise<ReadEntry> {
   return describe(parseEntry(value).payload)
@@ -126,13 +86,6 @@ export async function verifyEntry(
   }
   await Promise.all(signers.map((signer, index) => verifySignature(entry, index, signer)))
   return read
-}
-
-async function sign(payload: Uint8Array, { publicKey, privateKey }: EntrySigner) {
-  const header = { alg: 'ES256', kid: await keyThumbprint(publicKey), typ: HISTORY_TYPE }
-  const compact = await new CompactSign(payload).setProtectedHeader(header).sign(privateKey)
-  const [encoded, content, signature] = compact.split('.') as [string, string, string]
-  return { payload: content, protected: encoded, signature }
 }
 
 async function verifySignature(entry: HistoryEntry, index: number, signer: ReadEntry): Promise<void> {

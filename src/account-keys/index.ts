@@ -2,14 +2,11 @@ export * from './encoding.ts'
 export { KeyError, type KeyErrorCode } from './errors.ts'
 export * from './fields.ts'
 export {
-  type EntrySigner,
   HISTORY_TYPE,
   type HistoryEntry,
   MAX_ENTRY_BYTES,
-  type NewEntry,
   type ReadEntry,
   readEntry,
-  signEntry,
   verifyEntry,
 } from './history-entry.ts'
 export {
@@ -23,3 +20,4 @@ export {
   parsePublicJwk,
   publicHalf,
 } from './jwk.ts'
+export { type EntrySigner, type NewEntry, signEntry } from './sign-entry.ts'

@@ -1,17 +1,14 @@
-import type { CryptoKey } from 'jose'
 import {
   type EntrySigner,
   type HistoryEntry,
-  isSameKey,
-  keyThumbprint,
   type PublicJwk,
   publicHalf,
   type ReadEntry,
   signEntry,
 } from '../../account-keys/index.ts'
-import { EncryptionError } from './errors.ts'
-import { generateJwk, importDecryptionKey, importSigner } from './key-handles.ts'
+import { generateJwk, importSigner } from './key-handles.ts'
 import { lockKeys, type PrivateKeyPair } from './locked-keys.ts'
+import { checkKeys } from './own-keys.ts'
 
 /** The body of `PUT /api/keys`. */
 export interface KeyUpload {
@@ -32,14 +29,6 @@ export interface KeyChangeInput {
   userId: string
   secret: string
   now: Date
-}
-
-/** The private keys of an account, ready for use. They cannot be exported from here. */
-export interface OwnKeys {
-  /** For opening copies, newest first. */
-  decryption: CryptoKey[]
-  /** For signing messages. */
-  signer: { kid: string; privateKey: CryptoKey }
 }
 
 /** Makes the first keys of an account. */
@@ -71,26 +60,6 @@ export async function relockKeys(
 /** Replaces lost keys. Nothing that was encrypted to them can be read any more, and contacts see that the history was reset. */
 export async function resetKeys(input: KeyChangeInput, last: ReadEntry): Promise<KeyChange> {
   return change(input, [await generatePair(last.version + 1)], last)
-}
-
-/** Checks that unlocked keys are those of the last entry. Throws `invalid_keys`: the server then holds back a newer locked string. */
-export function checkKeys(keys: readonly PrivateKeyPair[], last: ReadEntry): void {
-  const [newest] = keys
-  if (
-    !newest ||
-    !isSameKey(newest.encryption_key, last.encryption_key) ||
-    !isSameKey(newest.signing_key, last.signing_key)
-  ) {
-    throw new EncryptionError('invalid_keys', 'The locked keys are not those of the key history.')
-  }
-}
-
-/** Imports private keys for use. */
-export async function importOwnKeys(keys: readonly PrivateKeyPair[]): Promise<OwnKeys> {
-  const newest = keys[0]!
-  const decryption = await Promise.all(keys.map((pair) => importDecryptionKey(pair.encryption_key)))
-  const kid = await keyThumbprint(newest.signing_key)
-  return { decryption, signer: { kid, privateKey: await importSigner(newest.signing_key) } }
 }
 
 async function change(

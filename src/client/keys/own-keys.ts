@@ -1,15 +1,11 @@
 import { Emitter } from '../emitter.ts'
 import {
   checkKeys,
-  createKeys,
   generateRecoveryKey,
   importOwnKeys,
   type KeyChange,
   type OwnKeys,
   type PublicJwk,
-  relockKeys,
-  resetKeys,
-  rotateKeys,
   unlockKeys,
 } from '../encryption/index.ts'
 import { KeysLockedError, RejectedError } from '../errors.ts'
@@ -63,6 +59,7 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
 
   /** Makes the first keys of the account. @throws RejectedError `precondition_failed` if it has keys. */
   async create(secret: string): Promise<void> {
+    const { createKeys } = await import('../on-demand.ts')
     await this.#store(await createKeys(this.#input(secret)), { 'if-none-match': '*' })
   }
 
@@ -83,12 +80,14 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
   /** Replaces the keys. The old ones sign the change, and stay for reading old messages. */
   async rotate(secret: string): Promise<void> {
     const { keys, last, version } = await this.#open(secret)
+    const { rotateKeys } = await import('../on-demand.ts')
     await this.#store(await rotateKeys(this.#input(secret), keys, last), ifMatch(version))
   }
 
   /** Locks the same keys under another secret. */
   async changePassphrase(secret: string, newSecret: string): Promise<void> {
     const { keys, last, version } = await this.#open(secret)
+    const { relockKeys } = await import('../on-demand.ts')
     await this.#store(await relockKeys(this.#input(newSecret), keys, last), ifMatch(version))
   }
 
@@ -99,6 +98,7 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
   async reset(newSecret: string): Promise<void> {
     const { version } = await this.#current()
     const last = await this.#last()
+    const { resetKeys } = await import('../on-demand.ts')
     await this.#store(await resetKeys(this.#input(newSecret), last), ifMatch(version))
   }
 
