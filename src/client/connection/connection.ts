@@ -1,10 +1,13 @@
 import { Emitter } from '../emitter.ts'
+import { ConnectionError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import { createSocket, longPoll, type PhoenixSocket, type Transport } from './phoenix.ts'
 import { Topic, type TopicOptions, type TopicPushes } from './topic.ts'
 
 /** Failures to open the first WebSocket after which long polling is tried. */
 const MAX_FAILED_WEBSOCKETS = 2
+/** A WebSocket that is not open after this time counts as failed: some networks neither let it through nor refuse it. */
+const OPEN_TIMEOUT_MS = 10_000
 /** A server that refuses a connection may mean the token: it is replaced at most this often for that reason. */
 const MIN_REFRESH_INTERVAL_MS = 30_000
 /** The close code when a session has ended, or sent nothing for long. */
@@ -28,7 +31,8 @@ export type TopicDefinition = Pick<TopicOptions, 'joined' | 'closed' | 'events'>
 export class Connection extends Emitter<ConnectionEvents> {
   readonly #session: Session
   readonly #socket: PhoenixSocket
-  readonly #isPolling: boolean
+  #isPolling: boolean
+  #openTimer: ReturnType<typeof setTimeout> | undefined
   #state: ConnectionState = 'closed'
   #hasOpened = false
   #failures = 0
@@ -53,10 +57,12 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   open(): void {
     this.#setState('connecting')
+    this.#limitOpening()
     this.#socket.connect()
   }
 
   close(): void {
+    clearTimeout(this.#openTimer)
     this.#socket.disconnect()
     this.#setState('closed')
   }
@@ -77,6 +83,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   #opened(): void {
     this.#hasOpened = true
+    clearTimeout(this.#openTimer)
     this.#failures = 0
     this.#setState('open')
   }
@@ -91,24 +98,34 @@ export class Connection extends Emitter<ConnectionEvents> {
   #failed(): void {
     if (this.#state === 'closed') return
     this.#failures++
-    if (!this.#hasOpened && !this.#isPolling && this.#failures === MAX_FAILED_WEBSOCKETS) void this.#poll()
-    const now = performance.now()
-    if (now - this.#refreshedAt < MIN_REFRESH_INTERVAL_MS) return
-    this.#refreshedAt = now
+    if (this.#failures === MAX_FAILED_WEBSOCKETS) void this.#poll()
     this.#session.freshToken().catch(() => {})
-    if (this.#failures > 1) this.#session.refresh(this.#session.token).catch(() => {})
+    const now = performance.now()
+    if (this.#failures === 1 || now - this.#refreshedAt < MIN_REFRESH_INTERVAL_MS) return
+    this.#refreshedAt = now
+    this.#session.refresh(this.#session.token).catch((error) => {
+      if (error instanceof ConnectionError) this.#refreshedAt = Number.NEGATIVE_INFINITY
+    })
   }
 
   /** Polls instead, if the server can be reached without a WebSocket. */
   async #poll(): Promise<void> {
+    if (this.#hasOpened || this.#isPolling) return
     const isReachable = await this.#session.http.respond('GET', '/livez').then(
       () => true,
       () => false,
     )
     if (!isReachable) this.#failures = 0
-    if (!isReachable || this.#hasOpened || this.#state === 'closed') return
+    if (this.#hasOpened || this.#isPolling || this.#state === 'closed') return
+    if (!isReachable) return this.#limitOpening()
+    this.#isPolling = true
     this.#socket.replaceTransport(longPoll)
     this.#socket.connect()
+  }
+
+  #limitOpening(): void {
+    clearTimeout(this.#openTimer)
+    this.#openTimer = setTimeout(() => void this.#poll(), OPEN_TIMEOUT_MS)
   }
 
   #setState(state: ConnectionState): void {

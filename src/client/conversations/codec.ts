@@ -87,6 +87,8 @@ export interface MessageCodec {
   stored(context: ConversationContext, receipt: unknown): Promise<void>
   /** Reads a copy. Never throws for what the sender or the server has done: it says so in `problems`. */
   open(context: ConversationContext, message: WireMessage, source: MessageSource): Promise<OpenedMessage>
+  /** Called when messages between the known ones and the next are not read. */
+  skip(context: ConversationContext): Promise<void>
   /** Stores what is not stored yet. */
   close(): Promise<void>
 }

@@ -367,7 +367,8 @@ export class Conversation extends Emitter<ConversationEvents> {
     this.emit('delete', { ...message, problems: [...message.problems, ...problems], isDeleted: true })
   }
 
-  async #reset({ items }: WireMessages): Promise<void> {
+  async #reset({ items, page_token }: WireMessages): Promise<void> {
+    if (page_token) await this.#options.codec.skip(this.context)
     const messages: Message[] = []
     for (const wire of [...items].reverse()) messages.push(this.#orKnown(await this.#open(wire, 'missed')))
     this.#timeline.reset(messages)

@@ -22,6 +22,7 @@ interface StoredMemory {
   chains: Record<string, DeviceChain>
   revisions: Record<string, KnownRevision>
   heads: string[]
+  skipped?: string[]
 }
 
 /** What this device remembers of the messages of a conversation, to notice what a server leaves out, repeats or takes back. */
@@ -33,15 +34,18 @@ export class ConversationMemory {
   /** The id of each known message, by its message group. */
   readonly #ids: Map<string, string>
   readonly #heads: Set<string>
+  /** The devices of which messages may be unread after those that are known. */
+  #skipped: Set<string>
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  private constructor(store: Store, key: string, { chains, revisions, heads }: StoredMemory) {
+  private constructor(store: Store, key: string, { chains, revisions, heads, skipped = [] }: StoredMemory) {
     this.#store = store
     this.#key = key
     this.#chains = new Map(Object.entries(chains))
     this.#revisions = new Map(Object.entries(revisions))
     this.#ids = new Map(Object.values(revisions).map(({ group, id }) => [group, id]))
     this.#heads = new Set(heads)
+    this.#skipped = new Set(skipped)
   }
 
   /** Reads what is stored about a conversation. */
@@ -77,12 +81,19 @@ export class ConversationMemory {
     return verdict
   }
 
+  /** Notes that the messages after those that are known are not all read: the next one of each device may follow at any place. */
+  skip(): void {
+    this.#skipped = new Set(this.#chains.keys())
+    this.#save()
+  }
+
   /** Adds a message that is not known to the chain of its device, and says whether its place is right. */
   place(next: KnownRevision, source: MessageSource): ChainVerdict {
     // A device signs with one account's keys: its id alone could be another sender's.
     const key = `${next.sender} ${next.device}`
     const chain = this.#chains.get(key)
-    if (!chain) {
+    const isSkipped = this.#skipped.delete(key) && chain && next.counter > chain.last.counter + 1
+    if (!chain || isSkipped) {
       this.#chains.set(key, startChain(next))
       return { status: 'ok' }
     }
@@ -102,6 +113,7 @@ export class ConversationMemory {
       chains: Object.fromEntries(this.#chains),
       revisions: Object.fromEntries(this.#revisions),
       heads: [...this.#heads],
+      skipped: [...this.#skipped],
     }
     await this.#store.update(this.#key, () => memory)
   }

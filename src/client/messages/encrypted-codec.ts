@@ -37,6 +37,7 @@ export function encryptedCodec(parts: {
         : ['edit'],
     stored: ({ id }, receipt) => writer.stored(id, receipt),
     open: (context, wire, source) => reader.open(context, wire, source),
+    skip: ({ id }) => reader.skip(id),
     close: () => reader.close(),
   }
 }

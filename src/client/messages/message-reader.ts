@@ -60,6 +60,12 @@ export class MessageReader {
       : this.#openOriginal(context, wire)
   }
 
+  /** Notes that messages of a conversation are not read. */
+  async skip(conversationId: string): Promise<void> {
+    const memory = await this.#memoryOf(conversationId)
+    memory.skip()
+  }
+
   /** Stores what is known of the messages that were read. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#memories.values()].map(async (memory) => (await memory).flush()))

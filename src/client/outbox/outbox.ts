@@ -46,7 +46,7 @@ export class Outbox {
   readonly #client = crypto.randomUUID()
   readonly #waiters = new Map<string, Waiter>()
   readonly #flushing = new Map<string, { again: boolean }>()
-  #lastOrder = 0
+  #lastOrder: Promise<number> | undefined
   #closed: ParleyError | undefined
 
   constructor(store: Store, deliveryOf: (conversationId: string) => Delivery) {
@@ -56,8 +56,8 @@ export class Outbox {
 
   /** Adds a change. Resolves when the server has stored it. @throws RejectedError when it never will. */
   async add(conversationId: string, entry: Omit<OutboxEntry, 'client'>): Promise<SentReply> {
+    const key = await this.#nextKey(conversationId)
     if (this.#closed) throw this.#closed
-    const key = this.#nextKey(conversationId)
     const stored = new Promise<SentReply>((resolve, reject) => this.#waiters.set(key, { resolve, reject }))
     try {
       await this.#store.update(key, () => ({ ...entry, client: this.#client }))
@@ -189,10 +189,20 @@ export class Outbox {
     return stored.flatMap(({ key, value }) => (isEntry(value) ? [{ key, entry: value }] : []))
   }
 
-  /** Keys sort by the time at which they were made. */
-  #nextKey(conversationId: string): string {
-    this.#lastOrder = Math.max(Date.now() * 1_000, this.#lastOrder + 1)
-    return `${PREFIX}${conversationId}/${this.#lastOrder}-${this.#client}`
+  /** Keys sort by the time at which they were made, also where the clock was set back since the last one. */
+  async #nextKey(conversationId: string): Promise<string> {
+    const before = this.#lastOrder ?? this.#storedOrder()
+    const next = before.then((order) => Math.max(Date.now() * 1_000, order + 1))
+    this.#lastOrder = next
+    next.catch(() => {
+      this.#lastOrder = undefined
+    })
+    return `${PREFIX}${conversationId}/${await next}-${this.#client}`
+  }
+
+  async #storedOrder(): Promise<number> {
+    const entries = await this.#store.list(PREFIX)
+    return entries.reduce((order, { key }) => Math.max(order, orderOf(key)), 0)
   }
 }
 
@@ -200,8 +210,11 @@ export class Outbox {
 const OUTCOME_KEPT_MS = 10 * 60 * 1_000
 
 function isOld(key: string): boolean {
-  const order = Number(key.split('/')[2]?.split('-')[0])
-  return Date.now() - order / 1_000 > OUTCOME_KEPT_MS
+  return Date.now() - orderOf(key) / 1_000 > OUTCOME_KEPT_MS
+}
+
+function orderOf(key: string): number {
+  return Number(key.split('/')[2]?.split('-')[0])
 }
 
 function isEntry(value: unknown): value is OutboxEntry {

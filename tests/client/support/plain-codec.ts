@@ -19,6 +19,7 @@ export function plainCodec(): MessageCodec {
     },
     deletion: () => ['delete'],
     stored: async () => {},
+    skip: async () => {},
     close: async () => {},
     open: async (_context, { content }) => {
       const { id, type, body, revision } = JSON.parse(content)
