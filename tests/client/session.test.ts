@@ -1,10 +1,9 @@
 import { expect, it, vi } from 'vitest'
-import { signIn } from '../../src/client/session/sign-in.ts'
 import { SESSION_KEY, type StoredSession } from '../../src/client/session/stored-session.ts'
 import { memoryStore } from '../../src/client/stores/memory.ts'
-import { PASSWORD, startApp } from '../support/app.ts'
+import { startApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
-import { registerClient, resumeClient, signInClient } from './support/clients.ts'
+import { registerClient, resumeClient } from './support/clients.ts'
 
 const MINUTE = 60_000
 
@@ -62,36 +61,14 @@ it.each([-3, 3])('refreshes before the token expires, with a clock that is %i ho
   }
 })
 
-it('tells why a session is over', async () => {
+it('replaces tokens that another tab has exchanged, and that have expired again', async () => {
   const app = await startApp()
-  const ann = await registerClient(app, 'ann')
   const store = memoryStore()
-  const other = await signInClient(app, 'ann', store)
-  const tab = await resumeClient(app, store)
-  const reasons: string[] = []
-  ann.onSignedOut((reason) => void reasons.push(`first device: ${reason}`))
-  other.onSignedOut((reason) => void reasons.push(`second device: ${reason}`))
-  tab.onSignedOut((reason) => void reasons.push(`its other tab: ${reason}`))
-  await eventually(() =>
-    expect([other.connection, tab.connection, ann.connection]).toEqual(['open', 'open', 'open']),
-  )
-  await other.signOut()
-  // The server closes the sockets of a session half a second after its sign-out.
-  await eventually(() => {
-    app.clock.advance(1_000)
-    expect(reasons).toEqual(['second device: signed_out', 'its other tab: signed_out'])
-  })
-  const { body } = await app.request('POST', '/auth/login', {
-    body: { email: 'ann@example.com', password: PASSWORD },
-  })
-  await app.request('POST', '/api/signout_all', { token: body.auth_token })
-  await eventually(() => expect(reasons).toContain('first device: revoked'))
-  await expect(ann.conversations.with('bob@example.com')).rejects.toMatchObject({ code: 'revoked' })
-})
-
-it('asks for the code of an account with an authenticator app', async () => {
-  const app = await startApp()
-  await registerClient(app, 'ann')
-  const wrong = { url: app.url, email: 'ann@example.com', password: 'a wrong password', store: memoryStore() }
-  await expect(signIn(wrong)).rejects.toMatchObject({ code: 'invalid_credentials', status: 401 })
+  const first = await registerClient(app, 'ann', store)
+  const second = await resumeClient(app, store)
+  await registerClient(app, 'bob')
+  for (const account of [first, second]) {
+    app.clock.advance(40 * MINUTE)
+    expect((await account.users().next()).value).toMatchObject({ email: 'bob@example.com' })
+  }
 })

@@ -89,7 +89,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   #closed(event: unknown): void {
-    if (this.#state !== 'closed') this.#setState('connecting')
+    if (this.#state === 'closed') return
+    this.#setState('connecting')
     const { code } = (event ?? {}) as { code?: number }
     if (code === GOING_AWAY) this.#session.refresh(this.#session.token).catch(() => {})
   }

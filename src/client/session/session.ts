@@ -2,7 +2,7 @@ import { Emitter } from '../emitter.ts'
 import { ConnectionError, RejectedError, SignedOutError, type SignedOutReason } from '../errors.ts'
 import type { Store } from '../stores/store.ts'
 import { retryDelay, sleep } from '../timing.ts'
-import type { RefreshResponse, WhisperSignInResponse } from '../wire.ts'
+import type { RefreshResponse } from '../wire.ts'
 import { HttpApi, type RequestOptions } from './http.ts'
 import { SESSION_KEY, type StoredSession, withTokens } from './stored-session.ts'
 
@@ -12,10 +12,12 @@ const REFRESH_AT = 0.75
 const REFRESH_LIFETIME_MS = 14 * 24 * 60 * 60 * 1_000
 /** Node and browsers run a timer above 2^31 ms immediately. */
 const MAX_TIMER_MS = 60 * 60 * 1_000
+/** Tokens that a request is sent with: the known one, the one another tab has got, which may have expired too, and a new one. */
+const MAX_TOKENS = 3
 /** Codes with which a server rejects an access token. */
 const BAD_ACCESS_TOKEN = new Set(['token_expired', 'token_invalid'])
-/** Codes with which it rejects a refresh token. */
-const BAD_REFRESH_TOKEN = new Set(['invalid_token', 'session_expired'])
+/** The code with which it rejects a refresh token. */
+const BAD_REFRESH_TOKEN = 'invalid_token'
 
 /** The events of a session. */
 export interface SessionEvents {
@@ -128,13 +130,15 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   async #authorized<T>(run: (token: string) => Promise<T>): Promise<T> {
-    const token = await this.freshToken()
-    try {
-      return await run(token)
-    } catch (error) {
-      if (!(error instanceof RejectedError) || !BAD_ACCESS_TOKEN.has(error.code)) throw error
-      await this.refresh(token)
-      return run(this.token)
+    for (let attempts = 1; ; attempts++) {
+      const token = await this.freshToken()
+      try {
+        return await run(token)
+      } catch (error) {
+        const isRejected = error instanceof RejectedError && BAD_ACCESS_TOKEN.has(error.code)
+        if (!isRejected || attempts === MAX_TOKENS) throw error
+        await this.refresh(token)
+      }
     }
   }
 
@@ -148,21 +152,15 @@ export class Session extends Emitter<SessionEvents> {
       await this.#store.update(SESSION_KEY, () => stored)
       this.#adopt(stored)
     } catch (error) {
-      if (!(error instanceof RejectedError) || !BAD_REFRESH_TOKEN.has(error.code)) throw error
+      if (!(error instanceof RejectedError) || error.code !== BAD_REFRESH_TOKEN) throw error
       await this.#store.update(SESSION_KEY, () => undefined)
       throw this.#end(this.#hasExpired(newest) ? 'expired' : 'revoked')
     }
   }
 
   /** Repeating is safe: the server gives the same successor to a token that is used again within a minute. */
-  async #exchange(session: StoredSession): Promise<{ authToken: string; refreshToken: string }> {
-    if (session.kind === 'whisper') {
-      const body = { refresh: session.refreshToken }
-      const path = '/api/v1/user/refresh'
-      const tokens = await this.http.request<WhisperSignInResponse>('POST', path, { body, repeatable: true })
-      return { authToken: tokens.access, refreshToken: tokens.refresh }
-    }
-    const body = { token: session.refreshToken, brief: true }
+  async #exchange({ refreshToken }: StoredSession): Promise<{ authToken: string; refreshToken: string }> {
+    const body = { token: refreshToken, brief: true }
     const tokens = await this.http.request<RefreshResponse>('POST', '/auth/refresh', {
       body,
       repeatable: true,
