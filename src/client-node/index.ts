@@ -1,6 +1,14 @@
 import { WebSocket } from 'ws'
-import type { Account, ClientOptions, Credentials, Registration, Transport } from '../client/index.ts'
+import type {
+  Account,
+  ClientOptions,
+  Credentials,
+  PasswordlessSteps,
+  Registration,
+  Transport,
+} from '../client/index.ts'
 import {
+  passwordless as passwordlessAnywhere,
   register as registerAnywhere,
   resume as resumeAnywhere,
   signIn as signInAnywhere,
@@ -25,4 +33,9 @@ export function register(options: ClientOptions & Registration): Promise<Account
 /** Continues the session in the store; undefined if there is none for this server. */
 export function resume(options: ClientOptions): Promise<Account | undefined> {
   return resumeAnywhere({ transport, ...options })
+}
+
+/** The steps of signing up and signing in without a password. */
+export function passwordless(options: ClientOptions): PasswordlessSteps {
+  return passwordlessAnywhere({ transport, ...options })
 }

@@ -13,8 +13,7 @@ export {
   type SendFilesOptions,
   type SendOptions,
 } from './conversations/content.ts'
-export type { Conversation } from './conversations/conversation.ts'
-export type { ConversationEvents } from './conversations/conversation-events.ts'
+export type { Conversation, ConversationEvents } from './conversations/conversation.ts'
 export type {
   ConversationSummary,
   Conversations,
@@ -36,6 +35,12 @@ export {
 export type { AccountKeys, OwnKeysEvents } from './keys/own-keys.ts'
 export type { VerifiedContacts } from './keys/verified-contacts.ts'
 export type { SentReply } from './outbox/entry.ts'
+export {
+  type CodeCredentials,
+  type PasswordlessAccount,
+  type PasswordlessSteps,
+  passwordless,
+} from './passwordless.ts'
 export type { OnlineUsers, PresenceEvents } from './presence.ts'
 export { describeProblem } from './problems.ts'
 export type { Room, RoomEvents, RoomMediaOptions, RoomSendOptions } from './rooms/room.ts'

@@ -1,10 +1,8 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { build } from 'esbuild'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { temporaryFolder } from '../support/folder.ts'
 import { startServer } from '../support/process.ts'
 import { openBrowser } from './browser.ts'
+import { servePage } from './client-page.ts'
 
 /** What a tab runs: it signs in or continues the session, and offers the account to the test. */
 const PAGE = `
@@ -17,7 +15,7 @@ const PAGE = `
 it('shares a session and the outbox between two tabs, through kill -9 of the server', async () => {
   const env = { DATA_DIR: temporaryFolder() }
   const server = await startServer(env)
-  const site = await servePage()
+  const site = await servePage(PAGE)
   const first = await openBrowser(site)
   const second = await first.context().newPage()
   for (const page of [first, second]) {
@@ -61,25 +59,3 @@ it('shares a session and the outbox between two tabs, through kill -9 of the ser
   await second.evaluate('me.signOut()')
   await first.waitForFunction(`globalThis.reason === 'signed_out'`)
 })
-
-/** Serves a page with the bundled client, from an origin other than the server's. */
-async function servePage(): Promise<{ url: string }> {
-  const { outputFiles } = await build({
-    stdin: { contents: PAGE, resolveDir: '.' },
-    bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    write: false,
-  })
-  const script = outputFiles[0]!.text
-  const http = createServer(({ url }, response) => {
-    if (url === '/client.js') response.setHeader('content-type', 'text/javascript').end(script)
-    else if (url === '/favicon.ico') response.writeHead(204).end()
-    else
-      response.setHeader('content-type', 'text/html').end('<script type="module" src="/client.js"></script>')
-  })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => void http.close())
-  return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` }
-}

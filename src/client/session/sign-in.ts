@@ -47,7 +47,7 @@ export async function signIn({
   ...options
 }: ClientOptions & Credentials): Promise<OpenSession> {
   const body = { email, password, ...(otpToken !== undefined && { otp_token: otpToken }) }
-  return begin(options, '/auth/login', body)
+  return openSession(options, '/auth/login', body)
 }
 
 /** Creates an account and signs in. */
@@ -58,7 +58,7 @@ export async function register({
   ...options
 }: ClientOptions & Registration): Promise<OpenSession> {
   const body = { email, password, ...(name !== undefined && { display_name: name }) }
-  return begin(options, '/auth/register', body)
+  return openSession(options, '/auth/register', body)
 }
 
 /** Continues the session in the store; undefined if there is none for this server. */
@@ -71,23 +71,26 @@ export async function resume({
   return { session: new Session(store, stored), store }
 }
 
-/** Stores a session that was just opened. */
-export async function storeSession(
+/** Opens a session by a request that is answered with tokens and the user, and stores it. */
+export async function openSession(
   { url, store = defaultStore() }: ClientOptions,
-  opened: Pick<StoredSession, 'user' | 'authToken' | 'refreshToken' | 'kind'>,
+  path: '/auth/login' | '/auth/register' | '/auth/refresh',
+  body: object,
 ): Promise<OpenSession> {
-  const lifetimeMs = lifetimeOf(opened.authToken)
-  const times = { lifetimeMs, usualLifetimeMs: lifetimeMs, receivedAt: Date.now() }
-  const stored: StoredSession = { ...opened, ...times, url: new HttpApi(url).url }
-  await store.update(SESSION_KEY, () => stored)
-  return { session: new Session(store, stored), store }
-}
-
-async function begin(options: ClientOptions, path: string, body: object): Promise<OpenSession> {
-  const response = await new HttpApi(options.url).request<SignInResponse>('POST', path, { body })
+  const http = new HttpApi(url)
+  const response = await http.request<SignInResponse>('POST', path, { body })
   const { user, auth_token: authToken, refresh_token: refreshToken } = response
   const { id, email, display_name: name } = user
-  return storeSession(options, { user: { id, email, name }, authToken, refreshToken, kind: 'password' })
+  const lifetimeMs = lifetimeOf(authToken)
+  const stored: StoredSession = {
+    url: http.url,
+    user: { id, email, name },
+    ...{ authToken, refreshToken, lifetimeMs },
+    usualLifetimeMs: lifetimeMs,
+    receivedAt: Date.now(),
+  }
+  await store.update(SESSION_KEY, () => stored)
+  return { session: new Session(store, stored), store }
 }
 
 function defaultStore(): Store {

@@ -10,8 +10,6 @@ export interface StoredSession {
   usualLifetimeMs: number
   /** When the tokens arrived, by the clock of this device. */
   receivedAt: number
-  /** Which API refreshes it. */
-  kind: 'password' | 'whisper'
 }
 
 /** The key of the session in the store. */
