@@ -1,3 +1,4 @@
+// Making entries (sign-entry.ts) is imported from there: it is code that few readers need, and that a bundler loads apart.
 export * from './encoding.ts'
 export { KeyError, type KeyErrorCode } from './errors.ts'
 export * from './fields.ts'
@@ -20,4 +21,3 @@ export {
   parsePublicJwk,
   publicHalf,
 } from './jwk.ts'
-export { type EntrySigner, type NewEntry, signEntry } from './sign-entry.ts'

@@ -2,16 +2,15 @@ import { exportJWK, FlattenedSign, generateKeyPair } from 'jose'
 import { expect, it } from 'vitest'
 import {
   canonicalJson,
-  type EntrySigner,
   encodeText,
   type HistoryEntry,
   type KeyErrorCode,
   keyThumbprint,
   parsePublicJwk,
   readEntry,
-  signEntry,
   verifyEntry,
 } from '../../src/account-keys/index.ts'
+import { type EntrySigner, signEntry } from '../../src/account-keys/sign-entry.ts'
 
 const ANN = '0190a5f0-0000-7000-8000-000000000001'
 const BOB = '0190a5f0-0000-7000-8000-000000000002'

@@ -1,6 +1,7 @@
 import { CompactEncrypt, compactDecrypt, importJWK } from 'jose'
 import { expect, it } from 'vitest'
-import { type ReadEntry, readEntry, signEntry } from '../../src/account-keys/index.ts'
+import { type ReadEntry, readEntry } from '../../src/account-keys/index.ts'
+import { signEntry } from '../../src/account-keys/sign-entry.ts'
 import { createKeys } from '../../src/client/encryption/index.ts'
 import { makeKeySet, newPair } from '../support/account-keys.ts'
 import type { TestApp } from '../support/app.ts'

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { accountThumbprint, signEntry } from '../../src/account-keys/index.ts'
+import { accountThumbprint } from '../../src/account-keys/index.ts'
+import { signEntry } from '../../src/account-keys/sign-entry.ts'
 import { type KeySetBody, lock, makeKeySet, newPair, type TestKeySet } from '../support/account-keys.ts'
 import { type SignedIn, startApi, startApiOn, type TestApi } from '../support/api.ts'
 import { setUpDatabase } from '../support/set-up-database.ts'

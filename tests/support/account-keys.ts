@@ -1,14 +1,13 @@
 import { CompactEncrypt, type CryptoKey, exportJWK, generateKeyPair } from 'jose'
 import {
-  type EntrySigner,
   encodeText,
   type HistoryEntry,
   type PublicJwk,
   parsePublicJwk,
   type ReadEntry,
   readEntry,
-  signEntry,
 } from '../../src/account-keys/index.ts'
+import { type EntrySigner, signEntry } from '../../src/account-keys/sign-entry.ts'
 
 /** The body of `PUT /api/keys`. */
 export interface KeySetBody {

@@ -1,3 +1,4 @@
+import { signEntry } from '../../../src/account-keys/sign-entry.ts'
 import {
   type Content,
   encodeBase64url,
@@ -10,7 +11,6 @@ import {
   type PublicJwk,
   type SealInput,
   sealMessage,
-  signEntry,
 } from '../../../src/client/encryption/index.ts'
 import { Latencies } from '../measure.ts'
 import type { BenchOptions, Report } from '../result.ts'

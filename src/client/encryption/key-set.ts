@@ -1,11 +1,5 @@
-import {
-  type EntrySigner,
-  type HistoryEntry,
-  type PublicJwk,
-  publicHalf,
-  type ReadEntry,
-  signEntry,
-} from '../../account-keys/index.ts'
+import { type HistoryEntry, type PublicJwk, publicHalf, type ReadEntry } from '../../account-keys/index.ts'
+import { type EntrySigner, signEntry } from '../../account-keys/sign-entry.ts'
 import { generateJwk, importSigner } from './key-handles.ts'
 import { lockKeys, type PrivateKeyPair } from './locked-keys.ts'
 import { checkKeys } from './own-keys.ts'
