@@ -38,6 +38,20 @@ it('starts anew when it missed more than 500 changes, and reads the others with 
   expect(all.flatMap(({ problems }) => problems)).toEqual([])
 })
 
+it('remembers a message that it received right before it was closed', async () => {
+  const app = await startApp()
+  const store = memoryStore()
+  const [ann, bob] = await Promise.all([registerKeyed(app, 'ann'), registerKeyed(app, 'bob', store)])
+  const hers = await ann.conversations.with(bob.user.id)
+  const his = await bob.open(hers.id)
+  const received = his.once('message')
+  await hers.send('Hello')
+  const { id } = await received
+  await bob.close()
+  const memory = await store.get(`${bob.user.id}/memory/${hers.id}`)
+  expect(memory).toMatchObject({ revisions: { [id]: { revision: 0 } } })
+})
+
 it.each([
   ['is refused', 'error'],
   ['never opens', 'nothing'],
