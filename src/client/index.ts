@@ -13,7 +13,8 @@ export {
   type SendFilesOptions,
   type SendOptions,
 } from './conversations/content.ts'
-export type { Conversation, ConversationEvents } from './conversations/conversation.ts'
+export type { Conversation } from './conversations/conversation.ts'
+export type { ConversationEvents } from './conversations/conversation-events.ts'
 export type {
   ConversationSummary,
   Conversations,

@@ -21,32 +21,13 @@ import type {
 import { ChangeFeed } from './change-feed.ts'
 import type { ConversationContext, KeyPair, MessageCodec, MessageSource, Problem } from './codec.ts'
 import { type Content, contentOf, type SendFilesOptions, type SendOptions } from './content.ts'
+import type { ConversationEvents } from './conversation-events.ts'
+import { ConversationState } from './conversation-state.ts'
 import { readChanges, readMessages } from './history.ts'
-import { type Member, memberOf, unknownMember } from './member.ts'
+import type { Member } from './member.ts'
 import { type Message, messageOf } from './message.ts'
 import { Timeline } from './timeline.ts'
-import { TypingAnnouncer, TypingUsers } from './typing.ts'
-
-/** What a conversation announces. */
-export interface ConversationEvents {
-  /** A message was sent; also one that was missed, and one's own. */
-  message: Message
-  edit: Message
-  delete: Message
-  /** The messages are others than before: after the first join, and when too much was missed. */
-  reset: Message[]
-  typing: Member[]
-  read: { member: Member; seq: number }
-  members: Member[]
-  alias: string | null
-  unread: number
-  /** A member has other keys than before. */
-  keys: Member
-  /** Something that the user should see. */
-  notice: Problem
-  /** The user has left, or was removed. */
-  removed: RejectedError
-}
+import { TypingAnnouncer } from './typing.ts'
 
 /** What a conversation needs from its account. */
 export interface ConversationOptions {
@@ -63,23 +44,21 @@ export class Conversation extends Emitter<ConversationEvents> {
   readonly id: string
   readonly #options: ConversationOptions
   readonly #topic: Topic<ConversationPushes>
+  readonly #state: ConversationState
   readonly #feed: ChangeFeed
   readonly #timeline = new Timeline()
-  readonly #typing = new TypingUsers()
   readonly #announcer: TypingAnnouncer
-  #members = new Map<string, Member>()
-  #readSeqs = new Map<string, number>()
-  #state:
-    | Pick<WireOpenConversation, 'conversation' | 'public_keys' | 'private_key' | 'account_keys'>
-    | undefined
-  #alias: string | null = null
-  #unread = 0
 
   constructor(options: ConversationOptions) {
     super()
-    const { id, session, connection } = options
+    const { id, session, connection, nameOf } = options
     this.id = id
     this.#options = options
+    this.#state = new ConversationState({
+      ...{ id, nameOf },
+      me: session.user.id,
+      announce: (name, payload) => this.emit(name, payload),
+    })
     this.#feed = new ChangeFeed({
       apply: (change, source) => this.#apply(change, source),
       reset: (page) => this.#reset(page),
@@ -94,12 +73,13 @@ export class Conversation extends Emitter<ConversationEvents> {
       events: {
         delete_message: (payload: Incoming['delete_message']) =>
           this.#feed.receive({ event: 'delete_message', payload }),
-        update_alias: ({ conversation }: Incoming['update_alias']) => this.#setAlias(conversation.alias),
-        leave_conversation: ({ user_id }: Incoming['leave_conversation']) => this.#left(user_id),
-        start_typing: ({ user_id }: Incoming['start_typing']) => this.#typed(this.#typing.started(user_id)),
-        finish_typing: ({ user_id }: Incoming['finish_typing']) =>
-          this.#typed(this.#typing.finished(user_id)),
-        read_conversation: (payload: Incoming['read_conversation']) => this.#read(payload),
+        update_alias: ({ conversation }: Incoming['update_alias']) =>
+          this.#state.setAlias(conversation.alias),
+        leave_conversation: ({ user_id }: Incoming['leave_conversation']) => this.#state.remove(user_id),
+        start_typing: ({ user_id }: Incoming['start_typing']) => this.#state.startTyping(user_id),
+        finish_typing: ({ user_id }: Incoming['finish_typing']) => this.#state.finishTyping(user_id),
+        read_conversation: (payload: Incoming['read_conversation']) =>
+          this.#state.read(payload, this.messages),
         set_encryption_keys: (payload: Incoming['set_encryption_keys']) => this.#keySet(payload),
       },
     })
@@ -108,15 +88,15 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   /** Whether it has exactly two members for good. Known once it is open. */
   get isPrivate(): boolean {
-    return this.#state?.conversation.private ?? false
+    return this.#state.isPrivate
   }
 
   get alias(): string | null {
-    return this.#alias
+    return this.#state.alias
   }
 
   get members(): Member[] {
-    return [...this.#members.values()]
+    return this.#state.members
   }
 
   /** The newest messages, oldest first. */
@@ -126,18 +106,17 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   /** How many messages of others the user has not read. */
   get unread(): number {
-    return this.#unread
+    return this.#state.unread
   }
 
   /** Who is typing, without the user. */
   get typing(): Member[] {
-    const ids = this.#typing.ids.filter((id) => id !== this.#options.session.user.id)
-    return ids.map((id) => this.#memberOf(id))
+    return this.#state.typing
   }
 
   /** Up to which `seq` a member has read. */
   readSeq(userId: string): number {
-    return this.#readSeqs.get(userId) ?? 0
+    return this.#state.readSeq(userId)
   }
 
   /** Joins the conversation: its events come from now on. Resolves when its state is known. @throws RejectedError */
@@ -262,15 +241,7 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   /** What the encryption of messages depends on. @internal */
   get context(): ConversationContext {
-    return {
-      id: this.id,
-      isPrivate: this.isPrivate,
-      me: this.#options.session.user.id,
-      members: this.#members,
-      publicKeys: this.#state?.public_keys ?? {},
-      privateKey: this.#state?.private_key ?? null,
-      accountKeys: this.#state?.account_keys ?? {},
-    }
+    return this.#state.context
   }
 
   /** The topic, for the outbox. @internal */
@@ -280,7 +251,7 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   /** Announces that a member has other keys. @internal */
   keysChanged(userId: string, problem: Problem): void {
-    const member = this.#members.get(userId)
+    const member = this.members.find(({ id }) => id === userId)
     if (!member) return
     this.emit('keys', member)
     this.#notice(problem)
@@ -288,7 +259,7 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   /** Reads the newest messages again, with other keys. @internal */
   async reread(): Promise<void> {
-    if (!this.#state) return
+    if (!this.#state.isKnown) return
     await this.#feed.between(async () => this.#feed.forget())
     await this.#topic.rejoin()
   }
@@ -301,22 +272,14 @@ export class Conversation extends Emitter<ConversationEvents> {
   /** Takes the members and the alias that an event has. @internal */
   changed({ conversation, user_ids }: UserEvents['new_conversation']): void {
     this.#topic.reopen()
-    if (!this.#state) return
-    this.#setAlias(conversation.alias)
-    const isSame = user_ids.length === this.#members.size && user_ids.every((id) => this.#members.has(id))
+    if (!this.#state.isKnown) return
+    this.#state.setAlias(conversation.alias)
     // The reply to a join tells who the new ones are, and which keys they have.
-    if (!isSame) this.#topic.rejoin().catch(() => {})
+    if (!this.#state.hasMembers(user_ids)) this.#topic.rejoin().catch(() => {})
   }
 
   #joined(reply: WireOpenConversation): void {
-    this.#state = reply
-    const before = [...this.#members.keys()].join()
-    this.#members = new Map(reply.users.map((user) => [user.id, memberOf(user)]))
-    this.#readSeqs = new Map(Object.entries(reply.read_seqs))
-    this.#typing.clear()
-    this.#setAlias(reply.conversation.alias)
-    this.#setUnread(reply.unread)
-    if ([...this.#members.keys()].join() !== before) this.emit('members', this.members)
+    this.#state.replace(reply)
     const { codec } = this.#options
     void this.#feed.between(async () => {
       const problems = await codec.joined(this.context, (keys) => this.#setKeys(keys))
@@ -326,7 +289,7 @@ export class Conversation extends Emitter<ConversationEvents> {
   }
 
   async #setKeys(keys: KeyPair): Promise<void> {
-    if (this.#state) this.#state = { ...this.#state, private_key: keys.private_key }
+    this.#state.setPrivateKey(keys.private_key)
     try {
       await this.#topic.pushUntilAnswered('set_encryption_keys', keys)
     } catch (error) {
@@ -345,11 +308,10 @@ export class Conversation extends Emitter<ConversationEvents> {
   }
 
   #received(message: Message): void {
-    const isRead = this.readSeq(this.#options.session.user.id) >= message.seq
     this.#timeline.add(message)
-    this.#typed(this.#typing.finished(message.sender.id))
+    this.#state.finishTyping(message.sender.id)
     this.emit('message', message)
-    if (!message.mine && !isRead) this.#setUnread(this.#unread + 1)
+    this.#state.count(message)
   }
 
   #edited(edit: Message): void {
@@ -377,7 +339,7 @@ export class Conversation extends Emitter<ConversationEvents> {
 
   async #open(wire: WireMessage, source: MessageSource): Promise<Message> {
     const opened = await this.#options.codec.open(this.context, wire, source)
-    return messageOf(wire, opened, this.#memberOf(wire.sender), this.#options.session.user.id)
+    return messageOf(wire, opened, this.#state.memberOf(wire.sender), this.#options.session.user.id)
   }
 
   /** What must not be believed does not take the place of a message that is. */
@@ -387,49 +349,13 @@ export class Conversation extends Emitter<ConversationEvents> {
     return { ...known, problems: [...known.problems, ...message.problems] }
   }
 
-  #left(userId: string): void {
-    if (this.#members.delete(userId)) this.emit('members', this.members)
-  }
-
-  #keySet({ user_id, public_key }: Incoming['set_encryption_keys']): void {
-    if (!this.#state) return
-    this.#state = { ...this.#state, public_keys: { ...this.#state.public_keys, [user_id]: public_key } }
+  #keySet(payload: Incoming['set_encryption_keys']): void {
     // The reply to a join has the private half.
-    const isOwn = user_id === this.#options.session.user.id
-    if (isOwn && !this.#state.private_key) this.#topic.rejoin().catch(() => {})
-  }
-
-  #read({ user_id, read_seq }: Incoming['read_conversation']): void {
-    if (this.readSeq(user_id) >= read_seq) return
-    this.#readSeqs.set(user_id, read_seq)
-    if (user_id === this.#options.session.user.id) {
-      this.#setUnread(this.messages.filter(({ mine, seq }) => !mine && seq > read_seq).length)
-    }
-    this.emit('read', { member: this.#memberOf(user_id), seq: read_seq })
-  }
-
-  #typed(hasChanged: boolean): void {
-    if (hasChanged) this.emit('typing', this.typing)
-  }
-
-  #setAlias(alias: string | null): void {
-    if (alias === this.#alias) return
-    this.#alias = alias
-    this.emit('alias', alias)
-  }
-
-  #setUnread(unread: number): void {
-    if (unread === this.#unread) return
-    this.#unread = unread
-    this.emit('unread', unread)
+    if (this.#state.setPublicKey(payload)) this.#topic.rejoin().catch(() => {})
   }
 
   #notice(problem: Problem): void {
     this.emit('notice', problem)
-  }
-
-  #memberOf(id: string): Member {
-    return this.#members.get(id) ?? this.#options.nameOf(id) ?? unknownMember(id)
   }
 }
 
