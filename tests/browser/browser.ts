@@ -126,7 +126,7 @@ function isFailedRequest(message: ConsoleMessage): boolean {
   if (/^WebSocket connection to .* failed: .*net::ERR_CONNECTION/.test(message.text())) return true
   const { pathname } = new URL(message.location().url, 'http://localhost')
   return (
-    pathname.startsWith('/api/') &&
+    /^\/(api|auth)\/|^\/livez$/.test(pathname) &&
     /responded with a status of 4\d\d|net::ERR_CONNECTION/.test(message.text())
   )
 }

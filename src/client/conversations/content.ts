@@ -1,5 +1,5 @@
 import type { TransferOptions } from '../attachments/transfer.ts'
-import type { MessageBody as FormatBody } from '../encryption/index.ts'
+import type { MessageBody as FormatBody } from '../encryption/content.ts'
 import type { Message, MessageBody } from './message.ts'
 
 /** What a message says: a text, or a type with its body. */

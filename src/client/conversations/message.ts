@@ -1,4 +1,4 @@
-import type { AttachedFile } from '../encryption/index.ts'
+import type { AttachedFile } from '../encryption/attachment.ts'
 import type { WireMessage } from '../wire.ts'
 import type { OpenedMessage, Problem, Verification } from './codec.ts'
 import type { Member } from './member.ts'

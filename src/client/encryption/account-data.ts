@@ -1,5 +1,7 @@
 import type { CryptoKey } from 'jose'
-import { decodeText, encodeText, isInteger, type PublicJwk } from '../../account-keys/index.ts'
+import { decodeText, encodeText } from '../../account-keys/encoding.ts'
+import { isInteger } from '../../account-keys/fields.ts'
+import type { PublicJwk } from '../../account-keys/jwk.ts'
 import { EncryptionError } from './errors.ts'
 import { decryptByAny, encryptJwe, readJweHeader } from './jwe.ts'
 import { readJws, signJws, verifyJws } from './jws.ts'

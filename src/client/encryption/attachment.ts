@@ -1,4 +1,5 @@
-import { decodeBase64url, isHash, isInteger, isObject, isText, isUuid } from '../../account-keys/index.ts'
+import { decodeBase64url, isObject } from '../../account-keys/encoding.ts'
+import { isHash, isInteger, isText, isUuid } from '../../account-keys/fields.ts'
 
 /** A file as a message describes it. */
 export interface AttachedFile {

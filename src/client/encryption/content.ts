@@ -1,4 +1,5 @@
-import { isHash, isInteger, isObject, isText, isTimestamp, isUuid } from '../../account-keys/index.ts'
+import { isObject } from '../../account-keys/encoding.ts'
+import { isHash, isInteger, isText, isTimestamp, isUuid } from '../../account-keys/fields.ts'
 import type { AttachedFile } from './attachment.ts'
 import { parseAttachments } from './attachment.ts'
 

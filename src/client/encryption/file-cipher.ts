@@ -1,5 +1,5 @@
 import type { CryptoKey } from 'jose'
-import { type Bytes, decodeBase64url, encodeBase64url, sha256 } from '../../account-keys/index.ts'
+import { type Bytes, decodeBase64url, encodeBase64url, sha256 } from '../../account-keys/encoding.ts'
 import { EncryptionError } from './errors.ts'
 
 /** Bytes of a file in one chunk; the last chunk may be shorter. */

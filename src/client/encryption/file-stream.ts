@@ -1,4 +1,4 @@
-import { type Bytes, decodeBase64url, encodeBase64url, sha256 } from '../../account-keys/index.ts'
+import { type Bytes, decodeBase64url, encodeBase64url, sha256 } from '../../account-keys/encoding.ts'
 import { EncryptionError } from './errors.ts'
 import { CHUNK_SIZE, digestOf, encryptedSize, type FileCipher, TAG_SIZE } from './file-cipher.ts'
 

@@ -1,4 +1,4 @@
-import { hashText } from '../../account-keys/index.ts'
+import { hashText } from '../../account-keys/encoding.ts'
 
 /** The members of a conversation, and the head of each one's key history; null for a member without account keys. */
 export type Heads = ReadonlyMap<string, string | null>

@@ -1,3 +1,5 @@
+// For tests and tools. The client imports the files themselves: in a bundle of one file, esbuild does not initialize a module that is also
+// loaded on demand if it is reached through an index without side effects.
 export * from '../../account-keys/index.ts'
 export * from './account-data.ts'
 export * from './attachment.ts'

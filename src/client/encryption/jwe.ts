@@ -1,5 +1,5 @@
 import { CompactEncrypt, type CryptoKey, compactDecrypt } from 'jose'
-import { type Bytes, decodeJsonObject, hasExactly, isBase64url } from '../../account-keys/index.ts'
+import { type Bytes, decodeJsonObject, hasExactly, isBase64url } from '../../account-keys/encoding.ts'
 
 /** The largest count of PBES2 that is accepted: about ten seconds of work. */
 export const MAX_PBES2_COUNT = 10_000_000

@@ -6,7 +6,7 @@ import {
   encodeText,
   hasExactly,
   parseJsonObject,
-} from '../../account-keys/index.ts'
+} from '../../account-keys/encoding.ts'
 
 /** What a signature is for: the `typ` of its header. */
 export type JwsType = 'parley+jws' | 'parley-data+jws'

@@ -1,5 +1,5 @@
 import type { CryptoKey } from 'jose'
-import { type PrivateJwk, type PublicJwk, publicHalf } from '../../account-keys/index.ts'
+import { type PrivateJwk, type PublicJwk, publicHalf } from '../../account-keys/jwk.ts'
 import { EncryptionError } from './errors.ts'
 
 /** Imported public keys. Importing a key takes as long as using it, and a conversation uses the same ones for every message. */

@@ -1,10 +1,5 @@
-import {
-  isSameKey,
-  type PublicKeys,
-  type ReadEntry,
-  readEntry,
-  verifyEntry,
-} from '../../account-keys/index.ts'
+import { type ReadEntry, readEntry, verifyEntry } from '../../account-keys/history-entry.ts'
+import { isSameKey, type PublicKeys } from '../../account-keys/jwk.ts'
 import { EncryptionError } from './errors.ts'
 
 /** The entries of a key history that were verified, oldest first, from version 1. A client stores it and never accepts another beginning. */

@@ -1,4 +1,5 @@
-import { type HistoryEntry, type PublicJwk, publicHalf, type ReadEntry } from '../../account-keys/index.ts'
+import type { HistoryEntry, ReadEntry } from '../../account-keys/history-entry.ts'
+import { type PublicJwk, publicHalf } from '../../account-keys/jwk.ts'
 import { type EntrySigner, signEntry } from '../../account-keys/sign-entry.ts'
 import { generateJwk, importSigner } from './key-handles.ts'
 import { lockKeys, type PrivateKeyPair } from './locked-keys.ts'

@@ -3,12 +3,11 @@ import {
   decodeText,
   encodeText,
   hasExactly,
-  isInteger,
   isObject,
-  type PrivateJwk,
   parseJsonObject,
-  parsePrivateJwk,
-} from '../../account-keys/index.ts'
+} from '../../account-keys/encoding.ts'
+import { isInteger } from '../../account-keys/fields.ts'
+import { type PrivateJwk, parsePrivateJwk } from '../../account-keys/jwk.ts'
 import { EncryptionError } from './errors.ts'
 import { decryptJwe, encryptJwe, MAX_PBES2_COUNT, readJweHeader } from './jwe.ts'
 import { parseRecoveryKey } from './recovery-key.ts'

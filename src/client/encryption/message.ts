@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose'
-import { encodeText, hashText, type PublicJwk, parseJsonObject, sha256 } from '../../account-keys/index.ts'
+import { encodeText, hashText, parseJsonObject, sha256 } from '../../account-keys/encoding.ts'
+import type { PublicJwk } from '../../account-keys/jwk.ts'
 import { type Content, parseContent, type ReceivedContent, writeContent } from './content.ts'
 import { EncryptionError } from './errors.ts'
 import { decryptByAny, decryptJwe, encryptJwe, readJweHeader } from './jwe.ts'

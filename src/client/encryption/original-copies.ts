@@ -1,11 +1,6 @@
 import type { CryptoKey } from 'jose'
-import {
-  decodeText,
-  encodeText,
-  isObject,
-  type PublicJwk,
-  parseJsonObject,
-} from '../../account-keys/index.ts'
+import { decodeText, encodeText, isObject, parseJsonObject } from '../../account-keys/encoding.ts'
+import type { PublicJwk } from '../../account-keys/jwk.ts'
 import type { Content } from './content.ts'
 import { EncryptionError } from './errors.ts'
 import { decryptByAny, encryptJwe, readJweHeader } from './jwe.ts'

@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose'
-import { isSameKey, keyThumbprint, type ReadEntry } from '../../account-keys/index.ts'
+import type { ReadEntry } from '../../account-keys/history-entry.ts'
+import { isSameKey, keyThumbprint } from '../../account-keys/jwk.ts'
 import { EncryptionError } from './errors.ts'
 import { importDecryptionKey, importSigner } from './key-handles.ts'
 import type { PrivateKeyPair } from './locked-keys.ts'

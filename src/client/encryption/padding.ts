@@ -1,4 +1,4 @@
-import { type Bytes, decodeText, encodeText } from '../../account-keys/index.ts'
+import { type Bytes, decodeText, encodeText } from '../../account-keys/encoding.ts'
 
 /** The largest padded message, in bytes. Encrypted, it fits the 64 KiB that the server accepts. */
 export const MAX_PADDED_BYTES = 45_056

@@ -1,4 +1,4 @@
-import { type Bytes, sha256 } from '../../account-keys/index.ts'
+import { type Bytes, sha256 } from '../../account-keys/encoding.ts'
 import { EncryptionError } from './errors.ts'
 
 /** Crockford's base 32. */

@@ -1,4 +1,4 @@
-import { type Bytes, decodeBase64url, encodeText } from '../../account-keys/index.ts'
+import { type Bytes, decodeBase64url, encodeText } from '../../account-keys/encoding.ts'
 
 const ITERATIONS = 100_000
 const GROUPS = 6

@@ -1,12 +1,8 @@
+import { KeyError } from '../../account-keys/errors.ts'
+import type { PublicKeys } from '../../account-keys/jwk.ts'
 import { Emitter } from '../emitter.ts'
-import {
-  checkCurrentKeys,
-  EncryptionError,
-  extendHistory,
-  KeyError,
-  type KeyHistory,
-  type PublicKeys,
-} from '../encryption/index.ts'
+import { EncryptionError } from '../encryption/errors.ts'
+import { checkCurrentKeys, extendHistory, type KeyHistory } from '../encryption/key-history.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../stores/store.ts'
 import type { WireKeyHistory, WireQueriedKeys } from '../wire.ts'

@@ -1,13 +1,9 @@
+import type { PublicJwk } from '../../account-keys/jwk.ts'
 import { Emitter } from '../emitter.ts'
-import {
-  checkKeys,
-  generateRecoveryKey,
-  importOwnKeys,
-  type KeyChange,
-  type OwnKeys,
-  type PublicJwk,
-  unlockKeys,
-} from '../encryption/index.ts'
+import type { KeyChange } from '../encryption/key-set.ts'
+import { unlockKeys } from '../encryption/locked-keys.ts'
+import { checkKeys, importOwnKeys, type OwnKeys } from '../encryption/own-keys.ts'
+import { generateRecoveryKey } from '../encryption/recovery-key.ts'
 import { KeysLockedError, RejectedError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { WireKeySet } from '../wire.ts'

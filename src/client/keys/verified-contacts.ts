@@ -1,4 +1,5 @@
-import { type KeyHistory, openAccountData, sealAccountData } from '../encryption/index.ts'
+import { openAccountData, sealAccountData } from '../encryption/account-data.ts'
+import type { KeyHistory } from '../encryption/key-history.ts'
 import { RejectedError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { Store } from '../stores/store.ts'

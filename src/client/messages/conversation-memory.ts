@@ -2,13 +2,11 @@ import type { MessageSource } from '../conversations/codec.ts'
 import {
   appendToChain,
   type ChainVerdict,
-  compareRevision,
   type DeviceChain,
-  type KnownRevision,
   prependToChain,
-  type RevisionVerdict,
   startChain,
-} from '../encryption/index.ts'
+} from '../encryption/device-chain.ts'
+import { compareRevision, type KnownRevision, type RevisionVerdict } from '../encryption/revision.ts'
 import type { Store } from '../stores/store.ts'
 
 const PREFIX = 'memory/'

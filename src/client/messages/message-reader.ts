@@ -5,15 +5,10 @@ import type {
   Problem,
   Verification,
 } from '../conversations/codec.ts'
-import {
-  compareHeads,
-  type HeadsVerdict,
-  headOf,
-  isSealedCopy,
-  openMessage,
-  revisionOf,
-  type VerifiedMessage,
-} from '../encryption/index.ts'
+import { compareHeads, type HeadsVerdict } from '../encryption/heads.ts'
+import { headOf } from '../encryption/key-history.ts'
+import { isSealedCopy, openMessage, type VerifiedMessage } from '../encryption/message.ts'
+import { revisionOf } from '../encryption/revision.ts'
 import type { KeyDirectory } from '../keys/key-directory.ts'
 import type { AccountKeys } from '../keys/own-keys.ts'
 import type { VerifiedContacts } from '../keys/verified-contacts.ts'

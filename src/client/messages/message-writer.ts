@@ -1,3 +1,4 @@
+import { encodeBase64url } from '../../account-keys/encoding.ts'
 import type {
   ConversationContext,
   Draft,
@@ -5,14 +6,10 @@ import type {
   SealedMessage,
   SealOptions,
 } from '../conversations/codec.ts'
-import {
-  type Content,
-  encodeBase64url,
-  hashHeads,
-  headOf,
-  type MessageFrame,
-  sealMessage,
-} from '../encryption/index.ts'
+import type { Content, MessageFrame } from '../encryption/content.ts'
+import { hashHeads } from '../encryption/heads.ts'
+import { headOf } from '../encryption/key-history.ts'
+import { sealMessage } from '../encryption/message.ts'
 import { RecipientsError } from '../errors.ts'
 import type { KeyDirectory } from '../keys/key-directory.ts'
 import type { AccountKeys } from '../keys/own-keys.ts'

@@ -1,6 +1,7 @@
 import type { CryptoKey } from 'jose'
+import type { PublicJwk } from '../../account-keys/jwk.ts'
 import type { ConversationContext, KeyPair } from '../conversations/codec.ts'
-import type { Content, PublicJwk } from '../encryption/index.ts'
+import type { Content } from '../encryption/content.ts'
 import {
   createConversationKeys,
   decryptOriginal,

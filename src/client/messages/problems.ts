@@ -1,5 +1,7 @@
 import type { Problem } from '../conversations/codec.ts'
-import type { ChainVerdict, HeadsVerdict, RevisionVerdict } from '../encryption/index.ts'
+import type { ChainVerdict } from '../encryption/device-chain.ts'
+import type { HeadsVerdict } from '../encryption/heads.ts'
+import type { RevisionVerdict } from '../encryption/revision.ts'
 
 /** Codes of problems for which the content of a message is not shown. */
 const FATAL = new Set(['conflict', 'wrong_group', 'not_an_edit', 'stale', 'repeated'])
