@@ -8,6 +8,8 @@ const SENTENCES: Record<string, string> = {
   shared_altered: 'The encrypted message was altered.',
   malformed_message: 'The message does not follow the format.',
   unknown_key: 'The message is signed with a key that is not one of its sender.',
+  replaced_key:
+    'The message is signed with a key that its sender had replaced: by a device that did not know yet, or a thief of the key.',
   bad_signature: 'The signature of the message is wrong.',
   wrong_sender: 'Someone else wrote the message than the server says.',
   wrong_conversation: 'The message was written in another conversation.',

@@ -7,7 +7,7 @@ import { makeKeySet, newPair } from '../support/account-keys.ts'
 import type { TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
 import type { TamperingProxy } from '../support/tampering-proxy.ts'
-import { PASSPHRASE, registerKeyed } from './support/clients.ts'
+import { PASSPHRASE, registerKeyed, signInKeyed } from './support/clients.ts'
 import {
   collectNotices,
   collectSends,
@@ -174,6 +174,31 @@ it('tells that the server has reset its own keys, and uses the false ones for no
   await expect(his.send('secret')).rejects.toMatchObject({ code: 'keys_locked' })
   await expect(bob.keys.unlock(PASSPHRASE)).rejects.toMatchObject({ code: 'invalid_keys' })
   expect(sends).toEqual([])
+})
+
+it('tells that a message was sent with a key that its sender had replaced', async () => {
+  const { app, proxy } = await startMalicious()
+  const [ann, bob] = await Promise.all([registerKeyed(app, 'ann'), registerKeyed(app, 'bob')])
+  const hers = await ann.conversations.with(bob.user.id)
+  const his = await bob.open(hers.id)
+  await hers.send('before')
+  const outdated = await (await signInKeyed(proxy, 'ann')).open(hers.id)
+  proxy.tampering.toClient = (frame) => (frame[3] === 'keys_changed' ? [] : [frame])
+  const changed = his.once('notice')
+  await ann.keys.rotate(PASSPHRASE)
+  expect(await changed).toEqual({ code: 'keys_changed' })
+  const notices = collectNotices(his)
+  await outdated.send('with the old key')
+  await eventually(() => expect(notices).toEqual(['replaced_key']))
+  const edited = his.once('edit')
+  await eventually(() => expect(outdated.messages).toHaveLength(2))
+  await outdated.edit(outdated.messages[1]!, 'again with the old key')
+  expect(await edited).toMatchObject({ verified: 'signed', problems: [{ code: 'replaced_key' }] })
+  const elsewhere = await (await signInKeyed(app, 'bob')).open(hers.id)
+  expect(elsewhere.messages).toMatchObject([
+    { body: { text: 'before' }, problems: [] },
+    { body: { text: 'again with the old key' }, problems: [{ code: 'replaced_key' }] },
+  ])
 })
 
 it('notices that two members see different keys of a third', async () => {

@@ -60,12 +60,8 @@ export interface VerifiedMessage {
   content: ReceivedContent
   /** The hash of the signed message. */
   hash: string
-  /** The thumbprint of the key that signed it. */
-  kid: string
-  /** The newest version of the sender's keys with that key. */
-  keyVersion: number
-  /** Whether the sender has replaced that key since. */
-  isReplacedKey: boolean
+  /** When the sender replaced the key that signed it, by the sender's clock; undefined if it is in use. */
+  keyReplacedAt: string | undefined
 }
 
 /** A verified message, or why there is none. */
@@ -131,15 +127,8 @@ async function verify(text: string, { envelope, history }: OpenInput): Promise<O
   if (!content) return failed('malformed_message')
   if (content.sender !== envelope.sender) return failed('wrong_sender')
   if (content.conversation !== envelope.conversation) return failed('wrong_conversation')
-  const isReplacedKey = history.at(-1)!.kid !== jws.kid
-  return {
-    ok: true,
-    content,
-    hash: await hashText(text),
-    kid: jws.kid,
-    keyVersion: signer.version,
-    isReplacedKey,
-  }
+  const keyReplacedAt = history[signer.version]?.issued_at
+  return { ok: true, content, hash: await hashText(text), keyReplacedAt }
 }
 
 function failed(failure: MessageFailure): OpenedMessage {

@@ -5,6 +5,7 @@ import type {
   Problem,
   Verification,
 } from '../conversations/codec.ts'
+import { timeOf } from '../conversations/wire-events.ts'
 import { compareHeads, type HeadsVerdict } from '../encryption/heads.ts'
 import { headOf } from '../encryption/key-history.ts'
 import { isSealedCopy, openMessage, type VerifiedMessage } from '../encryption/message.ts'
@@ -126,6 +127,7 @@ export class MessageReader {
     // Who the members of a group were when it was sent is only known of a message that has just been sent.
     if (isNew && (source === 'live' || (source === 'missed' && context.isPrivate)))
       problems.push(headsProblem(await this.#compareHeads(context, opened, memory)))
+    if (isNew && isLate(opened, wire, source)) problems.push({ code: 'replaced_key' })
     return problems.filter((problem) => problem !== undefined)
   }
 
@@ -172,6 +174,12 @@ export class MessageReader {
     this.#memories.set(conversationId, memory)
     return memory
   }
+}
+
+/** Whether a message was sent with a key that its sender had replaced. One that was missed may be from before that. */
+function isLate({ keyReplacedAt }: VerifiedMessage, wire: WireMessage, source: MessageSource): boolean {
+  if (keyReplacedAt === undefined) return false
+  return source === 'live' || timeOf(wire.updated_at) > new Date(keyReplacedAt)
 }
 
 /** A message of which nothing but the envelope is known. */
