@@ -3,9 +3,17 @@ import { ParleyError } from './errors.ts'
 const FIRST_DELAY_MS = 250
 const MAX_DELAY_MS = 10_000
 
-/** Resolves after some time. */
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** Resolves after some time, or when the signal is aborted. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end)
+  })
 }
 
 /** How long to wait before the next attempt: what the server asks for, or twice as long after every failure. */

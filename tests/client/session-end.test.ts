@@ -5,6 +5,7 @@ import { SESSION_KEY } from '../../src/client/session/stored-session.ts'
 import { memoryStore } from '../../src/client/stores/memory.ts'
 import { PASSWORD, startApp, type TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
+import { TamperingProxy } from '../support/tampering-proxy.ts'
 import { registerClient, resumeClient, signInClient } from './support/clients.ts'
 
 const DAY = 24 * 60 * 60_000
@@ -97,6 +98,39 @@ it('calls a session expired that has reached its longest age', async () => {
   app.clock.advance(10 * 60_000)
   await expect(ann.users().next()).rejects.toMatchObject({ code: 'expired' })
   expect(reasons).toEqual(['expired'])
+})
+
+it.each([
+  ['the session ends', 'signed_out', (account: Account) => account.signOut()],
+  ['the client is closed', 'disconnected', (account: Account) => account.close()],
+])('rejects what is not answered, and all that comes later, when %s', async (_title, code, end) => {
+  const app = await startApp()
+  const proxy = await TamperingProxy.start(app.url)
+  const [ann, bob] = await Promise.all([registerClient(proxy, 'ann'), registerClient(app, 'bob')])
+  const chat = await ann.conversations.startGroup([bob.user.id])
+  const { id } = await bob.conversations.with(ann.user.id)
+  const withheld = new Set<string>()
+  proxy.tampering = {
+    toServer: (frame) => {
+      withheld.add(frame[3])
+      return []
+    },
+  }
+  const calls = {
+    read_conversation: () => chat.markRead(),
+    change_alias: () => chat.rename('Garden club'),
+    modify_conversation: () => chat.addMembers([bob.user.id]),
+    leave_conversation: () => chat.leave(),
+    set_display_name: () => ann.setName('Ann of the garden'),
+    set_hidden: () => ann.setHidden(true),
+    phx_join: () => ann.open(id),
+  }
+  const expectRejected = () =>
+    Promise.all(Object.values(calls).map((call) => expect(call()).rejects.toMatchObject({ code })))
+  const rejected = expectRejected()
+  await eventually(() => expect([...withheld]).toEqual(expect.arrayContaining(Object.keys(calls))))
+  await Promise.all([end(ann), rejected])
+  await expectRejected()
 })
 
 function reasonsOf(account: Account): string[] {

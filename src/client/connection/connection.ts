@@ -78,6 +78,7 @@ export class Connection extends Emitter<ConnectionEvents> {
       createChannel: () => this.#socket.channel(name, () => ({ token: session.token, ...payload() })),
       token: () => session.token,
       refresh: (token) => session.refresh(token),
+      ended: session.ended,
     })
   }
 

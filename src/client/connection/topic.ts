@@ -13,6 +13,8 @@ export interface TopicOptions {
   token: () => string
   /** Called when the server has rejected a token. */
   refresh: (token: string) => Promise<void>
+  /** Aborted when nothing is sent or received any more. */
+  ended: AbortSignal
   /** The events to receive, by name. */
   events: Record<string, (payload: never) => void>
   /** Called with the reply to every join, before any later event. */
@@ -40,10 +42,11 @@ export class Topic<T extends TopicPushes = TopicPushes> {
   #error: RejectedError | undefined
   #waiters: Waiter[] = []
   /** What to call when the connection is lost, and when each push is settled. */
-  readonly #unanswered = new Map<(error: ConnectionError) => void, Promise<void>>()
+  readonly #unanswered = new Map<(error: unknown) => void, Promise<void>>()
 
   constructor(options: TopicOptions) {
     this.#options = options
+    options.ended.addEventListener('abort', () => this.#end())
   }
 
   get isJoined(): boolean {
@@ -55,8 +58,10 @@ export class Topic<T extends TopicPushes = TopicPushes> {
     return this.#state === 'closed'
   }
 
-  /** Resolves when the topic is joined. @throws RejectedError when it cannot be. */
+  /** Resolves when the topic is joined. @throws RejectedError when it cannot be; the reason why the client has ended. */
   join(): Promise<void> {
+    const { ended } = this.#options
+    if (ended.aborted) return Promise.reject(ended.reason)
     if (this.#state === 'joined') return Promise.resolve()
     if (this.#state === 'closed') return Promise.reject(this.#error)
     if (this.#state === 'idle') this.#open()
@@ -65,6 +70,8 @@ export class Topic<T extends TopicPushes = TopicPushes> {
 
   /** Joins again, for the current state. Resolves when the reply has come. */
   rejoin(): Promise<void> {
+    const { ended } = this.#options
+    if (ended.aborted) return Promise.reject(ended.reason)
     if (this.#state === 'closed') return Promise.reject(this.#error)
     if (this.#state !== 'joining') void this.#reopen()
     return this.#whenJoined()
@@ -72,7 +79,7 @@ export class Topic<T extends TopicPushes = TopicPushes> {
 
   /**
    * Pushes an event until it is answered: only for events that may be repeated.
-   * @returns the reply. @throws RejectedError
+   * @returns the reply. @throws RejectedError; the reason why the client has ended.
    */
   async pushUntilAnswered<Event extends keyof T['pushes'] & keyof T['replies'] & string>(
     event: Event,
@@ -82,9 +89,11 @@ export class Topic<T extends TopicPushes = TopicPushes> {
       try {
         return await this.push(event, payload)
       } catch (error) {
+        const { ended } = this.#options
+        ended.throwIfAborted()
         const isTemporary = error instanceof RejectedError && error.retryAfterMs !== undefined
         if (!isTemporary && !(error instanceof ConnectionError)) throw error
-        await sleep(retryDelay(error, failures))
+        await sleep(retryDelay(error, failures), ended)
       }
     }
   }
@@ -124,6 +133,8 @@ export class Topic<T extends TopicPushes = TopicPushes> {
   }
 
   #push<Reply>(event: string, payload: object): Promise<Reply> {
+    const { ended } = this.#options
+    if (ended.aborted) return Promise.reject(ended.reason)
     const channel = this.#channel
     if (this.#state !== 'joined' || !channel) {
       return Promise.reject(new ConnectionError({ code: 'disconnected' }))
@@ -192,8 +203,16 @@ export class Topic<T extends TopicPushes = TopicPushes> {
     for (const { reject } of this.#takeWaiters()) reject(this.#error)
   }
 
-  #disconnected(): void {
-    for (const lost of this.#unanswered.keys()) lost(new ConnectionError({ code: 'disconnected' }))
+  /** The connection does not come back. */
+  #end(): void {
+    const { reason } = this.#options.ended
+    if (this.#state !== 'closed') this.#state = 'idle'
+    this.#disconnected(reason)
+    for (const { reject } of this.#takeWaiters()) reject(reason)
+  }
+
+  #disconnected(error: unknown = new ConnectionError({ code: 'disconnected' })): void {
+    for (const lost of this.#unanswered.keys()) lost(error)
     this.#unanswered.clear()
   }
 

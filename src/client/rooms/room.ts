@@ -119,7 +119,7 @@ export class Room extends Emitter<RoomEvents> {
         : this.#topic.pushUntilAnswered('message', payload)
     const sent = this.#sending.then(push)
     this.#sending = sent.catch(() => {})
-    await untilEnd(this.#session, sent)
+    await sent
   }
 
   /** Uploads an image, audio or video, and sends it. @throws RejectedError; the reason of the signal. */
@@ -225,19 +225,4 @@ export class Room extends Emitter<RoomEvents> {
 function pathOf(url: string): string {
   const { pathname, search } = new URL(url)
   return pathname + search
-}
-
-/** Resolves as a promise does; rejects before when the session is over, or the client is closed. */
-async function untilEnd({ ended }: Session, result: Promise<unknown>): Promise<void> {
-  ended.throwIfAborted()
-  let stop = () => {}
-  const end = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(ended.reason)
-    ended.addEventListener('abort', stop)
-  })
-  try {
-    await Promise.race([result, end])
-  } finally {
-    ended.removeEventListener('abort', stop)
-  }
 }
