@@ -16,6 +16,8 @@ export interface FilePart {
 
 /** How a malicious server changes what its clients send and receive. What is absent stays as it is. */
 export interface Tampering {
+  /** Whether a request is answered with an internal error. */
+  fails?: (path: string) => boolean
   /** Changes the JSON body of a response. */
   response?: (path: string, body: unknown) => unknown
   /** Changes the bytes of a part of a file, and the range that it is said to be. */
@@ -79,6 +81,11 @@ export class TamperingProxy {
     const { host: _host, connection: _connection, 'content-length': _length, ...headers } = request.headers
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
+    if (this.tampering.fails?.(path)) {
+      response.writeHead(500, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ error: { code: 'internal_error', message: 'It fails.' } }))
+      return
+    }
     const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
     const answer = await fetch(target + path, {
       method: request.method ?? 'GET',

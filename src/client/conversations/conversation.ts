@@ -65,6 +65,7 @@ export class Conversation extends Emitter<ConversationEvents> {
       catchUp: (afterSeq) => readChanges(session, id, afterSeq),
       isJoined: () => this.#topic.isJoined,
       failed: () => this.#notice({ code: 'failed' }),
+      ended: session.ended,
     })
     this.#topic = connection.topic(`conversation:${id}`, {
       payload: () => (this.#feed.known === undefined ? {} : { after_seq: this.#feed.known }),
@@ -122,7 +123,7 @@ export class Conversation extends Emitter<ConversationEvents> {
   /** Joins the conversation: its events come from now on. Resolves when its state is known. @throws RejectedError */
   async open(): Promise<this> {
     await this.#topic.join()
-    await this.#feed.between(async () => {})
+    await this.#feed.ready()
     return this
   }
 
