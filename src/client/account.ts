@@ -96,7 +96,10 @@ export class Account extends Emitter<AccountEvents> {
       systemTopic: this.#system,
     })
     this.#follow(encryption)
-    this.#connection.on('state', (state) => this.emit('connection', state))
+    this.#connection.on('state', (state) => {
+      if (state === 'open') encryption.directory.forgetKeyless()
+      this.emit('connection', state)
+    })
     session.on('signedOut', (reason) => this.#signedOut(reason))
     this.#connection.open()
     for (const topic of [ownTopic, this.#system]) topic.join().catch(() => {})

@@ -31,6 +31,8 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
   readonly #histories = new Map<string, KeyHistory>()
   readonly #rejected = new Map<string, string>()
   readonly #loaded = new Set<string>()
+  /** Users who had no keys when the server was asked. */
+  readonly #keyless = new Set<string>()
 
   constructor(session: Session, store: Store) {
     super()
@@ -48,11 +50,16 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
     return this.#rejected.get(userId)
   }
 
-  /** Verifies the keys of those users of whom none are known. */
+  /** Verifies the keys of those users of whom none are known, unless the server has said that they have none. */
   async ensure(userIds: readonly string[]): Promise<void> {
     await this.#load(userIds)
-    const unknown = userIds.filter((userId) => this.historyOf(userId).length === 0)
+    const unknown = userIds.filter((id) => this.historyOf(id).length === 0 && !this.#keyless.has(id))
     if (unknown.length > 0) await this.refresh(unknown)
+  }
+
+  /** Forgets who has no keys: it may have changed while this client was disconnected. */
+  forgetKeyless(): void {
+    this.#keyless.clear()
   }
 
   /** Verifies keys that the server names: they count for nothing, unless the key histories say the same. */
@@ -77,6 +84,8 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
         body: { user_ids: ids, known_versions },
         repeatable: true,
       })
+      for (const id of ids) this.#keyless.add(id)
+      for (const { user_id } of items) this.#keyless.delete(user_id)
       await Promise.all(
         items.map((item) => this.#verify(item.user_id, () => this.#accept(item, known_versions))),
       )

@@ -111,6 +111,8 @@ export class VerifiedContacts {
 
   async #thumbprints(userId: string): Promise<[string, string] | undefined> {
     const ids = [this.#session.user.id, userId]
+    // Nobody announces the first keys of a user with whom this one shares no conversation.
+    this.#directory.forgetKeyless()
     await this.#directory.ensure(ids)
     const [own, other] = ids.map((id) => this.#directory.historyOf(id).at(-1)?.thumbprint)
     return own !== undefined && other !== undefined ? [own, other] : undefined

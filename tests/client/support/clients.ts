@@ -43,11 +43,16 @@ export async function registerKeyed({ url }: Site, name: string, store = memoryS
   return account
 }
 
-/** Signs in to the account `<name>@example.com` as another device, and unlocks its keys. */
-export async function signInKeyed({ url }: Site, name: string, store = memoryStore()): Promise<Account> {
+/** Signs in to the account `<name>@example.com` as another device, and unlocks its keys, or makes the first ones. */
+export async function signInKeyed(
+  { url }: Site,
+  name: string,
+  store = memoryStore(),
+  { isNew = false } = {},
+): Promise<Account> {
   const opened = await signIn({ url, email: `${name}@example.com`, password: PASSWORD, store })
   const account = closeLater(new Account({ ...opened, transport: WebSocket }))
-  await account.keys.unlock(PASSPHRASE)
+  await (isNew ? account.keys.create(PASSPHRASE) : account.keys.unlock(PASSPHRASE))
   return account
 }
 
