@@ -255,9 +255,17 @@ it('gives files to members, from the time at which a message has them', async ()
   const third = await hers.upload({ name: 'c', content: contentOf(10) })
   await hers.send({ type: 'attachment', body: { text: '', files: [third] } })
   await eventually(() => expect(hers.messages.at(-1)?.body.files).toEqual([third]))
-  await hers.edit(hers.messages.at(-1)!, 'Without a file')
-  await edited
+  await hers.edit(hers.messages.at(-1)!, 'With a text')
+  const withText = { type: 'attachment', body: { text: 'With a text', files: [third] }, problems: [] }
+  expect(await edited).toMatchObject(withText)
+  expect(await (await his.download(third)).bytes()).toEqual(contentOf(10))
+  const replaced = his.once('edit')
+  const fourth = await hers.upload({ name: 'd', content: contentOf(20) })
+  const withAnother = { type: 'attachment' as const, body: { text: '', files: [fourth] } }
+  await hers.edit(hers.messages.at(-1)!, withAnother)
+  expect(await replaced).toMatchObject({ ...withAnother, problems: [] })
   await expect((await his.download(third)).bytes()).rejects.toMatchObject({ code: 'no_attachment' })
+  expect(await (await his.download(fourth)).bytes()).toEqual(contentOf(20))
   await his.leave()
   await expect((await his.download(file)).bytes()).rejects.toMatchObject({
     code: 'no_conversation',

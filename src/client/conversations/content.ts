@@ -1,5 +1,6 @@
 import type { TransferOptions } from '../attachments/transfer.ts'
 import type { MessageBody as FormatBody } from '../encryption/content.ts'
+import { EncryptionError } from '../encryption/errors.ts'
 import type { Message, MessageBody } from './message.ts'
 
 /** What a message says: a text, or a type with its body. */
@@ -25,6 +26,16 @@ export interface SendFilesOptions extends SendOptions, TransferOptions {
 /** A reply to a message. */
 export function replyTo(message: Message, text: string): MessageContent {
   return { type: 'reply', body: { to: message.id, text } }
+}
+
+/** What an edit makes of a message. Its type stays: a text replaces that of the message only. @throws EncryptionError `invalid_content` */
+export function editedContent(message: Message, content: Content): { type: string; body: MessageBody } {
+  const { type, body } = message
+  const edited = typeof content === 'string' ? { type, body: { ...body, text: content } } : content
+  if (edited.type !== type || (typeof content === 'string' && body.text === undefined)) {
+    throw new EncryptionError('invalid_content', 'An edit must have the type of the message.')
+  }
+  return edited
 }
 
 /** The type and body of a content. */

@@ -5,7 +5,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { Topic } from '../connection/topic.ts'
 import { Emitter } from '../emitter.ts'
 import type { AttachedFile } from '../encryption/attachment.ts'
-import { RejectedError } from '../errors.ts'
+import { ParleyError, RejectedError } from '../errors.ts'
 import type { SentReply } from '../outbox/entry.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Session } from '../session/session.ts'
@@ -20,7 +20,7 @@ import type {
 } from '../wire.ts'
 import { ChangeFeed } from './change-feed.ts'
 import type { ConversationContext, KeyPair, MessageCodec, MessageSource, Problem } from './codec.ts'
-import { type Content, contentOf, type SendFilesOptions, type SendOptions } from './content.ts'
+import { type Content, contentOf, editedContent, type SendFilesOptions, type SendOptions } from './content.ts'
 import type { ConversationEvents } from './conversation-events.ts'
 import { ConversationState } from './conversation-state.ts'
 import { readChanges, readMessages } from './history.ts'
@@ -143,15 +143,16 @@ export class Conversation extends Emitter<ConversationEvents> {
     return this.#options.outbox.add(this.id, { kind: 'send', draft: { id, type, body }, allowUnsigned })
   }
 
-  /** Replaces the content of one's own message. */
+  /** Replaces the content of one's own signed message; a text replaces its text only. @throws EncryptionError `invalid_content`, RejectedError */
   async edit(
     message: Message,
     content: Content,
     { allowUnsigned = false }: SendOptions = {},
   ): Promise<SentReply> {
     this.#options.codec.check()
-    const { type, body } = contentOf(content)
-    const draft = { id: message.id, type, body, edits: message.origin }
+    // Without an origin it is not signed: an edit would refer to nothing.
+    if (message.origin === null) throw new ParleyError({ code: 'not_editable' })
+    const draft = { id: message.id, ...editedContent(message, content), edits: message.origin }
     return this.#options.outbox.add(this.id, { kind: 'edit', group: message.group, draft, allowUnsigned })
   }
 
@@ -161,10 +162,13 @@ export class Conversation extends Emitter<ConversationEvents> {
     codec.check()
     await this.open()
     const draft = { id: message.id, type: 'deleted', body: {}, edits: message.origin }
-    const steps = codec.deletion(this.context)
-    await Promise.all(
-      steps.map((kind) => outbox.add(this.id, { kind, group: message.group, draft, allowUnsigned: true })),
+    const steps = message.origin === null ? (['delete'] as const) : codec.deletion(this.context)
+    const outcomes = steps.map((kind) =>
+      outbox.add(this.id, { kind, group: message.group, draft, allowUnsigned: true }),
     )
+    await Promise.allSettled(outcomes)
+    // If both are sent, the server deletes the message whether or not the edit could be written to all.
+    await outcomes.at(-1)
   }
 
   /** Reacts to a message with an emoji. */
