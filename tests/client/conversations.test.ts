@@ -24,6 +24,7 @@ describe.each(['documented', 'legacy'])('a conversation, in the %s dialect', (co
       seq: 1,
     })
     expect(received[0]!.insertedAt.getTime()).toBeGreaterThan(0)
+    expect(first.at).toEqual(received[0]!.insertedAt)
     const edited = his.once('edit')
     expect(await hers.edit(hers.messages[0]!, 'Hello, Bob')).toMatchObject({ seq: 2 })
     expect(await edited).toMatchObject({ id: received[0]!.id, body: { text: 'Hello, Bob' }, revision: 1 })

@@ -1,5 +1,5 @@
 import { RejectedError } from '../errors.ts'
-import type { OutboxEntry, SentReply } from '../outbox/entry.ts'
+import type { OutboxEntry, StoredReply } from '../outbox/entry.ts'
 import type { Delivery } from '../outbox/outbox.ts'
 import type { MessageCodec } from './codec.ts'
 import type { Conversation } from './conversation.ts'
@@ -8,7 +8,7 @@ import type { Conversation } from './conversation.ts'
 export function deliveryOf(conversation: Conversation, codec: MessageCodec): Delivery {
   const { topic } = conversation
 
-  async function send({ draft, sealed }: OutboxEntry): Promise<SentReply> {
+  async function send({ draft, sealed }: OutboxEntry): Promise<StoredReply> {
     const { payload, receipt } = sealed!
     const reply = await topic.push('send_message', { ...payload, client_message_id: draft.id })
     await codec.stored(conversation.context, receipt)
@@ -17,14 +17,14 @@ export function deliveryOf(conversation: Conversation, codec: MessageCodec): Del
     return { group, seq, at }
   }
 
-  async function edit({ sealed, group }: OutboxEntry): Promise<SentReply> {
+  async function edit({ sealed, group }: OutboxEntry): Promise<StoredReply> {
     const { payload, receipt } = sealed!
     const reply = await topic.push('edit_message', { ...payload, message_group_id: group!, return_seq: true })
     await codec.stored(conversation.context, receipt)
     return changed(group, reply)
   }
 
-  async function remove({ group }: OutboxEntry): Promise<SentReply> {
+  async function remove({ group }: OutboxEntry): Promise<StoredReply> {
     try {
       return changed(
         group,
@@ -50,6 +50,6 @@ export function deliveryOf(conversation: Conversation, codec: MessageCodec): Del
 }
 
 /** The place of a change. An older server does not tell it. */
-function changed(group = '', reply?: 'message_sent' | { seq: number }): SentReply {
+function changed(group = '', reply?: 'message_sent' | { seq: number }): StoredReply {
   return { group, seq: typeof reply === 'object' ? reply.seq : undefined, at: undefined }
 }

@@ -18,11 +18,14 @@ export interface OutboxEntry {
 }
 
 /** How a change ended. */
-export type OutboxOutcome = { sent: SentReply } | { rejected: { code: string; message: string } }
+export type OutboxOutcome = { sent: StoredReply } | { rejected: { code: string; message: string } }
 
 /** Where and when a message was stored. Absent for edits and deletions on servers that do not tell. */
 export interface SentReply {
   group: string
   seq: number | undefined
-  at: string | undefined
+  at: Date | undefined
 }
+
+/** The same as it is stored: the time is the server's text. */
+export type StoredReply = Omit<SentReply, 'at'> & { at: string | undefined }

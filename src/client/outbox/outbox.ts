@@ -1,3 +1,4 @@
+import { timeOf } from '../conversations/wire-events.ts'
 import {
   ConnectionError,
   KeysLockedError,
@@ -7,7 +8,7 @@ import {
 } from '../errors.ts'
 import type { Store } from '../stores/store.ts'
 import { retryDelay, sleep } from '../timing.ts'
-import type { OutboxEntry, SentReply } from './entry.ts'
+import type { OutboxEntry, SentReply, StoredReply } from './entry.ts'
 
 const PREFIX = 'outbox/'
 /** Attempts of one change that fail for a reason nobody knows. */
@@ -25,8 +26,8 @@ export interface Delivery {
   ready(): Promise<void>
   /** Signs a message. What it returns is stored before it is sent. */
   seal(entry: OutboxEntry): Promise<NonNullable<OutboxEntry['sealed']>>
-  /** Encrypts and pushes. */
-  deliver(entry: OutboxEntry): Promise<SentReply>
+  /** Pushes the sealed change. */
+  deliver(entry: OutboxEntry): Promise<StoredReply>
   /** Reads the members again. */
   reload(): Promise<void>
 }
@@ -172,7 +173,7 @@ export class Outbox {
     if (value.client !== this.#client && !isOld(key)) return
     this.#waiters.delete(key)
     await this.#store.update(key, () => undefined)
-    if ('sent' in value.outcome) waiter?.resolve(value.outcome.sent)
+    if ('sent' in value.outcome) waiter?.resolve(replyOf(value.outcome.sent))
     else waiter?.reject(new RejectedError(value.outcome.rejected))
   }
 
@@ -215,6 +216,10 @@ function isOld(key: string): boolean {
 
 function orderOf(key: string): number {
   return Number(key.split('/')[2]?.split('-')[0])
+}
+
+function replyOf({ at, ...place }: StoredReply): SentReply {
+  return { ...place, at: at === undefined ? undefined : timeOf(at) }
 }
 
 function isEntry(value: unknown): value is OutboxEntry {
