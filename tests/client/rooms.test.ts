@@ -3,6 +3,7 @@ import { startApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
 import { FaultProxy } from '../support/fault-proxy.ts'
 import { png } from '../support/media.ts'
+import { TamperingProxy } from '../support/tampering-proxy.ts'
 import { registerClient } from './support/clients.ts'
 
 describe.each(['documented', 'legacy'])('a room, in the %s dialect', (contract) => {
@@ -66,6 +67,18 @@ it('lists rooms, adds and removes members', async () => {
   await removed
   await expect(his.send('Gone')).rejects.toMatchObject({ code: 'removed' })
   await expect(hers.leave()).rejects.toMatchObject({ code: 'creator_stays' })
+})
+
+it('asks for exactly the room and the user it is given', async () => {
+  const app = await startApp()
+  const proxy = await TamperingProxy.start(app.url)
+  const ann = await registerClient(proxy, 'ann')
+  const paths: string[] = []
+  proxy.tampering = { fails: (path) => paths.push(path) === 0 }
+  await expect(ann.rooms.addMembers('a/b?c', [ann.user.id])).rejects.toMatchObject({ status: 404 })
+  await expect(ann.rooms.removeMember('a/b?c', '../d')).rejects.toMatchObject({ status: 404 })
+  const members = '/api/v1/chat/rooms/a%2Fb%3Fc/users'
+  expect(paths.filter((path) => path.startsWith('/api/v1'))).toEqual([members, `${members}/..%2Fd`])
 })
 
 it('delivers what was sent and missed while disconnected, in order and once', async () => {

@@ -58,18 +58,22 @@ export class Rooms {
 
   /** Adds members to a room. */
   async addMembers(id: string, userIds: string[]): Promise<void> {
-    await this.#session.request('POST', `/api/v1/chat/rooms/${id}/users`, { body: { user_ids: userIds } })
+    await this.#session.request('POST', membersOf(id), { body: { user_ids: userIds } })
   }
 
   /** Removes a member from a room. */
   async removeMember(id: string, userId: string): Promise<void> {
-    await this.#session.request('DELETE', `/api/v1/chat/rooms/${id}/users/${userId}`)
+    await this.#session.request('DELETE', `${membersOf(id)}/${encodeURIComponent(userId)}`)
   }
 
   async #room(id: string): Promise<Room> {
     const { Room } = await import('../on-demand.ts')
     return new Room(id, this.#session, this.#connection)
   }
+}
+
+function membersOf(id: string): string {
+  return `/api/v1/chat/rooms/${encodeURIComponent(id)}/users`
 }
 
 function summaryOf({ id, room_name, users, creator, created }: WireRoom): RoomSummary {
