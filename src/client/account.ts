@@ -17,7 +17,7 @@ import { OnlineUsers } from './presence.ts'
 import { Rooms } from './rooms/rooms.ts'
 import type { Session } from './session/session.ts'
 import { type Store, scopedStore } from './stores/store.ts'
-import type { SystemEvents, SystemPushes, UserEvents } from './wire.ts'
+import type { SystemTopic, UserTopic } from './wire.ts'
 
 /** What an account announces. */
 export interface AccountEvents {
@@ -54,7 +54,7 @@ export class Account extends Emitter<AccountEvents> {
   readonly #connection: Connection
   readonly #codec: MessageCodec
   readonly #outbox: Outbox
-  readonly #system: Topic<SystemPushes>
+  readonly #system: Topic<SystemTopic>
 
   constructor({ session, store, transport, codec: otherCodec }: AccountOptions) {
     super()
@@ -69,22 +69,19 @@ export class Account extends Emitter<AccountEvents> {
     this.#connection = new Connection(session, transport)
     this.rooms = new Rooms(session, this.#connection)
     // Created in the order in which they are to be joined after a reconnect: the user's own topic first.
-    const ownTopic = this.#connection.topic(`user:${session.user.id}`, {
+    const ownTopic = this.#connection.topic<UserTopic>(`user:${session.user.id}`, {
       events: {
-        new_message: (payload: UserEvents['new_message']) =>
-          this.conversations.receive({ event: 'new_message', payload }),
-        edit_message: (payload: UserEvents['edit_message']) =>
-          this.conversations.receive({ event: 'edit_message', payload }),
-        new_conversation: (payload: UserEvents['new_conversation']) => this.conversations.changed(payload),
-        keys_changed: ({ user_id }: UserEvents['keys_changed']) =>
-          void encryption.directory.refresh([user_id]).catch(() => {}),
+        new_message: (payload) => this.conversations.receive({ event: 'new_message', payload }),
+        edit_message: (payload) => this.conversations.receive({ event: 'edit_message', payload }),
+        new_conversation: (payload) => this.conversations.changed(payload),
+        keys_changed: ({ user_id }) => void encryption.directory.refresh([user_id]).catch(() => {}),
       },
     })
-    this.#system = this.#connection.topic<SystemPushes>('system:general', {
+    this.#system = this.#connection.topic<SystemTopic>('system:general', {
       events: {
-        presence_state: (state: SystemEvents['presence_state']) => this.presence.replace(state),
-        presence_diff: (diff: SystemEvents['presence_diff']) => this.presence.change(diff),
-        update_display_name: ({ user_id, display_name }: SystemEvents['update_display_name']) =>
+        presence_state: (state) => this.presence.replace(state),
+        presence_diff: (diff) => this.presence.change(diff),
+        update_display_name: ({ user_id, display_name }) =>
           this.emit('renamed', { userId: user_id, name: display_name }),
       },
     })

@@ -1,4 +1,4 @@
-import { ParleyError } from './errors.ts'
+import { ConnectionError, ParleyError, RejectedError } from './errors.ts'
 
 const FIRST_DELAY_MS = 250
 const MAX_DELAY_MS = 10_000
@@ -14,6 +14,12 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(end, ms)
     signal?.addEventListener('abort', end)
   })
+}
+
+/** Whether the same attempt may succeed later: the server cannot be reached, is busy, or has failed. */
+export function isTemporary(error: unknown): boolean {
+  if (error instanceof RejectedError) return error.retryAfterMs !== undefined || (error.status ?? 0) >= 500
+  return error instanceof ConnectionError
 }
 
 /** How long to wait before the next attempt: what the server asks for, or twice as long after every failure. */

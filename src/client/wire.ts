@@ -25,7 +25,7 @@ import type {
   SystemReplies as SystemReplySchemas,
 } from '../schemas/events/system.ts'
 import type { UserEvents as UserEventSchemas } from '../schemas/events/user.ts'
-import type { DirectoryUser as DirectoryUserSchema, Profile as ProfileSchema } from '../schemas/users.ts'
+import type { DirectoryUser as DirectoryUserSchema } from '../schemas/users.ts'
 import type {
   ConfirmedTotpDevice as ConfirmedTotpDeviceSchema,
   RoomMessagePage as RoomMessagePageSchema,
@@ -54,8 +54,6 @@ export type WireKeySet = Static<typeof KeySetSchema>
 export type WireQueriedKeys = Static<typeof QueriedKeysListSchema>['items'][number]
 /** Entries of a key history. */
 export type WireKeyHistory = Static<typeof KeyHistorySchema>
-/** The settings of the user. */
-export type WireProfile = Static<typeof ProfileSchema>
 /** A conversation in a list. */
 export type WireConversation = Static<typeof ConversationSchema>
 /** A page of conversations, and everyone in them. */
@@ -79,26 +77,39 @@ export type WireRoomMessage = Static<typeof RoomMessageSchema>
 /** A page of the messages of a room. */
 export type WireRoomMessagePage = Static<typeof RoomMessagePageSchema>
 
-/** What is pushed to `conversation:<id>`, and the responses, by event. */
-export interface ConversationPushes {
+/** What is sent on `conversation:<id>`. */
+export interface ConversationTopic {
   pushes: StaticOf<typeof ConversationPushSchemas>
   replies: StaticOf<typeof ConversationReplySchemas>
+  events: ConversationEvents
+  joined: WireOpenConversation
 }
 /** The payloads of what comes on `conversation:<id>`, by event. */
 export type ConversationEvents = StaticOf<typeof ConversationEventSchemas>
 /** The payloads of what comes on `user:<id>`, by event. */
 export type UserEvents = StaticOf<typeof UserEventSchemas>
-/** What is pushed to `system:general`, and the responses, by event. */
-export interface SystemPushes {
+/** What is sent on `user:<id>`. Nothing is pushed to it. */
+export interface UserTopic {
+  pushes: object
+  replies: object
+  events: UserEvents
+  joined: unknown
+}
+/** What is sent on `system:general`. */
+export interface SystemTopic {
   pushes: StaticOf<typeof SystemPushSchemas>
   replies: StaticOf<typeof SystemReplySchemas>
+  events: SystemEvents
+  joined: unknown
 }
 /** The payloads of what comes on `system:general`, by event. */
 export type SystemEvents = StaticOf<typeof SystemEventSchemas>
-/** What is pushed to `room:<id>`, and the responses, by event. */
-export interface RoomPushes {
+/** What is sent on `room:<id>`. */
+export interface RoomTopic {
   pushes: StaticOf<typeof RoomPushSchemas>
   replies: Record<keyof typeof RoomPushSchemas, unknown>
+  events: RoomEvents
+  joined: unknown
 }
 /** The payloads of what comes on `room:<id>`, by event. */
 export type RoomEvents = StaticOf<typeof RoomEventSchemas>

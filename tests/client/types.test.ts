@@ -1,13 +1,13 @@
 import { expectTypeOf, it } from 'vitest'
-import type { Topic } from '../../src/client/connection/topic.ts'
+import type { Topic, TopicOptions } from '../../src/client/connection/topic.ts'
 import type { Account, Conversation, Message, MessageContent } from '../../src/client/index.ts'
-import type { ConversationPushes, RoomPushes, SystemPushes } from '../../src/client/wire.ts'
+import type { ConversationTopic, RoomTopic, SystemTopic } from '../../src/client/wire.ts'
 
 /** Never called: the compiler checks what it contains. */
 async function payloads(
-  conversation: Topic<ConversationPushes>,
-  system: Topic<SystemPushes>,
-  room: Topic<RoomPushes>,
+  conversation: Topic<ConversationTopic>,
+  system: Topic<SystemTopic>,
+  room: Topic<RoomTopic>,
 ): Promise<void> {
   await conversation.push('read_conversation', { seq: 1 })
   // @ts-expect-error a `seq` is a number
@@ -22,6 +22,26 @@ async function payloads(
   await system.push('start_private_conversation', {})
   // @ts-expect-error the text is missing
   await room.push('message', {})
+}
+
+/** The same for what a topic receives. */
+function receivers(): TopicOptions<ConversationTopic>['events'][] {
+  return [
+    { read_conversation: ({ read_seq }) => expectTypeOf(read_seq).toBeNumber() },
+    // @ts-expect-error there is no such event
+    { read_conversations: () => {} },
+    // @ts-expect-error the payload is another
+    { read_conversation: ({ seq }: { seq: number }) => seq },
+  ]
+}
+
+/** The same for the reply to a join. */
+function joins(): TopicOptions<ConversationTopic>['joined'][] {
+  return [
+    ({ last_seq }) => expectTypeOf(last_seq).toBeNumber(),
+    // @ts-expect-error the reply is another
+    ({ seq }: { seq: number }) => seq,
+  ]
 }
 
 /** The same for the calls of an application. */
@@ -39,12 +59,14 @@ async function calls(me: Account, chat: Conversation, message: Message): Promise
 
 it('lets no wrong payload compile', () => {
   expectTypeOf(payloads).returns.resolves.toBeVoid()
+  expectTypeOf(receivers).returns.toBeArray()
+  expectTypeOf(joins).returns.toBeArray()
   expectTypeOf(calls).returns.resolves.toBeVoid()
 })
 
 it('types replies, events and content', () => {
-  expectTypeOf<SystemPushes['replies']['start_private_conversation']>().toBeString()
-  expectTypeOf<Exclude<ConversationPushes['replies']['send_message'], 'message_sent'>>().toExtend<{
+  expectTypeOf<SystemTopic['replies']['start_private_conversation']>().toBeString()
+  expectTypeOf<Exclude<ConversationTopic['replies']['send_message'], 'message_sent'>>().toExtend<{
     message_group: string
     seq: number
   }>()

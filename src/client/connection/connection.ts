@@ -2,7 +2,7 @@ import { Emitter } from '../emitter.ts'
 import { ConnectionError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import { createSocket, longPoll, type PhoenixSocket, type Transport } from './phoenix.ts'
-import { Topic, type TopicOptions, type TopicPushes } from './topic.ts'
+import { Topic, type TopicOptions, type TopicTypes } from './topic.ts'
 
 /** Failures to open the first WebSocket after which long polling is tried. */
 const MAX_FAILED_WEBSOCKETS = 2
@@ -22,7 +22,7 @@ export interface ConnectionEvents {
 }
 
 /** What a topic of a connection consists of. */
-export type TopicDefinition = Pick<TopicOptions, 'joined' | 'closed' | 'events'> & {
+export type TopicDefinition<T extends TopicTypes> = Pick<TopicOptions<T>, 'joined' | 'closed' | 'events'> & {
   /** The payload of a join besides the token. Called for every join. */
   payload?: () => object
 }
@@ -68,9 +68,9 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /** Creates a topic. It is joined when it is first needed. */
-  topic<T extends TopicPushes>(
+  topic<T extends TopicTypes>(
     name: string,
-    { payload = () => ({}), ...definition }: TopicDefinition,
+    { payload = () => ({}), ...definition }: TopicDefinition<T>,
   ): Topic<T> {
     const session = this.#session
     return new Topic<T>({

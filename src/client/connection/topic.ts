@@ -1,5 +1,5 @@
 import { ConnectionError, RejectedError } from '../errors.ts'
-import { retryDelay, sleep } from '../timing.ts'
+import { isTemporary, retryDelay, sleep } from '../timing.ts'
 import type { PhoenixChannel, PhoenixPush } from './phoenix.ts'
 
 const PUSH_TIMEOUT_MS = 15_000
@@ -7,7 +7,7 @@ const PUSH_TIMEOUT_MS = 15_000
 const BAD_TOKEN = new Set(['invalid_token', 'unauthorized', 'Invalid Token'])
 
 /** What a topic needs from its connection. */
-export interface TopicOptions {
+export interface TopicOptions<T extends TopicTypes = TopicTypes> {
   /** Creates a channel, which is not yet joined. */
   createChannel: () => PhoenixChannel
   token: () => string
@@ -16,9 +16,9 @@ export interface TopicOptions {
   /** Aborted when nothing is sent or received any more. */
   ended: AbortSignal
   /** The events to receive, by name. */
-  events: Record<string, (payload: never) => void>
+  events: { [Event in keyof T['events']]?: (payload: T['events'][Event]) => void }
   /** Called with the reply to every join, before any later event. */
-  joined?: (reply: never) => void
+  joined?: (reply: T['joined']) => void
   /** Called when the server has closed the topic for good: the user may not join it, or was removed. */
   closed?: (error: RejectedError) => void
 }
@@ -28,15 +28,17 @@ interface Waiter {
   reject: (error: unknown) => void
 }
 
-/** The payloads and the replies of the pushes to a topic, by event. */
-export interface TopicPushes {
+/** The payloads of the pushes to a topic, of their replies, and of what the server sends, by event; and the reply to a join. */
+export interface TopicTypes {
   pushes: object
   replies: object
+  events: object
+  joined: unknown
 }
 
 /** A topic that stays joined through reconnects. */
-export class Topic<T extends TopicPushes = TopicPushes> {
-  readonly #options: TopicOptions
+export class Topic<T extends TopicTypes = TopicTypes> {
+  readonly #options: TopicOptions<T>
   #channel: PhoenixChannel | undefined
   #state: 'idle' | 'joining' | 'joined' | 'closed' = 'idle'
   #error: RejectedError | undefined
@@ -44,7 +46,7 @@ export class Topic<T extends TopicPushes = TopicPushes> {
   /** What to call when the connection is lost, and when each push is settled. */
   readonly #unanswered = new Map<(error: unknown) => void, Promise<void>>()
 
-  constructor(options: TopicOptions) {
+  constructor(options: TopicOptions<T>) {
     this.#options = options
     options.ended.addEventListener('abort', () => this.#end())
   }
@@ -59,20 +61,18 @@ export class Topic<T extends TopicPushes = TopicPushes> {
   }
 
   /** Resolves when the topic is joined. @throws RejectedError when it cannot be; the reason why the client has ended. */
-  join(): Promise<void> {
-    const { ended } = this.#options
-    if (ended.aborted) return Promise.reject(ended.reason)
-    if (this.#state === 'joined') return Promise.resolve()
-    if (this.#state === 'closed') return Promise.reject(this.#error)
+  async join(): Promise<void> {
+    this.#options.ended.throwIfAborted()
+    if (this.#state === 'joined') return
+    if (this.#state === 'closed') throw this.#error
     if (this.#state === 'idle') this.#open()
     return this.#whenJoined()
   }
 
   /** Joins again, for the current state. Resolves when the reply has come. */
-  rejoin(): Promise<void> {
-    const { ended } = this.#options
-    if (ended.aborted) return Promise.reject(ended.reason)
-    if (this.#state === 'closed') return Promise.reject(this.#error)
+  async rejoin(): Promise<void> {
+    this.#options.ended.throwIfAborted()
+    if (this.#state === 'closed') throw this.#error
     if (this.#state !== 'joining') void this.#reopen()
     return this.#whenJoined()
   }
@@ -89,11 +89,9 @@ export class Topic<T extends TopicPushes = TopicPushes> {
       try {
         return await this.push(event, payload)
       } catch (error) {
-        const { ended } = this.#options
-        ended.throwIfAborted()
-        const isTemporary = error instanceof RejectedError && error.retryAfterMs !== undefined
-        if (!isTemporary && !(error instanceof ConnectionError)) throw error
-        await sleep(retryDelay(error, failures), ended)
+        this.#options.ended.throwIfAborted()
+        if (!isTemporary(error)) throw error
+        await sleep(retryDelay(error, failures), this.#options.ended)
       }
     }
   }
@@ -132,13 +130,10 @@ export class Topic<T extends TopicPushes = TopicPushes> {
     }
   }
 
-  #push<Reply>(event: string, payload: object): Promise<Reply> {
-    const { ended } = this.#options
-    if (ended.aborted) return Promise.reject(ended.reason)
+  async #push<Reply>(event: string, payload: object): Promise<Reply> {
+    this.#options.ended.throwIfAborted()
     const channel = this.#channel
-    if (this.#state !== 'joined' || !channel) {
-      return Promise.reject(new ConnectionError({ code: 'disconnected' }))
-    }
+    if (this.#state !== 'joined' || !channel) throw new ConnectionError({ code: 'disconnected' })
     return new Promise<Reply>((resolve, reject) => {
       const settled = settle<Reply>(channel.push(event, payload, PUSH_TIMEOUT_MS)).then(resolve, reject)
       const forgotten = settled.finally(() => void this.#unanswered.delete(reject))
@@ -163,9 +158,10 @@ export class Topic<T extends TopicPushes = TopicPushes> {
     this.#channel = channel
     this.#state = 'joining'
     const isCurrent = () => this.#channel === channel
-    for (const [event, handle] of Object.entries(this.#options.events)) {
-      // Each handler is declared with the payload of its event.
-      channel.on(event, (payload) => isCurrent() && handle(payload as never))
+    // Each handler is declared with the payload of its event.
+    const handlers = this.#options.events as Record<string, (payload: unknown) => void>
+    for (const [event, handle] of Object.entries(handlers)) {
+      channel.on(event, (payload) => isCurrent() && handle(payload))
     }
     channel.onError(() => isCurrent() && this.#interrupted())
     channel.onClose(() => isCurrent() && this.#close())
@@ -179,7 +175,7 @@ export class Topic<T extends TopicPushes = TopicPushes> {
     this.#state = 'joined'
     this.#error = undefined
     // The reply is declared by whoever created the topic.
-    this.#options.joined?.(reply as never)
+    this.#options.joined?.(reply as T['joined'])
     for (const { resolve } of this.#takeWaiters()) resolve()
   }
 

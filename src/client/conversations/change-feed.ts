@@ -1,5 +1,4 @@
-import { ConnectionError, RejectedError } from '../errors.ts'
-import { retryDelay, sleep } from '../timing.ts'
+import { isTemporary, retryDelay, sleep } from '../timing.ts'
 import type { WireCatchUp, WireChange, WireMessages } from '../wire.ts'
 import { seqOf } from './wire-events.ts'
 
@@ -129,14 +128,7 @@ export class ChangeFeed {
         if (failures === 0) failed(error)
         if (!isTemporary(error) && failures + 1 >= MAX_UNEXPLAINED_FAILURES) throw error
         await sleep(retryDelay(error, failures), ended)
-        ended.throwIfAborted()
       }
     }
   }
-}
-
-function isTemporary(error: unknown): boolean {
-  if (error instanceof ConnectionError) return true
-  if (!(error instanceof RejectedError)) return false
-  return error.retryAfterMs !== undefined || (error.status ?? 0) >= 500
 }

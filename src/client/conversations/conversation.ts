@@ -10,7 +10,7 @@ import type { SentReply } from '../outbox/entry.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Session } from '../session/session.ts'
 import type {
-  ConversationPushes,
+  ConversationTopic,
   ConversationEvents as Incoming,
   UserEvents,
   WireChange,
@@ -43,7 +43,7 @@ export interface ConversationOptions {
 export class Conversation extends Emitter<ConversationEvents> {
   readonly id: string
   readonly #options: ConversationOptions
-  readonly #topic: Topic<ConversationPushes>
+  readonly #topic: Topic<ConversationTopic>
   readonly #state: ConversationState
   readonly #feed: ChangeFeed
   readonly #timeline = new Timeline()
@@ -67,21 +67,18 @@ export class Conversation extends Emitter<ConversationEvents> {
       failed: () => this.#notice({ code: 'failed' }),
       ended: session.ended,
     })
-    this.#topic = connection.topic(`conversation:${id}`, {
+    this.#topic = connection.topic<ConversationTopic>(`conversation:${id}`, {
       payload: () => (this.#feed.known === undefined ? {} : { after_seq: this.#feed.known }),
-      joined: (reply: WireOpenConversation) => this.#joined(reply),
+      joined: (reply) => this.#joined(reply),
       closed: (error) => this.emit('removed', error),
       events: {
-        delete_message: (payload: Incoming['delete_message']) =>
-          this.#feed.receive({ event: 'delete_message', payload }),
-        update_alias: ({ conversation }: Incoming['update_alias']) =>
-          this.#state.setAlias(conversation.alias),
-        leave_conversation: ({ user_id }: Incoming['leave_conversation']) => this.#state.remove(user_id),
-        start_typing: ({ user_id }: Incoming['start_typing']) => this.#state.startTyping(user_id),
-        finish_typing: ({ user_id }: Incoming['finish_typing']) => this.#state.finishTyping(user_id),
-        read_conversation: (payload: Incoming['read_conversation']) =>
-          this.#state.read(payload, this.messages),
-        set_encryption_keys: (payload: Incoming['set_encryption_keys']) => this.#keySet(payload),
+        delete_message: (payload) => this.#feed.receive({ event: 'delete_message', payload }),
+        update_alias: ({ conversation }) => this.#state.setAlias(conversation.alias),
+        leave_conversation: ({ user_id }) => this.#state.remove(user_id),
+        start_typing: ({ user_id }) => this.#state.startTyping(user_id),
+        finish_typing: ({ user_id }) => this.#state.finishTyping(user_id),
+        read_conversation: (payload) => this.#state.read(payload, this.messages),
+        set_encryption_keys: (payload) => this.#keySet(payload),
       },
     })
     this.#announcer = new TypingAnnouncer((event) => void this.#topic.push(event, {}).catch(() => {}))
@@ -250,7 +247,7 @@ export class Conversation extends Emitter<ConversationEvents> {
   }
 
   /** The topic, for the outbox. @internal */
-  get topic(): Topic<ConversationPushes> {
+  get topic(): Topic<ConversationTopic> {
     return this.#topic
   }
 

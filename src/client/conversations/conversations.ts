@@ -5,7 +5,7 @@ import { RecipientsError, RejectedError } from '../errors.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { readPages } from '../session/pages.ts'
 import type { Session } from '../session/session.ts'
-import type { SystemPushes, UserEvents, WireChange, WireConversation, WireConversationPage } from '../wire.ts'
+import type { SystemTopic, UserEvents, WireChange, WireConversation, WireConversationPage } from '../wire.ts'
 import type { MessageCodec, Problem } from './codec.ts'
 import { Conversation } from './conversation.ts'
 import { findUser } from './directory.ts'
@@ -38,7 +38,7 @@ export interface ConversationsOptions {
   connection: Connection
   codec: MessageCodec
   outbox: () => Outbox
-  systemTopic: Topic<SystemPushes>
+  systemTopic: Topic<SystemTopic>
 }
 
 /** The conversations of an account. */

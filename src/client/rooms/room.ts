@@ -5,7 +5,7 @@ import { TypingAnnouncer, TypingUsers } from '../conversations/typing.ts'
 import { Emitter } from '../emitter.ts'
 import type { RejectedError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
-import type { RoomEvents as Incoming, RoomPushes, WireRoomMessage, WireRoomMessagePage } from '../wire.ts'
+import type { RoomTopic, WireRoomMessage, WireRoomMessagePage } from '../wire.ts'
 import { messageOfEvent, messageOfList, type RoomMessage, type RoomMessageEvent } from './room-message.ts'
 import { xhrFetch } from './xhr-fetch.ts'
 
@@ -53,7 +53,7 @@ export interface RoomMediaOptions extends RoomSendOptions, TransferOptions {
 export class Room extends Emitter<RoomEvents> {
   readonly id: string
   readonly #session: Session
-  readonly #topic: Topic<RoomPushes>
+  readonly #topic: Topic<RoomTopic>
   readonly #typing = new TypingUsers()
   readonly #announcer: TypingAnnouncer
   #messages = new Map<string, RoomMessage>()
@@ -67,17 +67,16 @@ export class Room extends Emitter<RoomEvents> {
     this.id = id
     this.#session = session
     const message = (event: RoomMessageEvent) => this.#enqueue(async () => this.#add(messageOfEvent(event)))
-    this.#topic = connection.topic(`room:${id}`, {
+    this.#topic = connection.topic<RoomTopic>(`room:${id}`, {
       joined: () => this.#enqueue(() => this.#catchUp()),
       closed: (error) => this.emit('removed', error),
       events: {
         'chat.message': message,
         'chat.media': message,
         'chat.reply': message,
-        'chat.typing': ({ username, content }: Incoming['chat.typing']) =>
-          this.#typed(username, content !== null),
-        'chat.active': ({ content }: Incoming['chat.active']) => this.#setOnline(content),
-        'chat.notification': ({ content }: Incoming['chat.notification']) => this.emit('notice', content),
+        'chat.typing': ({ username, content }) => this.#typed(username, content !== null),
+        'chat.active': ({ content }) => this.#setOnline(content),
+        'chat.notification': ({ content }) => this.emit('notice', content),
       },
     })
     this.#announcer = new TypingAnnouncer((event) => {
