@@ -1,9 +1,7 @@
 import type { PublicJwk } from '../../account-keys/jwk.ts'
 import { Emitter } from '../emitter.ts'
 import type { KeyChange } from '../encryption/key-set.ts'
-import { unlockKeys } from '../encryption/locked-keys.ts'
 import { checkKeys, importOwnKeys, type OwnKeys } from '../encryption/own-keys.ts'
-import { generateRecoveryKey } from '../encryption/recovery-key.ts'
 import { KeysLockedError, RejectedError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { WireKeySet } from '../wire.ts'
@@ -49,7 +47,8 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
   }
 
   /** A new recovery key, to be used as the secret and shown to the user once: 128 random bits in groups. */
-  generateRecoveryKey(): Promise<string> {
+  async generateRecoveryKey(): Promise<string> {
+    const { generateRecoveryKey } = await import('../on-demand.ts')
     return generateRecoveryKey()
   }
 
@@ -112,6 +111,7 @@ export class AccountKeys extends Emitter<OwnKeysEvents> {
   /** Fetches and unlocks the private keys, and checks that they are those of the newest entry. */
   async #open(secret: string) {
     const { locked, version } = await this.#current()
+    const { unlockKeys } = await import('../on-demand.ts')
     const keys = await unlockKeys(this.#session.user.id, locked, secret)
     const last = await this.#last()
     checkKeys(keys, last)
