@@ -1,6 +1,15 @@
 import { expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { alter, type Delivery, startTalk, tamperMessages, textsOf } from './support/malicious-server.ts'
+import { signInKeyed } from './support/clients.ts'
+import {
+  alter,
+  collectNotices,
+  type Delivery,
+  startTalk,
+  tamperJoins,
+  tamperMessages,
+  textsOf,
+} from './support/malicious-server.ts'
 
 it('shows nothing when the server repeats the event of a message', async () => {
   const { proxy, hers, his, notices } = await startTalk()
@@ -69,6 +78,31 @@ it('notices that a message was withheld', async () => {
   await hers.send('delivered')
   await eventually(() => expect(notices).toEqual(['missing']))
   expect(textsOf(his.messages)).toEqual(['first', 'second', 'delivered'])
+})
+
+it('notices that the first messages were withheld', async () => {
+  const { app, proxy, hers, his } = await startTalk()
+  await hers.send('third')
+  await hers.send('fourth')
+  const first = his.messages[0]!.group
+  const without = (items: Delivery['message'][]) =>
+    items.filter(({ message_group }) => message_group !== first)
+  tamperJoins(proxy, (reply) => {
+    const page = reply.messages as { items: Delivery['message'][] } | undefined
+    return page ? { ...reply, messages: { ...page, items: without(page.items) } } : reply
+  })
+  const elsewhere = (await signInKeyed(proxy, 'bob')).conversations.get(his.id)
+  const noticed = elsewhere.once('notice')
+  await elsewhere.open()
+  expect(textsOf(elsewhere.messages)).toEqual(['second', 'third', 'fourth'])
+  expect(await noticed).toEqual({ code: 'missing', count: 1 })
+
+  const whole = await (await signInKeyed(app, 'bob')).open(his.id)
+  const notices = collectNotices(whole)
+  const read = []
+  for await (const message of whole.history()) read.push(message)
+  expect(read.flatMap(({ problems }) => problems)).toEqual([])
+  expect(notices).toEqual([])
 })
 
 it('keeps an edit that the server takes back', async () => {

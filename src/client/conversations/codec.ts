@@ -89,6 +89,8 @@ export interface MessageCodec {
   open(context: ConversationContext, message: WireMessage, source: MessageSource): Promise<OpenedMessage>
   /** Called when messages between the known ones and the next are not read. */
   skip(context: ConversationContext): Promise<void>
+  /** Called when all messages were read, to the first one of the conversation. @returns what the user should see. */
+  complete(context: ConversationContext): Promise<Problem[]>
   /** Stores what is not stored yet. */
   close(): Promise<void>
 }

@@ -234,6 +234,7 @@ export class Conversation extends Emitter<ConversationEvents> {
     await this.open()
     for await (const wire of readMessages(this.#options.session, this.id))
       yield this.#orKnown(await this.#open(wire, 'older'))
+    await this.#complete()
   }
 
   /** Messages, edits and deletions that are not sent yet. */
@@ -337,6 +338,12 @@ export class Conversation extends Emitter<ConversationEvents> {
     for (const wire of [...items].reverse()) messages.push(this.#orKnown(await this.#open(wire, 'missed')))
     this.#timeline.reset(messages)
     this.emit('reset', messages)
+    if (!page_token) await this.#complete()
+  }
+
+  /** Tells what is missing before the first messages. */
+  async #complete(): Promise<void> {
+    for (const problem of await this.#options.codec.complete(this.context)) this.#notice(problem)
   }
 
   async #open(wire: WireMessage, source: MessageSource): Promise<Message> {

@@ -54,11 +54,6 @@ export function startChain(link: ChainLink): DeviceChain {
   return { first: link, last: link, gaps: [], recent: [[link.counter, link.hash]] }
 }
 
-/** How many messages of the device precede those that were read. A reader who was always a member expects 0 at the beginning of the history. */
-export function missingBefore({ first }: DeviceChain): number {
-  return first.counter - 1
-}
-
 /** Adds a message that follows in the conversation's order. */
 export function appendToChain(chain: DeviceChain, link: ChainLink): ChainStep {
   const { last } = chain

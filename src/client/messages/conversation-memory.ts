@@ -34,6 +34,10 @@ export class ConversationMemory {
   readonly #heads: Set<string>
   /** The devices of which messages may be unread after those that are known. */
   #skipped: Set<string>
+  /** The lowest counter of each device, by its sender and id, among the messages that were read since the start. */
+  readonly #firsts = new Map<string, number>()
+  /** Senders of messages whose counters could not be read. */
+  readonly #uncounted = new Set<string>()
   #timer: ReturnType<typeof setTimeout> | undefined
 
   private constructor(store: Store, key: string, { chains, revisions, heads, skipped = [] }: StoredMemory) {
@@ -71,12 +75,28 @@ export class ConversationMemory {
 
   /** Compares a message with what is known of it; undefined if nothing is. Remembers it if it is new or newer. */
   compare(next: KnownRevision): RevisionVerdict | undefined {
+    const device = deviceOf(next)
+    this.#firsts.set(device, Math.min(next.counter, this.#firsts.get(device) ?? next.counter))
     const known = this.#revisions.get(next.id)
     const isElsewhere = (this.#ids.get(next.group) ?? next.id) !== next.id
     if (isElsewhere) return known ? 'wrong_group' : 'not_an_edit'
     const verdict = known && compareRevision(known, next)
     if (verdict === undefined || verdict === 'newer') this.#remember(next)
     return verdict
+  }
+
+  /** Notes that there is a message of a sender whose counter cannot be read. */
+  noteUncounted(sender: string): void {
+    this.#uncounted.add(sender)
+  }
+
+  /** For each device, how many of its messages precede all that were read; only once, and only devices that have such. */
+  missingAtStart(): number[] {
+    const late = [...this.#firsts].filter(
+      ([device, first]) => first > 1 && !this.#uncounted.has(device.split(' ')[0]!),
+    )
+    for (const [device] of late) this.#firsts.set(device, 1)
+    return late.map(([, first]) => first - 1)
   }
 
   /** Notes that the messages after those that are known are not all read: the next one of each device may follow at any place. */
@@ -87,8 +107,7 @@ export class ConversationMemory {
 
   /** Adds a message that is not known to the chain of its device, and says whether its place is right. */
   place(next: KnownRevision, source: MessageSource): ChainVerdict {
-    // A device signs with one account's keys: its id alone could be another sender's.
-    const key = `${next.sender} ${next.device}`
+    const key = deviceOf(next)
     const chain = this.#chains.get(key)
     const isSkipped = this.#skipped.delete(key) && chain && next.counter > chain.last.counter + 1
     if (!chain || isSkipped) {
@@ -132,4 +151,9 @@ export class ConversationMemory {
   #save(): void {
     this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), SAVE_DELAY_MS)
   }
+}
+
+/** A device signs with one account's keys: its id alone could be another sender's. */
+function deviceOf({ sender, device }: KnownRevision): string {
+  return `${sender} ${device}`
 }

@@ -1,4 +1,4 @@
-import type { MessageCodec } from '../conversations/codec.ts'
+import type { ConversationContext, MessageCodec } from '../conversations/codec.ts'
 import type { KeyDirectory } from '../keys/key-directory.ts'
 import type { AccountKeys } from '../keys/own-keys.ts'
 import type { MemberRecord } from './member-record.ts'
@@ -14,6 +14,8 @@ export function encryptedCodec(parts: {
   members: MemberRecord
 }): MessageCodec {
   const { keys, directory, reader, writer, members } = parts
+  const hasKeyless = ({ members }: ConversationContext) =>
+    [...members.keys()].some((id) => directory.historyOf(id).length === 0)
   return {
     ready: () => keys.whenUnlocked(),
     check: () => void keys.unlocked,
@@ -31,12 +33,12 @@ export function encryptedCodec(parts: {
       return writer.seal(context, draft, options)
     },
     // An original client does not understand the edit.
-    deletion: (context) =>
-      [...context.members.keys()].some((id) => directory.historyOf(id).length === 0)
-        ? ['edit', 'delete']
-        : ['edit'],
+    deletion: (context) => (hasKeyless(context) ? ['edit', 'delete'] : ['edit']),
     stored: ({ id }, receipt) => writer.stored(id, receipt),
     open: (context, wire, source) => reader.open(context, wire, source),
+    // Members of groups may have come later, and deletions for original clients leave gaps.
+    complete: async (context) =>
+      context.isPrivate && keys.isUnlocked && !hasKeyless(context) ? reader.missingAtStart(context.id) : [],
     skip: ({ id }) => reader.skip(id),
     close: () => reader.close(),
   }

@@ -62,6 +62,12 @@ export class MessageReader {
     memory.skip()
   }
 
+  /** What is missing before the messages of a conversation that were read, when none is left to read. */
+  async missingAtStart(conversationId: string): Promise<Problem[]> {
+    const memory = await this.#memoryOf(conversationId)
+    return memory.missingAtStart().map((count) => ({ code: 'missing', count }))
+  }
+
   /** Stores what is known of the messages that were read. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#memories.values()].map(async (memory) => (await memory).flush()))
@@ -79,7 +85,10 @@ export class MessageReader {
       await this.#directory.refresh([sender])
       opened = await this.#decrypt(context, wire)
     }
-    if (!opened.ok) return unreadable(wire, 'invalid', [{ code: opened.failure }])
+    if (!opened.ok) {
+      await this.#noteUncounted(context, wire)
+      return unreadable(wire, 'invalid', [{ code: opened.failure }])
+    }
     const problems = await this.#check(context, wire, opened, source)
     if (problems.some(isFatal)) return unreadable(wire, 'invalid', problems)
     const { content, hash } = opened
@@ -155,6 +164,7 @@ export class MessageReader {
   }
 
   async #openOriginal(context: ConversationContext, wire: WireMessage): Promise<OpenedMessage> {
+    await this.#noteUncounted(context, wire)
     const { readOriginal } = await import('../on-demand.ts')
     const text = await readOriginal(context, wire.content, this.#keys.unlocked.decryption)
     if (text === undefined) return unreadable(wire, 'invalid', [{ code: 'undecryptable_copy' }])
@@ -162,6 +172,11 @@ export class MessageReader {
     const isKeyed = this.#directory.historyOf(wire.sender).length > 0
     const problems = isKeyed ? [{ code: 'not_signed' }] : []
     return { ...unreadable(wire, 'unsigned', problems), type: 'text', body: { text } }
+  }
+
+  async #noteUncounted({ id }: ConversationContext, { sender }: WireMessage): Promise<void> {
+    const memory = await this.#memoryOf(id)
+    memory.noteUncounted(sender)
   }
 
   #verificationOf(sender: string, me: string): Verification {

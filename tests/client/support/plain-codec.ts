@@ -20,6 +20,7 @@ export function plainCodec(): MessageCodec {
     deletion: () => ['delete'],
     stored: async () => {},
     skip: async () => {},
+    complete: async () => [],
     close: async () => {},
     open: async (_context, { content }) => {
       const { id, type, body, revision } = JSON.parse(content)
