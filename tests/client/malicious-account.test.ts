@@ -95,6 +95,18 @@ it('sends nothing to a private conversation to which the server adds someone', a
   expect(sends).toEqual([])
 })
 
+it('sends nothing to a private conversation of three that it sees for the first time', async () => {
+  const { app, proxy } = await startMalicious()
+  const [ann, bob] = await Promise.all([registerKeyed(app, 'ann'), registerKeyed(proxy, 'bob')])
+  const mallory = await registerKeyed(app, 'mallory')
+  const { id } = await ann.conversations.with(bob.user.id)
+  const sends = collectSends(proxy)
+  addMember(proxy, mallory.user.id)
+  const his = await bob.open(id)
+  await expect(his.send('secret')).rejects.toMatchObject({ code: 'wrong_members' })
+  expect(sends).toEqual([])
+})
+
 it('opens no other conversation than the private one with a user', async () => {
   const { app, proxy } = await startMalicious()
   const [ann, bob] = await Promise.all([registerKeyed(app, 'ann'), registerKeyed(proxy, 'bob')])

@@ -18,20 +18,20 @@ export class MemberRecord {
     this.#store = store
   }
 
-  /** Says who was added since the last time. A private conversation keeps the members that it had first. */
+  /** Reports who was added since the last time. A private conversation keeps the two members that it had first. */
   async note(context: ConversationContext): Promise<Problem[]> {
     const known = await this.#read(context.id)
-    const added = strangersTo(known, context)
-    if (known?.isPrivate && added.length > 0) return [{ code: 'wrong_members' }]
+    const added = addedMembers(known, context)
+    if (isForTwo(known, context) && added.length > 0) return [{ code: 'wrong_members' }]
     const { isPrivate, members } = context
     await this.#store.update(PREFIX + context.id, () => ({ isPrivate, userIds: [...members.keys()] }))
     return added.map(() => ({ code: 'member_added' }))
   }
 
-  /** Throws if a private conversation has other members than before. @throws RecipientsError `wrong_members` */
+  /** Throws if a private conversation has more than two members, or others than before. @throws RecipientsError `wrong_members` */
   async check(context: ConversationContext): Promise<void> {
     const known = await this.#read(context.id)
-    const added = known?.isPrivate ? strangersTo(known, context) : []
+    const added = isForTwo(known, context) ? addedMembers(known, context) : []
     if (added.length > 0) throw new RecipientsError('wrong_members', added)
   }
 
@@ -41,6 +41,16 @@ export class MemberRecord {
   }
 }
 
-function strangersTo(known: StoredMembers | undefined, { members }: ConversationContext): string[] {
-  return known ? [...members.keys()].filter((id) => !known.userIds.includes(id)) : []
+function isForTwo(known: StoredMembers | undefined, { isPrivate }: ConversationContext): boolean {
+  return known?.isPrivate ?? isPrivate
+}
+
+/** The members who were not there last time. On first sight, those of a private conversation of more than two: one of them was added. */
+function addedMembers(
+  known: StoredMembers | undefined,
+  { isPrivate, members }: ConversationContext,
+): string[] {
+  const userIds = [...members.keys()]
+  if (!known) return isPrivate && userIds.length > 2 ? userIds : []
+  return userIds.filter((id) => !known.userIds.includes(id))
 }
