@@ -11,6 +11,8 @@ const foundation = [
   'canonical-email',
   'loopback',
   'private-files',
+  'running-process',
+  'sync-folder',
   'escape-html',
   'contract',
   'media-formats',
@@ -25,7 +27,7 @@ const ALLOWED_IMPORTS: Record<string, string[]> = {
     ...['domain', 'realtime', 'db', ...foundation],
   ],
   client: ['account-keys', 'schemas'],
-  'client-node': ['client'],
+  'client-node': ['client', 'running-process', 'sync-folder'],
   'account-keys': [],
   metrics: ['realtime'],
   services: ['domain', 'db', ...foundation],
@@ -56,6 +58,8 @@ const ALLOWED_IMPORTS: Record<string, string[]> = {
   'canonical-email': [],
   loopback: [],
   'private-files': [],
+  'running-process': [],
+  'sync-folder': [],
   'escape-html': [],
 }
 

@@ -2,6 +2,8 @@ import { link, mkdir, open, readdir, readFile, realpath, rename, rm, writeFile }
 import { join } from 'node:path'
 import { KeyedLock } from '../client/stores/keyed-lock.ts'
 import type { Store, StoredEntry, StoredValue } from '../client/stores/store.ts'
+import { isRunning } from '../running-process.ts'
+import { syncFolder } from '../sync-folder.ts'
 
 const PROCESS_FILE = 'process'
 const VALUE_SUFFIX = '.json'
@@ -85,16 +87,6 @@ async function claim(folder: string): Promise<void> {
   }
 }
 
-function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return isSystemError(error, 'EPERM')
-  }
-}
-
 function isSystemError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
@@ -132,11 +124,4 @@ async function write(path: string, text: string): Promise<void> {
     await file.close()
   }
   await rename(temporary, path)
-}
-
-/** A file system may lose the new name of a file that is flushed itself. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return // Folders cannot be opened there.
-  const handle = await open(folder)
-  await handle.sync().finally(() => handle.close())
 }

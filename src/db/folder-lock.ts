@@ -3,6 +3,7 @@ import { chmod, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promi
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isRunning } from '../running-process.ts'
 
 /** The socket of this process in the lock folder. */
 interface PublishedSocket {
@@ -127,17 +128,6 @@ async function refusePreviousVersion(dir: string): Promise<void> {
     throw new Error(`${inUse(dir, holder).message} If that process is not Parley, delete ${file}.`)
   }
   await rm(file, { force: true })
-}
-
-function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // EPERM: the process exists and belongs to another user.
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }
 
 function inUse(dir: string, pid: number): Error {

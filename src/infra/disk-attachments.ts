@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { AttachmentFile, AttachmentStore } from '../domain/attachments/attachment-store.ts'
 import type { ByteRange } from '../domain/media/media-store.ts'
-import { syncFolder, unlessGone } from './files.ts'
+import { syncFolder } from '../sync-folder.ts'
+import { unlessGone } from './files.ts'
 import { ProcessOwner } from './process-owner.ts'
 
 /** A UUID in lower case. Nothing else may become part of a path. */

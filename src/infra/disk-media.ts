@@ -2,7 +2,8 @@ import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { ByteRange, MediaStore } from '../domain/media/media-store.ts'
-import { isGone, syncFolder, unlessGone } from './files.ts'
+import { syncFolder } from '../sync-folder.ts'
+import { isGone, unlessGone } from './files.ts'
 import { ProcessOwner } from './process-owner.ts'
 
 /** A nanoid. Nothing else may become part of a path. */

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { isRunning } from '../running-process.ts'
 
 const OWNER = /^([0-9a-f]{8})-(\d+)-[0-9a-f]{8}$/
 
@@ -16,15 +17,6 @@ export class ProcessOwner {
     const [, machine, digits] = OWNER.exec(name) ?? []
     if (machine !== this.#machine || name === this.name) return false
     const pid = Number(digits)
-    return pid === process.pid || !isAlive(pid)
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    return pid === process.pid || !isRunning(pid)
   }
 }

@@ -61,7 +61,7 @@ it('transfers a large stream in bounded memory', async () => {
     if (response.headers.has('upload-offset')) bodies.push(Number(response.headers.get('upload-offset')))
     return response
   })
-  const file = await hers.upload({ name: 'film', content: streamOf(size, sent), size })
+  const file = await hers.upload({ name: 'video', content: streamOf(size, sent), size })
   const offsets = bodies.splice(0)
   const pieces = offsets.map((offset, index) => offset - (offsets[index - 1] ?? 0))
   expect(Math.max(...pieces)).toBeLessThan(5 * MIB)

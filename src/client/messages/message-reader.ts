@@ -16,6 +16,7 @@ import type { VerifiedContacts } from '../keys/verified-contacts.ts'
 import type { Store } from '../stores/store.ts'
 import type { WireMessage } from '../wire.ts'
 import { ConversationMemory } from './conversation-memory.ts'
+import type { MessageParts } from './message-parts.ts'
 import { currentHeads } from './message-writer.ts'
 import type { Origin } from './origin.ts'
 import { headsProblem, isFatal, placeProblem, revisionProblem } from './problems.ts'
@@ -30,12 +31,7 @@ export class MessageReader {
   /** Heads that stayed unknown after the keys were fetched anew: fetching them again does not help. */
   readonly #unknownHeads = new Set<string>()
 
-  constructor(options: {
-    store: Store
-    keys: AccountKeys
-    directory: KeyDirectory
-    contacts: VerifiedContacts
-  }) {
+  constructor(options: MessageParts) {
     this.#store = options.store
     this.#keys = options.keys
     this.#directory = options.directory

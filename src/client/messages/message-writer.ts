@@ -15,6 +15,7 @@ import type { KeyDirectory } from '../keys/key-directory.ts'
 import type { AccountKeys } from '../keys/own-keys.ts'
 import type { VerifiedContacts } from '../keys/verified-contacts.ts'
 import type { Store } from '../stores/store.ts'
+import type { MessageParts } from './message-parts.ts'
 import type { Origin } from './origin.ts'
 
 const DEVICE_KEY = 'device'
@@ -33,12 +34,7 @@ export class MessageWriter {
   readonly #directory: KeyDirectory
   readonly #contacts: VerifiedContacts
 
-  constructor(options: {
-    store: Store
-    keys: AccountKeys
-    directory: KeyDirectory
-    contacts: VerifiedContacts
-  }) {
+  constructor(options: MessageParts) {
     this.#store = options.store
     this.#keys = options.keys
     this.#directory = options.directory

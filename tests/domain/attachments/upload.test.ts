@@ -136,22 +136,10 @@ describe('what is received', () => {
   it('is kept up to the byte at which the disk was full', async () => {
     await begin(10)
     const { store, receive: receiveAgain } = node('one')
-    const full: AttachmentStore = {
-      owner: 'one',
-      hasEnded: () => false,
-      read: (id) => store.read(id),
-      remove: (id) => store.remove(id),
-      async write(id) {
-        const file = await store.write(id)
-        return {
-          ...file,
-          async write(bytes, position) {
-            if (position + bytes.length > 6) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
-            await file.write(bytes, position)
-          },
-        }
-      },
-    }
+    const full = writingWith(store, async (write, bytes, position) => {
+      if (position + bytes.length > 6) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+      await write(bytes, position)
+    })
     const chunks = ['abc', 'def', 'ghi', 'j'].map((text) => Buffer.from(text))
     expect(await resultOf(receive({ store: full }, Readable.from(chunks)))).toBe('busy')
     expect(await received()).toBe(6)
@@ -164,7 +152,7 @@ describe('what is received', () => {
     await begin(size)
     const { store } = node('one')
     let produced = 0
-    let mostBuffered = 0
+    let maxBuffered = 0
     const chunk = randomBytes(65_536)
     const source = new Readable({
       highWaterMark: 65_536,
@@ -173,24 +161,12 @@ describe('what is received', () => {
         this.push(produced <= size ? chunk : null)
       },
     })
-    const counting: AttachmentStore = {
-      owner: 'one',
-      hasEnded: () => false,
-      read: (id) => store.read(id),
-      remove: (id) => store.remove(id),
-      async write(id) {
-        const file = await store.write(id)
-        return {
-          ...file,
-          async write(bytes, position) {
-            await file.write(bytes, position)
-            mostBuffered = Math.max(mostBuffered, produced - position - bytes.length)
-          },
-        }
-      },
-    }
+    const counting = writingWith(store, async (write, bytes, position) => {
+      await write(bytes, position)
+      maxBuffered = Math.max(maxBuffered, produced - position - bytes.length)
+    })
     expect(await receive({ store: counting }, source)).toBe(size)
-    expect(mostBuffered).toBeLessThanOrEqual(4 * 65_536)
+    expect(maxBuffered).toBeLessThanOrEqual(4 * 65_536)
   })
 })
 
@@ -211,3 +187,22 @@ describe('DiskAttachments', () => {
     await store.remove(id)
   })
 })
+
+type Write = (bytes: Uint8Array, position: number) => Promise<void>
+
+/** A store of which `each` makes every write, by `write`. */
+function writingWith(
+  store: AttachmentStore,
+  each: (write: Write, bytes: Uint8Array, position: number) => Promise<void>,
+): AttachmentStore {
+  return {
+    owner: 'one',
+    hasEnded: () => false,
+    read: (id) => store.read(id),
+    remove: (id) => store.remove(id),
+    async write(id) {
+      const file = await store.write(id)
+      return { ...file, write: (bytes, position) => each((b, p) => file.write(b, p), bytes, position) }
+    },
+  }
+}
