@@ -3,11 +3,12 @@ import { expect, it } from 'vitest'
 import { type ReadEntry, readEntry } from '../../src/account-keys/index.ts'
 import { signEntry } from '../../src/account-keys/sign-entry.ts'
 import { createKeys } from '../../src/client/encryption/index.ts'
+import { memoryStore } from '../../src/client/stores/memory.ts'
 import { makeKeySet, newPair } from '../support/account-keys.ts'
 import type { TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
 import type { TamperingProxy } from '../support/tampering-proxy.ts'
-import { PASSPHRASE, registerKeyed, signInKeyed } from './support/clients.ts'
+import { PASSPHRASE, registerKeyed, resumeClient, signInKeyed } from './support/clients.ts'
 import {
   collectNotices,
   collectSends,
@@ -84,6 +85,27 @@ it('rejects a forged history, a forked one, and one that was taken back, of a kn
     )
   }
   expect(sends).toHaveLength(lies.length)
+})
+
+it('keeps the keys that another tab has verified, whatever the server shows this one', async () => {
+  const { app, proxy } = await startMalicious()
+  const store = memoryStore()
+  const [ann] = await Promise.all([registerKeyed(app, 'ann'), registerKeyed(proxy, 'bob', store)])
+  const [one, other] = [await resumeClient(proxy, store), await resumeClient(proxy, store)]
+  const stored = () => store.get(`keys/${ann.user.id}`)
+  for (const tab of [one, other]) await tab.keys.unlock(PASSPHRASE)
+  tamperKeyQueries(proxy, ann.user.id, () => undefined)
+  expect(await one.contacts.safetyNumber(ann.user.id)).toBeUndefined()
+  proxy.tampering = {}
+  const number = await other.contacts.safetyNumber(ann.user.id)
+  const known = await stored()
+  const first = await makeKeySet(ann.user.id)
+  const next = await makeKeySet(ann.user.id, { after: first })
+  const history = [first.body.entry, next.body.entry]
+  tamperKeyQueries(proxy, ann.user.id, (item) => ({ ...item, ...next.publicKeys, history }))
+  expect(await one.contacts.safetyNumber(ann.user.id)).toBeUndefined()
+  expect(await stored()).toEqual(known)
+  expect(await other.contacts.safetyNumber(ann.user.id)).toBe(number)
 })
 
 it('tells that the keys of a contact were reset, and sends nothing to a compared one until compared again', async () => {

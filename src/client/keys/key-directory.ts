@@ -116,7 +116,7 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
     const history = await this.#complete(userId, await extendHistory(userId, known, entries), named.version)
     checkCurrentKeys(history, named)
     this.#rejected.delete(userId)
-    if (history.length > known.length) await this.#keep(userId, known, history)
+    if (history.length > known.length) await this.#keep(userId, history)
   }
 
   async #verify(userId: string, verify: () => Promise<void>): Promise<void> {
@@ -141,15 +141,28 @@ export class KeyDirectory extends Emitter<KeyDirectoryEvents> {
     return history
   }
 
-  async #keep(userId: string, known: KeyHistory, history: KeyHistory): Promise<void> {
+  /** Keeps a verified history, unless another answer or another tab has verified a different one meanwhile. */
+  async #keep(userId: string, history: KeyHistory): Promise<void> {
+    let isForked = false
     await this.#store.update(PREFIX + userId, (stored) => {
       const other = Array.isArray(stored) ? (stored as KeyHistory) : []
-      return other.length > history.length ? other : history
+      isForked = contradicts(other, history)
+      return isForked || other.length > history.length ? other : history
     })
-    if (history.length <= this.historyOf(userId).length) return
+    const known = this.historyOf(userId)
+    if (isForked || contradicts(known, history)) {
+      throw new EncryptionError('history_forked', 'The server shows different key histories of one user.')
+    }
+    if (history.length <= known.length) return
     this.#histories.set(userId, history)
     const before = known.at(-1)
     const isSame = before && before.thumbprint === history.at(-1)?.thumbprint
     if (!isSame) this.emit('changed', { userId, history, isFirst: known.length === 0 })
   }
+}
+
+/** Whether two histories differ in an entry that both have. Each entry names the hash of the one before, so that the last one decides. */
+function contradicts(one: KeyHistory, other: KeyHistory): boolean {
+  const last = Math.min(one.length, other.length) - 1
+  return last >= 0 && one[last]!.hash !== other[last]!.hash
 }

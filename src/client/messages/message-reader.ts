@@ -125,13 +125,15 @@ export class MessageReader {
   ): Promise<Problem[]> {
     const memory = await this.#memoryOf(context.id)
     const revision = revisionOf(opened, wire.message_group)
+    // Who the members of a group were when it was sent is only known of a message that has just been sent. This may ask the server, and
+    // fail: the message is remembered afterwards, so that nothing is left out when it is read again.
+    const hasHeads = source === 'live' || (source === 'missed' && context.isPrivate)
+    const heads = hasHeads ? headsProblem(await this.#compareHeads(context, opened, memory)) : undefined
     const verdict = memory.compare(revision)
     const problems =
       verdict === undefined ? [placeProblem(memory.place(revision, source))] : [revisionProblem(verdict)]
     const isNew = verdict === undefined || verdict === 'newer'
-    // Who the members of a group were when it was sent is only known of a message that has just been sent.
-    if (isNew && (source === 'live' || (source === 'missed' && context.isPrivate)))
-      problems.push(headsProblem(await this.#compareHeads(context, opened, memory)))
+    if (isNew) problems.push(heads)
     if (isNew && isLate(opened, wire, source)) problems.push({ code: 'replaced_key' })
     return problems.filter((problem) => problem !== undefined)
   }
