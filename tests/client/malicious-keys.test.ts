@@ -87,6 +87,17 @@ it('rejects a forged history, a forked one, and one that was taken back, of a kn
   expect(sends).toHaveLength(lies.length)
 })
 
+it('does not record keys as compared that replaced those which were shown', async () => {
+  const { app, proxy, ann, bob, notices } = await startTalk()
+  await bob.contacts.safetyNumber(ann.user.id)
+  const forged = await forgeReset(app, ann.user.id)
+  tamperKeyQueries(proxy, ann.user.id, (item) => ({ ...item, ...forged }))
+  announceKeys(proxy, bob.user.id, ann.user.id)
+  await eventually(() => expect(notices).toEqual(['keys_reset']))
+  await expect(bob.contacts.verify(ann.user.id)).rejects.toMatchObject({ code: 'keys_changed' })
+  expect(bob.contacts.isVerified(ann.user.id)).toBe(false)
+})
+
 it('keeps the keys that another tab has verified, whatever the server shows this one', async () => {
   const { app, proxy } = await startMalicious()
   const store = memoryStore()

@@ -34,6 +34,8 @@ export class VerifiedContacts {
   readonly #unlocked: () => UnlockedKeys
   #state: StoredPins = { revision: 0, pins: {} }
   #loading: Promise<boolean> = Promise.resolve(true)
+  /** The thumbprints of others that the user was shown last, to compare. */
+  readonly #shown = new Map<string, string>()
 
   constructor(options: {
     session: Session
@@ -75,11 +77,13 @@ export class VerifiedContacts {
     return both && qrText(...both)
   }
 
-  /** Records that the user has compared the keys of someone. */
+  /** Records that the user has compared the keys of someone. @throws RejectedError `keys_changed` if others were shown to compare. */
   async verify(userId: string): Promise<void> {
     const entry = this.#directory.historyOf(userId).at(-1)
     if (!entry) throw new RejectedError({ code: 'no_keys' })
     const { version, thumbprint } = entry
+    if ((this.#shown.get(userId) ?? thumbprint) !== thumbprint)
+      throw new RejectedError({ code: 'keys_changed' })
     await this.#change((pins) => ({ ...pins, [userId]: { version, thumbprint } }))
   }
 
@@ -115,7 +119,9 @@ export class VerifiedContacts {
     this.#directory.forgetKeyless()
     await this.#directory.ensure(ids)
     const [own, other] = ids.map((id) => this.#directory.historyOf(id).at(-1)?.thumbprint)
-    return own !== undefined && other !== undefined ? [own, other] : undefined
+    if (own === undefined || other === undefined) return undefined
+    this.#shown.set(userId, other)
+    return [own, other]
   }
 
   async #change(change: (pins: Pins) => Pins): Promise<void> {
